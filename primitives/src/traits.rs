@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+//! How the pallets see each other: by these traits only, wired up in the runtime.
+use crate::{draw::Draw, units::Prices, Epoch, JobId, ModelId, Units, VoteWeight, H256};
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use scale_info::TypeInfo;
+
+/// Source of randomness that nobody could know when the thing it judges was fixed.
+///
+/// The value read in block `b` contains the VRF output of block `b - 1`, which that block's author knew. So a draw in block `b` may judge
+/// only what was fixed in block `b - 2` or before.
+pub trait Beacon {
+    /// The accumulated value.
+    fn value() -> H256;
+
+    /// A stream of draws about `subject` in `domain` from the current value.
+    fn draw(domain: &[u8], subject: &[u8]) -> Draw {
+        Draw::new(Self::value(), domain, subject)
+    }
+}
+
+/// The number of the current epoch.
+pub trait CurrentEpoch {
+    /// Counted up from 0.
+    fn current_epoch() -> Epoch;
+}
+
+/// What jobs need to know about a model.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ModelTerms {
+    /// Prices per token.
+    pub prices: Prices,
+    /// Most positions.
+    pub context: u32,
+}
+
+/// The registry of models.
+pub trait Models {
+    /// Terms of a model that takes new jobs; `None` if it is unknown or retired.
+    fn active(model: &ModelId) -> Option<ModelTerms>;
+    /// Terms of a model, retired ones included, for jobs that are under way.
+    fn terms(model: &ModelId) -> Option<ModelTerms>;
+}
+
+/// The registry of operators and their workers.
+pub trait Workers<AccountId> {
+    /// The operator that `hot` key works for.
+    fn operator_of(hot: &AccountId) -> Option<AccountId>;
+    /// Number of active operators that serve `model`.
+    fn serving(model: &ModelId) -> u32;
+    /// Draws an active operator that serves `model`, in proportion to capacity with a floor, for executing one more job; it is
+    /// skipped if it has its fill of jobs in flight or is among `exclude`. Bounded tries, so it may find none. Takes one of its places.
+    fn draw_executor(model: &ModelId, draw: &mut Draw, exclude: &[AccountId]) -> Option<AccountId>;
+    /// Gives back the place that `draw_executor` took.
+    fn release(operator: &AccountId);
+    /// Draws an active operator that serves `model` for an audit, in proportion to capacity, not among `exclude`. Bounded tries.
+    fn draw_auditor(model: &ModelId, draw: &mut Draw, exclude: &[AccountId]) -> Option<AccountId>;
+    /// The operator did in time what it was drawn for.
+    fn note_kept(operator: &AccountId);
+    /// The operator let a deadline pass. Too many in a row, and it is drawn no more until it says that it is back.
+    fn note_missed(operator: &AccountId);
+    /// Bars the operator.
+    fn jail(operator: &AccountId);
+}
+
+/// Where units come from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub enum Source {
+    /// Settled jobs of requesters.
+    Job,
+    /// Audits of others' answers.
+    Audit,
+}
+
+/// The ledger of verified work.
+pub trait Contributions<AccountId> {
+    /// Credits units to `operator` in the current epoch.
+    fn credit(operator: &AccountId, source: Source, units: Units);
+    /// Vote weight of `operator` at the start of the current epoch.
+    fn weight(operator: &AccountId) -> VoteWeight;
+    /// Sum of all weights at the start of the current epoch.
+    fn total() -> VoteWeight;
+    /// Takes everything away from a fraudster: current units, average and checkpoints.
+    fn forfeit(operator: &AccountId);
+}
+
+/// What the audit of an answer found.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Verdict<AccountId> {
+    /// This many auditors computed the same root, and none another.
+    Match(u32),
+    /// This auditor computed another root.
+    Mismatch(AccountId),
+}
+
+/// Where an audit stands when its deadline passes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum AuditProgress {
+    /// Silent auditors were replaced; another deadline is due.
+    Redrawn,
+    /// Nobody is left to wait for; this many have attested.
+    Complete(u32),
+}
+
+/// The audits of answers, driven by the jobs they belong to.
+pub trait Audits<AccountId> {
+    /// Draws auditors for the answer of `executor`; returns how many, 0 when it is not to be audited or nobody can.
+    fn open(job: JobId, model: &ModelId, executor: &AccountId) -> u32;
+    /// The audit's deadline has passed: counts misses and redraws, a bounded number of times.
+    fn overdue(job: JobId) -> AuditProgress;
+    /// Compares all attestations with the executor's root.
+    fn judge(job: JobId, root: &H256) -> Verdict<AccountId>;
+    /// Forgets the audit; the job is over.
+    fn close(job: JobId);
+}
+
+/// Told by the audits when every drawn auditor has attested.
+pub trait OnAttested {
+    /// Nobody is left to wait for.
+    fn all_attested(job: JobId);
+}
