@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+# The only entry points. Each does its own set-up; a second run does nothing twice.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+ERGON_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/ergon
+CARGO_TARGET_DIR ?= $(ERGON_CACHE)/target
+export ERGON_CACHE CARGO_TARGET_DIR
+
+CARGO := scripts/cargo.sh
+BIN := $(CARGO_TARGET_DIR)/release
+MODEL := $(ERGON_CACHE)/models/smollm2-135m-instruct.ergon
+# What client scripts need to know.
+CLIENT := ERGON_BIN=$(BIN) ERGON_MODEL=$(MODEL)
+
+.PHONY: help
+help: ## Show this help
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+.PHONY: setup
+setup: ## Install what is missing: system packages, the wasm target
+	@scripts/setup.sh
+
+.PHONY: build
+build: setup ## Build everything once, release profile
+	$(CARGO) build --release --workspace --all-targets
+
+.PHONY: demo
+demo: build model client ## A real model answers a job on a dev chain with two workers
+	@$(CLIENT) npm run --silent --prefix e2e demo
+
+.PHONY: test
+test: build model corpus client ## Run every test: unit, property, real model, end to end
+	ERGON_MODEL=$(MODEL) ERGON_CORPUS=$$(scripts/fetch-models.sh corpus) $(CARGO) test --release --workspace
+	$(CLIENT) npm test --silent --prefix e2e
+
+.PHONY: e2e
+e2e: build model client ## Run the end-to-end tests only
+	$(CLIENT) npm test --silent --prefix e2e
+
+.PHONY: lint
+lint: setup ## Check formatting, and build everything with clippy as the compiler, warnings denied
+	cargo fmt --all --check
+	$(CARGO) build --release --workspace --all-targets
+
+.PHONY: bench
+bench: setup model ## Time the engine with the real model, production profile
+	ERGON_MODEL=$(MODEL) $(CARGO) bench --profile production --package ergon-engine
+
+.PHONY: metadata
+metadata: setup ## Write the runtime's metadata for the worker's chain client
+	ERGON_WRITE_METADATA=1 $(CARGO) test --release --workspace --test metadata
+
+.PHONY: docs
+docs: ## Build the book (docs/) into target/book
+	@command -v mdbook >/dev/null || { echo "docs: mdbook is missing; get it with: cargo install mdbook" >&2; exit 1; }
+	mdbook build docs --dest-dir $(CURDIR)/target/book
+
+# The imported model and the text for perplexity; cached outside of the checkout, checked by hash.
+.PHONY: model
+model: $(MODEL)
+
+$(MODEL):
+	@test -x $(BIN)/ergon-worker || $(MAKE) --no-print-directory build >&2
+	@mkdir -p $(dir $@)
+	@source=$$(scripts/fetch-models.sh gguf) && $(BIN)/ergon-worker model import "$$source" --out $@ >&2
+
+.PHONY: corpus
+corpus:
+	@scripts/fetch-models.sh corpus >/dev/null
+
+.PHONY: client
+client: e2e/node_modules/.package-lock.json
+
+e2e/node_modules/.package-lock.json: e2e/package-lock.json
+	@echo "installing the JavaScript clients" >&2
+	npm ci --silent --prefix e2e
+	@touch $@
+
+.PHONY: model-path
+model-path: model ## Print the path of the imported model
+	@echo $(MODEL)
+
+.PHONY: corpus-path
+corpus-path: ## Print the path of the State of the Union 2015 text
+	@scripts/fetch-models.sh corpus
