@@ -77,7 +77,6 @@ fallback_toolchain() {
     say "$TARGET in Debian's toolchain: building core and alloc"
     local work host lld
     work=$(mktemp -d)
-    trap 'rm -rf "$work"' RETURN
     mkdir "$work/src"
     printf '[package]\nname = "dummy"\nversion = "0.0.0"\nedition = "2021"\n[workspace]\n' >"$work/Cargo.toml"
     printf '#![no_std]\n' >"$work/src/lib.rs"
@@ -88,6 +87,7 @@ fallback_toolchain() {
         fail "$TARGET in Debian's toolchain: core and alloc don't build"
     as_root mkdir -p "$SYSROOT/$TARGET/lib"
     as_root cp "$work/target/$TARGET/release/deps/"lib{core,alloc,compiler_builtins}-*.rlib "$SYSROOT/$TARGET/lib/"
+    rm -rf "$work"
     host=$(/usr/bin/rustc -vV | sed -n 's/^host: //p')
     lld=$(rustc --print sysroot)/lib/rustlib/$host/bin/rust-lld
     [ -x "$lld" ] || fail "$TARGET in Debian's toolchain: no rust-lld in the pinned toolchain"
