@@ -1,1 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
+//! Exact inference off chain: models, backends, generation.
+//!
+//! Everything between token ids and logits is integer arithmetic as `ergon_exact` defines it, so every backend, chunking and machine
+//! gives the same bits. Floats appear only where a model is imported and where quality is reported.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`import`] | Hugging Face folders and GGUF files to one artifact |
+//! | [`artifact`] | the artifact file: reading, writing, its Merkle roots |
+//! | [`model`] | a loaded model: quantized tensors, tables, token table |
+//! | [`tokenizer`], [`chat`] | text to token ids, messages to a prompt |
+//! | [`backend`] | the trait that every backend implements |
+//! | [`gpu`] | the wgpu backend |
+pub mod artifact;
+pub mod backend;
+pub mod chat;
+pub mod gpu;
+pub mod import;
+pub mod model;
+pub mod tokenizer;
+
+pub use backend::{Backend, Logits, PackedRow, Position, Sequence};
+pub use model::Model;
