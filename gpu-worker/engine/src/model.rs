@@ -4,6 +4,7 @@
 //! Only integers are left. The value of a weight is `weight[r][c] * scale[r] * 2^-f`; the other exponents are documented where they
 //! stand. [`Linear::new`], [`Norm::new`] and [`Model::check`] refuse everything that the proofs of `ergon_exact` don't cover, so a
 //! backend may rely on shapes and bounds.
+pub use ergon_exact::attention::Scale as AttentionScale;
 use ergon_primitives::manifest::{Dimensions, Manifest, ManifestError};
 use std::{fmt, ops::Range, sync::Arc};
 
@@ -111,15 +112,12 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// Most columns, so that the sum over a byte plane fits 32 bits.
-    pub const MAX_COLUMNS: usize = 65536;
-
     /// Matrix with one `scale` a row, in `0..2^24`. Value of a weight: `weight * scale * 2^-f`. `s` is how far a product is shifted right
     /// to fit 32 bits, as [`Linear::output_shift`] computes it; any other `s` is refused. `name` is for the error.
     pub fn new(name: &str, columns: usize, weight: Bytes, scale: Vec<i32>, f: i32, s: u32) -> Result<Self, ModelError> {
         let rows = scale.len();
         expect(&format!("{name}.weight"), weight.as_bytes().len(), rows * columns)?;
-        if columns == 0 || columns > Self::MAX_COLUMNS || !columns.is_multiple_of(4) || !rows.is_multiple_of(4) {
+        if columns == 0 || columns > ergon_exact::MAX_COLUMNS || !columns.is_multiple_of(4) || !rows.is_multiple_of(4) {
             return Err(ModelError::range(
                 name,
                 "rows and columns are multiples of 4, columns 4 to 65536",
@@ -147,15 +145,9 @@ impl Linear {
         })
     }
 
-    /// Least shift under which no output of these rows exceeds 30 bits, whatever the input: with
-    /// `bound = max over rows of (sum |weight|) * 32639 * scale`, it is `max(0, bits(bound) - 30)`.
+    /// The shift that [`Linear::new`] demands, see [`ergon_exact::linear::output_shift`].
     pub fn output_shift(columns: usize, weight: &[i8], scale: &[i32]) -> u32 {
-        let bound = weight.chunks_exact(columns).zip(scale).map(|(row, scale)| {
-            let sum: u64 = row.iter().map(|weight| u64::from(weight.unsigned_abs())).sum();
-            u128::from(sum) * 32639 * u128::from(scale.unsigned_abs())
-        });
-        let bits = 128 - bound.max().unwrap_or(0).leading_zeros();
-        bits.saturating_sub(30)
+        ergon_exact::linear::output_shift(columns, weight, scale)
     }
 
     /// Number of outputs.
@@ -256,15 +248,6 @@ pub struct RopeTable {
     pub sin: Vec<i16>,
 }
 
-/// `log2(e) / sqrt(head_dim) = mantissa * 2^-shift`, the mantissa in `2^29..2^30`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct AttentionScale {
-    /// Mantissa.
-    pub mantissa: i32,
-    /// Shift.
-    pub shift: i32,
-}
-
 /// Bytes of every token.
 #[derive(Clone, Debug)]
 pub struct TokenTable {
@@ -356,7 +339,7 @@ impl Model {
             d.context,
         ]
         .map(|size| size as usize);
-        if dim > 512 {
+        if dim > ergon_exact::MAX_HEAD_DIM {
             return Err(ModelError::range("head_dim", "a head is wider than 512"));
         }
         expect("layers", self.layers.len(), d.layers as usize)?;
