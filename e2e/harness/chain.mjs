@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// The chain as a developer sees it: stock @polkadot/api, no custom types.
+import { ApiPromise, Keyring, WsProvider } from '@polkadot/api';
+import { cryptoWaitReady } from '@polkadot/util-crypto';
+
+const SEND_SECONDS = 60;
+
+/** An extrinsic that did not do what it was sent for. `name` of an error of ours is `pallet.Error`. */
+export class ExtrinsicError extends Error {
+  constructor(name, detail) {
+    super(`${name}: ${detail}`);
+    this.name = name;
+  }
+}
+
+/** Connects; `noInitWarn` because the node's own RPC methods are called by name. */
+export async function connect(url) {
+  await cryptoWaitReady();
+  return ApiPromise.create({ provider: new WsProvider(url), noInitWarn: true, throwOnConnect: true });
+}
+
+/** A key pair of a development account, such as `//Alice`. */
+export async function devKey(uri) {
+  await cryptoWaitReady();
+  return new Keyring({ type: 'sr25519' }).addFromUri(uri);
+}
+
+function failure(api, dispatchError) {
+  if (!dispatchError.isModule) return new ExtrinsicError(dispatchError.type, dispatchError.toString());
+  const { section, name, docs } = api.registry.findMetaError(dispatchError.asModule);
+  return new ExtrinsicError(`${section}.${name}`, docs.join(' '));
+}
+
+/**
+ * Signs, sends and waits until the extrinsic is in a block.
+ * @returns {Promise<{ blockHash: string, events: object[] }>} rejects with {@link ExtrinsicError} if it failed there, or with what the pool said
+ */
+export function send(api, extrinsic, signer, options = {}) {
+  return new Promise((resolve, reject) => {
+    let unsubscribe;
+    let finished = false;
+    const finish = (settle, value) => {
+      finished = true;
+      clearTimeout(timer);
+      unsubscribe?.();
+      settle(value);
+    };
+    const name = `${extrinsic.method.section}.${extrinsic.method.method}`;
+    const timer = setTimeout(() => finish(reject, new Error(`${name} is in no block after ${SEND_SECONDS} s`)), SEND_SECONDS * 1000);
+    extrinsic
+      .signAndSend(signer, { nonce: -1, ...options }, ({ status, dispatchError, events }) => {
+        if (status.isInBlock || status.isFinalized) {
+          if (dispatchError) finish(reject, failure(api, dispatchError));
+          else finish(resolve, { blockHash: (status.isInBlock ? status.asInBlock : status.asFinalized).toHex(), events: events.map((e) => e.event) });
+        } else if (status.isDropped || status.isInvalid || status.isUsurped) {
+          finish(reject, new ExtrinsicError(status.type, `${name} left the pool`));
+        }
+      })
+      .then(
+        (stop) => (finished ? stop() : (unsubscribe = stop)),
+        (error) => finish(reject, error),
+      );
+  });
+}
+
+/** The first event of this pallet and name. */
+export const findEvent = (events, section, method) => events.find((event) => event.section === section && event.method === method);
