@@ -109,8 +109,8 @@ pub trait Audits<AccountId> {
     fn overdue(job: JobId) -> AuditProgress;
     /// Compares all attestations with the executor's root.
     fn judge(job: JobId, root: &H256) -> Verdict<AccountId>;
-    /// Forgets the audit; the job is over.
-    fn close(job: JobId);
+    /// Forgets the audit, the job is over; credits `reward` to each auditor who attested.
+    fn close(job: JobId, reward: Units);
 }
 
 /// Told by the audits when every drawn auditor has attested.

@@ -1,2 +1,173 @@
 // SPDX-License-Identifier: Apache-2.0
+//! # Audits: who checks an answer, and what they found
+//!
+//! Every answer is bit-exactly reproducible, so checking it means computing it again and comparing one hash. This pallet draws the
+//! auditors, takes their attestations and compares them; when that happens is decided by the jobs pallet through
+//! [`traits::Audits`](ergon_primitives::traits::Audits).
+//!
+//! 1. **Open.** With the beacon's current value it is drawn whether the answer is audited ([`AuditParameters::rate`]) and by whom
+//!    ([`AuditParameters::auditors_per_job`] operators that serve the model, never the executor, nobody twice).
+//! 2. **Attest.** A drawn auditor runs the job and posts [`attestation`](ergon_primitives::commitment::attestation)`(operator, root)`.
+//!    It binds the *operator's* account, so it can't be copied, and hides the root until the executor reveals it. When the last one
+//!    has attested, [`OnAttested`](ergon_primitives::traits::OnAttested) is told.
+//! 3. **Overdue.** Auditors who are silent at the deadline count a miss and are replaced, [`AuditParameters::max_redraws`] times; then the
+//!    answer goes on with the attestations that there are, perhaps none.
+//! 4. **Judge.** All attestations are compared with the revealed root: all equal, or a mismatch that names the first auditor who
+//!    disagrees. Nothing in between.
+//! 5. **Close.** The auditors are credited and the audit is forgotten. After a mismatch it is kept: it is evidence.
+//!
+//! All work is O([`MAX_AUDITORS`]).
 #![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+pub use pallet::*;
+pub use types::{Audit, AuditParameters, Auditor, MAX_AUDITORS, MAX_SILENT};
+pub use weights::WeightInfo;
+
+mod impls;
+#[cfg(test)]
+mod mock;
+#[cfg(test)]
+mod tests;
+#[cfg(any(feature = "std", feature = "try-runtime"))]
+mod try_state;
+mod types;
+pub mod weights;
+
+#[frame_support::pallet]
+pub mod pallet {
+    use super::{types, WeightInfo};
+    use alloc::vec::Vec;
+    use ergon_primitives::{
+        traits::{Beacon, Contributions, OnAttested, Workers},
+        JobId, H256,
+    };
+    use frame_support::pallet_prelude::*;
+    use frame_system::pallet_prelude::*;
+
+    #[pallet::pallet]
+    pub struct Pallet<T>(_);
+
+    #[pallet::config]
+    pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
+        /// Source of the draws; must run its `on_initialize` before the pallet that opens audits.
+        type Beacon: Beacon;
+        /// Registry of operators.
+        type Workers: Workers<Self::AccountId>;
+        /// Ledger of verified work.
+        type Contributions: Contributions<Self::AccountId>;
+        /// Told when all auditors of an answer have attested.
+        type OnAttested: OnAttested;
+        /// Weights.
+        type WeightInfo: WeightInfo;
+    }
+
+    /// How answers are audited.
+    #[pallet::storage]
+    pub type Parameters<T> = StorageValue<_, types::AuditParameters, ValueQuery>;
+
+    /// Audits under way, and those whose answer is disputed.
+    // TWOX-NOTE: job numbers are counted by the chain.
+    #[pallet::storage]
+    pub type Audits<T: Config> = StorageMap<_, Twox64Concat, JobId, types::Audit<T::AccountId>, OptionQuery>;
+
+    /// What an operator still has to attest.
+    #[pallet::storage]
+    pub type Pending<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Twox64Concat, JobId, (), OptionQuery>;
+
+    #[pallet::genesis_config]
+    #[derive(frame_support::DefaultNoBound)]
+    pub struct GenesisConfig<T: Config> {
+        /// How answers are audited.
+        pub parameters: types::AuditParameters,
+        #[serde(skip)]
+        pub _config: PhantomData<T>,
+    }
+
+    #[pallet::genesis_build]
+    impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
+        fn build(&self) {
+            assert_eq!(self.parameters.check(), Ok(()), "parameters of the audits");
+            Parameters::<T>::put(self.parameters);
+        }
+    }
+
+    #[pallet::event]
+    #[pallet::generate_deposit(pub(crate) fn deposit_event)]
+    pub enum Event<T: Config> {
+        /// `operator` is to run `job` again and attest.
+        AuditorDrawn {
+            /// Job to check.
+            job: JobId,
+            /// Operator drawn.
+            operator: T::AccountId,
+        },
+        /// An auditor has posted its sealed finding.
+        Attested {
+            /// Job checked.
+            job: JobId,
+            /// Operator that checked.
+            operator: T::AccountId,
+            /// The root that it computed, bound to its account.
+            attestation: H256,
+        },
+        /// An auditor was silent past the deadline and is out.
+        AuditorSilent {
+            /// Job to check.
+            job: JobId,
+            /// Operator that was silent.
+            operator: T::AccountId,
+        },
+    }
+
+    #[pallet::error]
+    pub enum Error<T> {
+        /// The caller is not the hot key of a registered operator.
+        NotAWorker,
+        /// No audit of that job is open.
+        UnknownAudit,
+        /// The operator was not drawn for this audit, or was replaced.
+        NotDrawn,
+        /// The operator has attested.
+        AlreadyAttested,
+    }
+
+    #[pallet::hooks]
+    impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        fn integrity_test() {
+            assert_eq!(types::AuditParameters::default().check(), Ok(()));
+        }
+
+        #[cfg(feature = "try-runtime")]
+        fn try_state(_: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+            Self::do_try_state()
+        }
+    }
+
+    #[pallet::call(weight = <T as Config>::WeightInfo)]
+    impl<T: Config> Pallet<T> {
+        /// Posts what a drawn auditor found: [`attestation`](ergon_primitives::commitment::attestation) of its operator's account and
+        /// the root that it computed. By the operator's hot key. O([`MAX_AUDITORS`](super::MAX_AUDITORS)).
+        #[pallet::call_index(0)]
+        pub fn attest(origin: OriginFor<T>, job: JobId, attestation: H256) -> DispatchResult {
+            let hot = ensure_signed(origin)?;
+            let operator = T::Workers::operator_of(&hot).ok_or(Error::<T>::NotAWorker)?;
+            Self::do_attest(job, operator, attestation)
+        }
+    }
+
+    #[pallet::view_functions]
+    impl<T: Config> Pallet<T> {
+        /// The audit of `job`, while it is under way or its answer disputed.
+        pub fn audit(job: JobId) -> Option<types::Audit<T::AccountId>> {
+            Audits::<T>::get(job)
+        }
+
+        /// Jobs that `operator` still has to attest, in no order.
+        pub fn audits_of(operator: T::AccountId) -> Vec<JobId> {
+            Pending::<T>::iter_key_prefix(operator).collect()
+        }
+    }
+}

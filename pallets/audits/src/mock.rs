@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A runtime with this pallet and in-memory fakes behind the traits it uses.
+use crate as pallet_audits;
+use ergon_primitives::{
+    draw::Draw,
+    hash,
+    traits::{Beacon, Contributions, OnAttested, Source, Workers},
+    JobId, ModelId, Units, VoteWeight, H256,
+};
+use frame_support::{derive_impl, parameter_types};
+use frame_system::mocking::MockBlock;
+use sp_runtime::{BuildStorage, Permill};
+
+pub type AccountId = u64;
+
+pub const MODEL: ModelId = H256::repeat_byte(0xAA);
+pub const EXECUTOR: AccountId = 1;
+
+/// Hot key of a fake operator.
+pub fn hot(operator: AccountId) -> AccountId {
+    operator + 100
+}
+
+#[frame_support::runtime]
+mod runtime {
+    #[runtime::runtime]
+    #[runtime::derive(
+        RuntimeCall,
+        RuntimeEvent,
+        RuntimeError,
+        RuntimeOrigin,
+        RuntimeTask,
+        RuntimeViewFunction
+    )]
+    pub struct Test;
+
+    #[runtime::pallet_index(0)]
+    pub type System = frame_system;
+    #[runtime::pallet_index(1)]
+    pub type Audits = pallet_audits;
+}
+
+#[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
+impl frame_system::Config for Test {
+    type Block = MockBlock<Test>;
+}
+
+impl pallet_audits::Config for Test {
+    type Beacon = FakeBeacon;
+    type Workers = FakeWorkers;
+    type Contributions = FakeContributions;
+    type OnAttested = Told;
+    type WeightInfo = ();
+}
+
+parameter_types! {
+    /// Operators that serve [`MODEL`].
+    pub storage Operators: Vec<AccountId> = vec![1, 2, 3, 4];
+    pub storage Kept: Vec<AccountId> = vec![];
+    pub storage Missed: Vec<AccountId> = vec![];
+    pub storage Credits: Vec<(AccountId, Units)> = vec![];
+    pub storage Completed: Vec<JobId> = vec![];
+}
+
+pub struct FakeBeacon;
+impl Beacon for FakeBeacon {
+    fn value() -> H256 {
+        hash(&[&System::block_number().to_le_bytes()])
+    }
+}
+
+pub struct FakeWorkers;
+impl Workers<AccountId> for FakeWorkers {
+    fn operator_of(hot: &AccountId) -> Option<AccountId> {
+        hot.checked_sub(100)
+            .filter(|operator| Operators::get().contains(operator))
+    }
+    fn serving(_: &ModelId) -> u32 {
+        Operators::get().len() as u32
+    }
+    fn draw_executor(_: &ModelId, _: &mut Draw, _: &[AccountId]) -> Option<AccountId> {
+        None
+    }
+    fn release(_: &AccountId) {}
+    fn draw_auditor(model: &ModelId, draw: &mut Draw, exclude: &[AccountId]) -> Option<AccountId> {
+        assert_eq!(*model, MODEL);
+        let free: Vec<_> = Operators::get()
+            .into_iter()
+            .filter(|operator| !exclude.contains(operator))
+            .collect();
+        free.get(draw.below(free.len() as u64) as usize).copied()
+    }
+    fn note_kept(operator: &AccountId) {
+        Kept::set(&[Kept::get(), vec![*operator]].concat());
+    }
+    fn note_missed(operator: &AccountId) {
+        Missed::set(&[Missed::get(), vec![*operator]].concat());
+    }
+    fn jail(_: &AccountId) {}
+}
+
+pub struct FakeContributions;
+impl Contributions<AccountId> for FakeContributions {
+    fn credit(operator: &AccountId, source: Source, units: Units) {
+        assert_eq!(source, Source::Audit);
+        Credits::set(&[Credits::get(), vec![(*operator, units)]].concat());
+    }
+    fn weight(_: &AccountId) -> VoteWeight {
+        0
+    }
+    fn total() -> VoteWeight {
+        0
+    }
+    fn forfeit(_: &AccountId) {}
+}
+
+/// Records of which jobs it was told.
+pub struct Told;
+impl OnAttested for Told {
+    fn all_attested(job: JobId) {
+        Completed::set(&[Completed::get(), vec![job]].concat());
+    }
+}
+
+/// Runs `test` with these parameters, then checks all invariants.
+pub fn build_and_execute(auditors_per_job: u32, rate: Permill, max_redraws: u32, test: impl FnOnce()) {
+    let parameters = pallet_audits::AuditParameters {
+        auditors_per_job,
+        rate,
+        max_redraws,
+    };
+    let genesis = RuntimeGenesisConfig {
+        system: Default::default(),
+        audits: pallet_audits::GenesisConfig {
+            parameters,
+            _config: Default::default(),
+        },
+    };
+    let mut externalities = sp_io::TestExternalities::new(genesis.build_storage().unwrap());
+    externalities.execute_with(|| {
+        System::set_block_number(1);
+        test();
+        Audits::do_try_state().unwrap();
+    });
+}
+
+/// Events of this pallet since the last call.
+pub fn take_events() -> Vec<pallet_audits::Event<Test>> {
+    let ours = |record: frame_system::EventRecord<RuntimeEvent, _>| match record.event {
+        RuntimeEvent::Audits(event) => Some(event),
+        _ => None,
+    };
+    let events = System::events().into_iter().filter_map(ours).collect();
+    System::reset_events();
+    events
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+use crate::{mock::*, Audits as Stored, Error, Event, Parameters, Pending, MAX_AUDITORS};
+use ergon_primitives::{
+    commitment::attestation,
+    traits::{AuditProgress, Audits as _, Verdict},
+    JobId, H256,
+};
+use frame_support::{assert_noop, assert_ok};
+use sp_runtime::Permill;
+
+const JOB: JobId = 7;
+const ROOT: H256 = H256::repeat_byte(1);
+const WRONG: H256 = H256::repeat_byte(2);
+
+fn every_answer(auditors: u32, redraws: u32, test: impl FnOnce()) {
+    build_and_execute(auditors, Permill::one(), redraws, test);
+}
+
+fn open(job: JobId) -> u32 {
+    Audits::open(job, &MODEL, &EXECUTOR)
+}
+
+fn auditors(job: JobId) -> Vec<AccountId> {
+    let audit = Stored::<Test>::get(job).map(|audit| audit.auditors).unwrap_or_default();
+    audit.into_iter().map(|auditor| auditor.operator).collect()
+}
+
+fn attest(operator: AccountId, job: JobId, root: H256) -> sp_runtime::DispatchResult {
+    Audits::attest(RuntimeOrigin::signed(hot(operator)), job, attestation(&operator, &root))
+}
+
+#[test]
+fn auditors_are_drawn_without_the_executor_and_without_repetition() {
+    every_answer(3, 0, || {
+        for job in 0..20 {
+            assert_eq!(open(job), 3);
+            let mut drawn = auditors(job);
+            drawn.sort();
+            assert_eq!(drawn, vec![2, 3, 4]);
+            assert!(drawn.iter().all(|operator| Audits::audits_of(*operator).contains(&job)));
+        }
+    });
+}
+
+#[test]
+fn the_draw_depends_on_beacon_and_job() {
+    every_answer(1, 0, || {
+        let drawn: Vec<_> = (0..40).map(|job| (open(job), auditors(job)[0]).1).collect();
+        for operator in 2..=4 {
+            assert!(drawn.contains(&operator), "{operator} is never drawn: {drawn:?}");
+        }
+        System::set_block_number(2);
+        (0..40).for_each(|job| Audits::close(job, 0));
+        let again: Vec<_> = (0..40).map(|job| (open(job), auditors(job)[0]).1).collect();
+        assert_ne!(drawn, again);
+    });
+}
+
+#[test]
+fn fewer_operators_than_wanted_audit_as_far_as_they_go() {
+    every_answer(3, 0, || {
+        Operators::set(&vec![1, 2]);
+        assert_eq!(open(JOB), 1);
+        Operators::set(&vec![1]);
+        assert_eq!(open(JOB + 1), 0);
+        assert_eq!(Stored::<Test>::get(JOB + 1), None);
+        assert_eq!(take_events(), vec![Event::AuditorDrawn { job: JOB, operator: 2 }]);
+    });
+}
+
+#[test]
+fn the_audit_rate_is_met_on_average() {
+    build_and_execute(1, Permill::from_percent(25), 0, || {
+        let audited: u32 = (0..400).map(open).sum();
+        assert!((70..130).contains(&audited), "{audited} of 400 at a rate of 25 %");
+    });
+    build_and_execute(1, Permill::zero(), 0, || assert_eq!((0..50).map(open).sum::<u32>(), 0));
+}
+
+#[test]
+fn attestations_of_all_auditors_complete_the_audit() {
+    every_answer(2, 0, || {
+        open(JOB);
+        let [first, second] = auditors(JOB).try_into().unwrap();
+        take_events();
+        assert_ok!(attest(first, JOB, ROOT));
+        assert!(Completed::get().is_empty());
+        assert!(Audits::audits_of(first).is_empty());
+        assert_eq!(Audits::audits_of(second), vec![JOB]);
+        assert_ok!(attest(second, JOB, ROOT));
+        assert_eq!(Completed::get(), vec![JOB]);
+        assert_eq!(Kept::get(), vec![first, second]);
+        let attested = |operator| Event::Attested {
+            job: JOB,
+            operator,
+            attestation: attestation(&operator, &ROOT),
+        };
+        assert_eq!(take_events(), vec![attested(first), attested(second)]);
+        assert_eq!(Audits::judge(JOB, &ROOT), Verdict::Match(2));
+    });
+}
+
+#[test]
+fn each_wrong_attestation_has_its_own_error() {
+    every_answer(1, 1, || {
+        open(JOB);
+        let auditor = auditors(JOB)[0];
+        let other = (2..=4).find(|operator| *operator != auditor).unwrap();
+        assert_noop!(attest(50, JOB, ROOT), Error::<Test>::NotAWorker);
+        // An operator's cold key is no hot key.
+        assert_noop!(
+            Audits::attest(RuntimeOrigin::signed(auditor), JOB, ROOT),
+            Error::<Test>::NotAWorker
+        );
+        assert_noop!(attest(auditor, JOB + 1, ROOT), Error::<Test>::UnknownAudit);
+        assert_noop!(attest(other, JOB, ROOT), Error::<Test>::NotDrawn);
+        assert_noop!(attest(EXECUTOR, JOB, ROOT), Error::<Test>::NotDrawn);
+        assert_ok!(attest(auditor, JOB, ROOT));
+        assert_noop!(attest(auditor, JOB, WRONG), Error::<Test>::AlreadyAttested);
+        Audits::close(JOB, 0);
+        assert_noop!(attest(auditor, JOB, ROOT), Error::<Test>::UnknownAudit);
+    });
+}
+
+#[test]
+fn one_differing_attestation_is_a_mismatch_that_names_its_auditor() {
+    every_answer(3, 0, || {
+        open(JOB);
+        let [first, second, third] = auditors(JOB).try_into().unwrap();
+        assert_ok!(attest(first, JOB, ROOT));
+        assert_ok!(attest(second, JOB, WRONG));
+        assert_ok!(attest(third, JOB, ROOT));
+        assert_eq!(Audits::judge(JOB, &ROOT), Verdict::Mismatch(second));
+        assert_eq!(Audits::judge(JOB, &WRONG), Verdict::Mismatch(first));
+        // The evidence stays.
+        assert_eq!(auditors(JOB).len(), 3);
+    });
+}
+
+#[test]
+fn a_copied_attestation_is_a_mismatch() {
+    every_answer(2, 0, || {
+        open(JOB);
+        let [honest, copier] = auditors(JOB).try_into().unwrap();
+        assert_ok!(attest(honest, JOB, ROOT));
+        let copied = attestation(&honest, &ROOT);
+        assert_ok!(Audits::attest(RuntimeOrigin::signed(hot(copier)), JOB, copied));
+        assert_eq!(Audits::judge(JOB, &ROOT), Verdict::Mismatch(copier));
+    });
+}
+
+#[test]
+fn a_silent_auditor_is_replaced_and_can_not_come_back() {
+    every_answer(1, 2, || {
+        open(JOB);
+        let silent = auditors(JOB)[0];
+        take_events();
+        assert_eq!(Audits::overdue(JOB), AuditProgress::Redrawn);
+        let second = auditors(JOB)[0];
+        assert_ne!(second, silent);
+        assert_eq!(Missed::get(), vec![silent]);
+        assert_eq!(
+            take_events(),
+            vec![
+                Event::AuditorSilent {
+                    job: JOB,
+                    operator: silent
+                },
+                Event::AuditorDrawn {
+                    job: JOB,
+                    operator: second
+                },
+            ]
+        );
+        assert_noop!(attest(silent, JOB, ROOT), Error::<Test>::NotDrawn);
+        assert_ok!(attest(second, JOB, ROOT));
+        assert_eq!(Completed::get(), vec![JOB]);
+    });
+}
+
+#[test]
+fn only_the_silent_auditors_are_replaced() {
+    every_answer(2, 2, || {
+        open(JOB);
+        let [prompt, silent] = auditors(JOB).try_into().unwrap();
+        assert_ok!(attest(prompt, JOB, ROOT));
+        assert_eq!(Audits::overdue(JOB), AuditProgress::Redrawn);
+        let [kept, second] = auditors(JOB).try_into().unwrap();
+        assert_eq!(kept, prompt);
+        assert_eq!(second, 2 + 3 + 4 - prompt - silent);
+        // Nobody else is left.
+        assert_eq!(Audits::overdue(JOB), AuditProgress::Complete(1));
+        assert_eq!(Missed::get(), vec![silent, second]);
+        assert_eq!(Audits::judge(JOB, &ROOT), Verdict::Match(1));
+    });
+}
+
+#[test]
+fn redraws_end_and_leave_an_answer_that_nobody_attested() {
+    every_answer(1, 1, || {
+        open(JOB);
+        assert_eq!(Audits::overdue(JOB), AuditProgress::Redrawn);
+        assert_eq!(Audits::overdue(JOB), AuditProgress::Complete(0));
+        assert_eq!(Missed::get().len(), 2);
+        assert_eq!(Audits::judge(JOB, &ROOT), Verdict::Match(0));
+        Audits::close(JOB, 9);
+        assert!(Credits::get().is_empty());
+    });
+}
+
+#[test]
+fn closing_credits_those_who_attested_and_forgets_the_rest() {
+    every_answer(2, 0, || {
+        open(JOB);
+        let attested = auditors(JOB)[0];
+        assert_ok!(attest(attested, JOB, ROOT));
+        Audits::close(JOB, 9);
+        assert_eq!(Credits::get(), vec![(attested, 9)]);
+        assert_eq!(Stored::<Test>::iter().count() + Pending::<Test>::iter().count(), 0);
+        // Nothing is credited twice.
+        Audits::close(JOB, 9);
+        assert_eq!(Credits::get().len(), 1);
+    });
+}
+
+#[test]
+fn a_job_without_an_audit_matches_nobody() {
+    every_answer(1, 0, || {
+        assert_eq!(Audits::audit(JOB), None);
+        assert_eq!(Audits::judge(JOB, &ROOT), Verdict::Match(0));
+        assert_eq!(Audits::overdue(JOB), AuditProgress::Complete(0));
+    });
+}
+
+#[test]
+fn parameters_out_of_range_are_refused() {
+    let check = |auditors_per_job, max_redraws| {
+        crate::AuditParameters {
+            auditors_per_job,
+            rate: Permill::one(),
+            max_redraws,
+        }
+        .check()
+        .is_ok()
+    };
+    assert!(check(1, 2));
+    assert!(check(MAX_AUDITORS, 3));
+    assert!(!check(0, 0));
+    assert!(!check(MAX_AUDITORS + 1, 0));
+    assert!(!check(MAX_AUDITORS, 4));
+    assert!(!check(1, u32::MAX));
+}
+
+#[test]
+fn try_state_finds_a_lost_pending_entry() {
+    every_answer(1, 0, || {
+        open(JOB);
+        let auditor = auditors(JOB)[0];
+        Pending::<Test>::remove(auditor, JOB);
+        assert!(Audits::do_try_state().is_err());
+        Pending::<Test>::insert(auditor, JOB, ());
+        Pending::<Test>::insert(auditor, JOB + 1, ());
+        assert!(Audits::do_try_state().is_err());
+        Pending::<Test>::remove(auditor, JOB + 1);
+    });
+}
+
+#[test]
+fn try_state_checks_the_parameters() {
+    every_answer(1, 0, || {
+        Parameters::<Test>::mutate(|parameters| parameters.auditors_per_job = 0);
+        assert!(Audits::do_try_state().is_err());
+        Parameters::<Test>::kill();
+    });
+}
