@@ -8,16 +8,23 @@
 //! |---|---|
 //! | [`import`] | Hugging Face folders and GGUF files to one artifact |
 //! | [`artifact`] | the artifact file: reading, writing, its Merkle roots |
+//! | [`manifest`] | what the chain knows of a model, as text |
 //! | [`model`] | a loaded model: quantized tensors, tables, token table |
 //! | [`tokenizer`], [`chat`] | text to token ids, messages to a prompt |
 //! | [`backend`] | the trait that every backend implements |
-//! | [`gpu`] | the wgpu backend |
+//! | [`cpu`], [`gpu`] | the backends |
+//! | [`testing`] | random models and the whole-model reference |
 pub mod artifact;
 pub mod backend;
 pub mod chat;
+mod container;
+pub mod cpu;
 pub mod gpu;
 pub mod import;
+pub mod manifest;
+mod mapped;
 pub mod model;
+pub mod testing;
 pub mod tokenizer;
 
 pub use backend::{Backend, Logits, PackedRow, Position, Sequence};

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The CPU backend: `ergon_exact` with SIMD dot products, on all threads of the current rayon pool.
+//!
+//! A prompt is cut into blocks of positions. In each layer the blocks first write their keys and values, then, with all of them in the cache,
+//! attend and go through the feed-forward part; both are shared out over the threads, and every weight that is read serves a whole block.
+//! A few positions only, as in decoding, make one block, and the threads share the rows of each matrix instead.
+mod block;
+mod cache;
+mod kernel;
+
+use crate::{
+    backend::{check_forward, Backend, Error, Position, Sequence},
+    model::Model,
+};
+use block::{Block, Engine};
+use cache::LayerCache;
+use kernel::Level;
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// Positions of a block: enough to use every weight often, few enough to stay in the cache.
+const BLOCK: usize = 32;
+/// Positions that go through the layers together, which bounds memory.
+const CHUNK: usize = 512;
+/// Up to so many positions the threads share rows instead of blocks.
+const WIDE: usize = 4;
+
+/// A model on the CPU.
+pub struct CpuBackend {
+    model: Arc<Model>,
+    level: Level,
+}
+
+impl CpuBackend {
+    /// Backend with the best instruction set of this processor.
+    pub fn new(model: Arc<Model>) -> Self {
+        Self {
+            model,
+            level: Level::available()[0],
+        }
+    }
+}
+
+impl Backend for CpuBackend {
+    fn name(&self) -> String {
+        format!("cpu ({:?})", self.level).to_lowercase()
+    }
+
+    fn model(&self) -> &Arc<Model> {
+        &self.model
+    }
+
+    fn sequence(&self, capacity: usize) -> Result<Box<dyn Sequence>, Error> {
+        let context = self.model.dimensions().context as usize;
+        if capacity > context {
+            return Err(Error::CacheFull {
+                needed: capacity,
+                capacity: context,
+            });
+        }
+        let layers = cache::new(&self.model, capacity);
+        Ok(Box::new(CpuSequence {
+            model: self.model.clone(),
+            level: self.level,
+            layers,
+            len: 0,
+            capacity,
+        }))
+    }
+}
+
+struct CpuSequence {
+    model: Arc<Model>,
+    level: Level,
+    layers: Vec<LayerCache>,
+    len: usize,
+    capacity: usize,
+}
+
+impl Sequence for CpuSequence {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    fn forward(&mut self, tokens: &[u32], wanted: usize) -> Result<Vec<Position>, Error> {
+        check_forward(&self.model, self.len, self.capacity, tokens, wanted)?;
+        let unwanted = tokens.len() - wanted;
+        let mut outputs = Vec::with_capacity(wanted);
+        for (i, chunk) in tokens.chunks(CHUNK).enumerate() {
+            outputs.extend(self.chunk(chunk, unwanted.saturating_sub(i * CHUNK)));
+        }
+        Ok(outputs)
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+}
+
+impl CpuSequence {
+    /// Outputs of all `tokens` but the first `unwanted`.
+    fn chunk(&mut self, tokens: &[u32], unwanted: usize) -> Vec<Position> {
+        let size = if tokens.len() <= WIDE { tokens.len() } else { BLOCK };
+        let engine = Engine {
+            model: &self.model,
+            level: self.level,
+            wide: tokens.len() <= WIDE,
+        };
+        let first = self.len;
+        let blocks = tokens.chunks(size).enumerate();
+        let mut blocks: Vec<_> = blocks
+            .map(|(i, tokens)| Block::new(engine, first + i * size, tokens))
+            .collect();
+        let d = self.model.dimensions();
+        let (heads, dim) = (d.kv_heads as usize, d.head_dim as usize);
+        for (layer, cache) in self.model.layers.iter().zip(&mut self.layers) {
+            let LayerCache { keys, values } = cache;
+            let slots: Vec<_> = keys
+                .slots(first, size, heads, dim)
+                .zip(values.slots(first, size, heads, dim))
+                .collect();
+            blocks
+                .par_iter_mut()
+                .zip(slots)
+                .for_each(|(block, (keys, values))| block.project(layer, keys, values));
+            blocks.par_iter_mut().for_each(|block| block.transform(layer, cache));
+        }
+        self.len += tokens.len();
+        let outputs = blocks.par_iter().enumerate().map(|(i, block)| {
+            let skipped = unwanted.saturating_sub(i * size).min(block.positions());
+            block.outputs(block.positions() - skipped)
+        });
+        outputs.collect::<Vec<_>>().into_iter().flatten().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, Random};
+
+    fn backend(dimensions: ergon_primitives::manifest::Dimensions, tied: bool, level: Level) -> CpuBackend {
+        CpuBackend {
+            model: Arc::new(testing::model(dimensions, tied, 1)),
+            level,
+        }
+    }
+
+    /// Outputs of all positions, cut into calls of these lengths.
+    fn outputs(backend: &CpuBackend, tokens: &[u32], calls: &[usize]) -> Vec<Position> {
+        let mut sequence = backend.sequence(tokens.len()).unwrap();
+        let mut outputs = Vec::new();
+        for call in calls {
+            let from = sequence.len();
+            outputs.extend(sequence.forward(&tokens[from..from + call], *call).unwrap());
+        }
+        assert_eq!(sequence.len(), tokens.len());
+        outputs
+    }
+
+    #[test]
+    fn every_instruction_set_equals_the_specification_on_a_whole_model() {
+        for tied in [true, false] {
+            for level in Level::available() {
+                let backend = backend(testing::DIMENSIONS, tied, level);
+                let tokens = Random::new(2).tokens(70, testing::DIMENSIONS.vocabulary);
+                assert!(
+                    outputs(&backend, &tokens, &[70]) == testing::reference(&backend.model, &tokens),
+                    "{level:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn any_cut_into_calls_gives_the_same_bits() {
+        let backend = backend(testing::DIMENSIONS, true, Level::available()[0]);
+        let tokens = Random::new(4).tokens(90, testing::DIMENSIONS.vocabulary);
+        let whole = outputs(&backend, &tokens, &[90]);
+        for calls in [
+            vec![1; 90],
+            vec![45, 45],
+            vec![33, 1, 1, 3, 4, 5, 43],
+            vec![89, 1],
+            vec![2; 45],
+        ] {
+            assert!(outputs(&backend, &tokens, &calls) == whole, "{calls:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_position_gives_does_not_depend_on_which_outputs_are_wanted() {
+        let backend = backend(testing::DIMENSIONS, false, Level::available()[0]);
+        let tokens = Random::new(5).tokens(80, testing::DIMENSIONS.vocabulary);
+        let whole = outputs(&backend, &tokens, &[80]);
+        for wanted in [0, 1, 15, 16, 17, 48, 80] {
+            let mut sequence = backend.sequence(80).unwrap();
+            assert!(sequence.forward(&tokens, wanted).unwrap() == whole[80 - wanted..]);
+        }
+    }
+
+    #[test]
+    fn a_truncated_sequence_goes_on_as_if_the_rest_had_never_been() {
+        let backend = backend(testing::DIMENSIONS, true, Level::available()[0]);
+        let tokens = Random::new(6).tokens(60, testing::DIMENSIONS.vocabulary);
+        let mut sequence = backend.sequence(60).unwrap();
+        let first = sequence.forward(&tokens, 60).unwrap();
+        sequence.truncate(20);
+        sequence.truncate(100);
+        assert_eq!(sequence.len(), 20);
+        assert!(sequence.forward(&tokens[20..], 40).unwrap() == first[20..]);
+    }
+
+    #[test]
+    fn a_refused_call_leaves_the_cache_as_it_was() {
+        let backend = backend(testing::DIMENSIONS, true, Level::available()[0]);
+        let mut sequence = backend.sequence(4).unwrap();
+        sequence.forward(&[1, 2, 3], 0).unwrap();
+        let refused = sequence.forward(&[256], 1);
+        assert!(matches!(
+            refused,
+            Err(Error::UnknownToken {
+                token: 256,
+                vocabulary: 256
+            })
+        ));
+        assert!(matches!(
+            sequence.forward(&[1, 2], 1),
+            Err(Error::CacheFull { needed: 5, capacity: 4 })
+        ));
+        assert!(matches!(
+            sequence.forward(&[1], 2),
+            Err(Error::Outputs { wanted: 2, tokens: 1 })
+        ));
+        assert_eq!(sequence.len(), 3);
+        let last = sequence.forward(&[4], 1).unwrap();
+        assert!(last[0] == testing::reference(&backend.model, &[1, 2, 3, 4])[3]);
+        assert!(matches!(
+            backend.sequence(257),
+            Err(Error::CacheFull {
+                needed: 257,
+                capacity: 256
+            })
+        ));
+    }
+
+    #[test]
+    fn odd_shapes_equal_the_specification() {
+        let odd = ergon_primitives::manifest::Dimensions {
+            layers: 2,
+            hidden: 36,
+            feed_forward: 100,
+            heads: 6,
+            kv_heads: 2,
+            head_dim: 20,
+            vocabulary: 68,
+            context: 40,
+        };
+        for level in Level::available() {
+            let backend = backend(odd, true, level);
+            let tokens = Random::new(7).tokens(40, odd.vocabulary);
+            assert!(outputs(&backend, &tokens, &[38, 2]) == testing::reference(&backend.model, &tokens));
+        }
+    }
+}
