@@ -1,1 +1,153 @@
 // SPDX-License-Identifier: Apache-2.0
+//! Messages to a prompt, by the model's own chat template.
+//!
+//! Templates are Jinja as `transformers` renders them: the variables `messages`, `add_generation_prompt`, `bos_token` and `eos_token`, the
+//! function `raise_exception`, blocks trimmed, methods of Python strings and dictionaries. A template that inserts a default system prompt does so here as well.
+use minijinja::{context, syntax::SyntaxConfig, Environment, ErrorKind, Value};
+use minijinja_contrib::pycompat::unknown_method_callback;
+use serde::{Deserialize, Serialize};
+
+/// One turn of a conversation.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Message {
+    /// Who speaks: `system`, `user` or `assistant`, as the template knows them.
+    pub role: String,
+    /// What is said.
+    pub content: String,
+}
+
+impl Message {
+    /// What a user says.
+    pub fn user(content: impl Into<String>) -> Self {
+        Self {
+            role: "user".into(),
+            content: content.into(),
+        }
+    }
+}
+
+/// Why messages make no prompt.
+#[derive(Debug, thiserror::Error)]
+pub enum ChatError {
+    /// The model's template is no valid Jinja.
+    #[error("the model's chat template is malformed: {0}")]
+    Template(String),
+    /// The template refuses the messages.
+    #[error("the model's chat template refuses the messages: {0}")]
+    Messages(String),
+}
+
+/// A chat template.
+#[derive(Clone, Debug)]
+pub struct ChatTemplate {
+    source: String,
+    bos_token: String,
+    eos_token: String,
+}
+
+impl ChatTemplate {
+    /// Template with the texts of the tokens that begin and end a sequence.
+    pub fn new(source: &str, bos_token: &str, eos_token: &str) -> Result<Self, ChatError> {
+        let template = Self {
+            source: source.into(),
+            bos_token: bos_token.into(),
+            eos_token: eos_token.into(),
+        };
+        template
+            .environment()
+            .template_from_str(source)
+            .map_err(|error| ChatError::Template(error.to_string()))?;
+        Ok(template)
+    }
+
+    fn environment(&self) -> Environment<'_> {
+        let mut environment = Environment::new();
+        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        environment.set_syntax(syntax.expect("the usual delimiters are valid"));
+        environment.set_unknown_method_callback(unknown_method_callback);
+        environment.add_function(
+            "raise_exception",
+            |message: String| -> Result<String, minijinja::Error> {
+                Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
+            },
+        );
+        environment
+    }
+
+    /// The prompt; with `add_generation_prompt` it ends where the assistant is to answer.
+    pub fn render(&self, messages: &[Message], add_generation_prompt: bool) -> Result<String, ChatError> {
+        let message =
+            |message: &Message| context! { role => message.role.as_str(), content => message.content.as_str() };
+        let variables = context! {
+            messages => messages.iter().map(message).collect::<Vec<Value>>(),
+            add_generation_prompt => add_generation_prompt,
+            bos_token => self.bos_token.as_str(),
+            eos_token => self.eos_token.as_str(),
+        };
+        self.environment()
+            .render_str(&self.source, variables)
+            .map_err(|error| ChatError::Messages(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHATML: &str = "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}\
+        {{ '<|im_start|>system\nBe kind<|im_end|>\n' }}{% endif %}\
+        {{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}\
+        {% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+
+    #[test]
+    fn a_template_adds_its_system_prompt_only_where_there_is_none() {
+        let template = ChatTemplate::new(CHATML, "", "").unwrap();
+        let user = Message::user("Hi {{ 1 + 1 }}");
+        assert_eq!(
+            template.render(std::slice::from_ref(&user), true).unwrap(),
+            "<|im_start|>system\nBe kind<|im_end|>\n<|im_start|>user\nHi {{ 1 + 1 }}<|im_end|>\n<|im_start|>assistant\n"
+        );
+        let system = Message {
+            role: "system".into(),
+            content: "Be brief".into(),
+        };
+        assert_eq!(
+            template.render(&[system, user], false).unwrap(),
+            "<|im_start|>system\nBe brief<|im_end|>\n<|im_start|>user\nHi {{ 1 + 1 }}<|im_end|>\n"
+        );
+    }
+
+    #[test]
+    fn a_template_may_refuse_messages() {
+        let template = ChatTemplate::new(
+            "{% if messages[0].role != 'user' %}{{ raise_exception('user first') }}{% endif %}",
+            "",
+            "",
+        );
+        let messages = [Message {
+            role: "system".into(),
+            content: String::new(),
+        }];
+        let error = template.unwrap().render(&messages, true).unwrap_err();
+        assert!(error.to_string().contains("user first"), "{error}");
+    }
+
+    #[test]
+    fn a_template_knows_the_framing_tokens_and_methods_of_strings() {
+        let template = ChatTemplate::new(
+            "{{ bos_token }}{{ messages[0].content.strip() }}{{ eos_token }}",
+            "<s>",
+            "</s>",
+        )
+        .unwrap();
+        assert_eq!(template.render(&[Message::user(" a ")], true).unwrap(), "<s>a</s>");
+    }
+
+    #[test]
+    fn a_broken_template_is_refused_at_once() {
+        assert!(matches!(
+            ChatTemplate::new("{% for %}", "", ""),
+            Err(ChatError::Template(_))
+        ));
+    }
+}

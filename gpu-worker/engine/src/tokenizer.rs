@@ -1,1 +1,313 @@
 // SPDX-License-Identifier: Apache-2.0
+//! Text to token ids and back.
+//!
+//! Ids come from the `tokenizers` crate, without any token that the text itself doesn't name: a prompt is final. Text comes from the table
+//! of every token's bytes, which the manifest binds: the bytes of an answer are the concatenated bytes of its tokens. Therefore only
+//! byte-level BPE (GPT-2's mapping of bytes to characters) is accepted: there, every token but the added ones can be inverted. Added
+//! tokens, like `<|im_end|>`, stand for their text.
+use crate::model::TokenTable;
+use serde::Deserialize;
+use std::collections::{BTreeMap, HashMap};
+use tokenizers::DecoderWrapper;
+
+pub mod definition;
+
+/// Why a tokenizer can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenizerError {
+    /// The definition isn't a usable `tokenizer.json`.
+    #[error("the tokenizer's definition is malformed: {0}")]
+    Malformed(String),
+    /// The tokenizer is of another kind.
+    #[error("a tokenizer with {0} is not supported (supported: byte-level BPE)")]
+    Unsupported(String),
+    /// A token has no place in the model's vocabulary.
+    #[error("the tokenizer has token {id}, the model only {vocabulary} tokens")]
+    Vocabulary {
+        /// The token.
+        id: u32,
+        /// Tokens of the model.
+        vocabulary: u32,
+    },
+    /// A token's characters stand for no bytes.
+    #[error("token {id} ({token:?}) is not byte-level")]
+    NotByteLevel {
+        /// The token.
+        id: u32,
+        /// Its characters.
+        token: String,
+    },
+    /// A text can't be tokenized.
+    #[error("the text can't be tokenized: {0}")]
+    Text(String),
+}
+
+/// A byte-level BPE tokenizer.
+pub struct Tokenizer(tokenizers::Tokenizer);
+
+impl Tokenizer {
+    /// Tokenizer that a `tokenizer.json` defines. Truncation and padding in it are ignored.
+    pub fn from_json(json: &[u8]) -> Result<Self, TokenizerError> {
+        let malformed = |error: String| TokenizerError::Malformed(error);
+        let file: File = serde_json::from_slice(json).map_err(|error| malformed(error.to_string()))?;
+        file.check()?;
+        let mut tokenizer = tokenizers::Tokenizer::from_bytes(json).map_err(|error| malformed(error.to_string()))?;
+        if !matches!(tokenizer.get_decoder(), Some(DecoderWrapper::ByteLevel(_))) {
+            return Err(TokenizerError::Unsupported("a decoder that isn't byte-level".into()));
+        }
+        tokenizer
+            .with_truncation(None)
+            .map_err(|error| malformed(error.to_string()))?
+            .with_padding(None);
+        Ok(Self(tokenizer))
+    }
+
+    /// Ids of `text`, in which added tokens are recognised by their text.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
+        let encoding = self
+            .0
+            .encode_fast(text, false)
+            .map_err(|error| TokenizerError::Text(error.to_string()))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// Id of the token that is written `token`.
+    pub fn id(&self, token: &str) -> Option<u32> {
+        self.0.token_to_id(token)
+    }
+
+    /// Bytes of every token of a model with `vocabulary` tokens; none for ids that the tokenizer doesn't use.
+    pub fn token_table(&self, vocabulary: u32) -> Result<TokenTable, TokenizerError> {
+        let tokens: BTreeMap<u32, String> = self
+            .0
+            .get_vocab(true)
+            .into_iter()
+            .map(|(token, id)| (id, token))
+            .collect();
+        if let Some(id) = tokens.keys().next_back().filter(|id| **id >= vocabulary) {
+            return Err(TokenizerError::Vocabulary { id: *id, vocabulary });
+        }
+        let (added, byte_of) = (self.0.get_added_tokens_decoder(), byte_of_char());
+        let (mut bytes, mut offsets) = (Vec::new(), vec![0u32]);
+        for id in 0..vocabulary {
+            if let Some(added) = added.get(&id) {
+                bytes.extend_from_slice(added.content.as_bytes());
+            } else if let Some(token) = tokens.get(&id) {
+                for char in token.chars() {
+                    let byte = byte_of.get(&char);
+                    bytes.push(*byte.ok_or_else(|| TokenizerError::NotByteLevel {
+                        id,
+                        token: token.clone(),
+                    })?);
+                }
+            }
+            offsets.push(
+                u32::try_from(bytes.len()).map_err(|_| TokenizerError::Unsupported("tokens of over 4 GiB".into()))?,
+            );
+        }
+        TokenTable::new(bytes, offsets).map_err(|error| TokenizerError::Malformed(error.to_string()))
+    }
+}
+
+/// Bytes of a sequence of tokens; unknown ids have none.
+pub fn decode(tokens: &TokenTable, ids: &[u32]) -> Vec<u8> {
+    ids.iter()
+        .flat_map(|id| tokens.get(*id).unwrap_or_default())
+        .copied()
+        .collect()
+}
+
+/// GPT-2's mapping of characters to bytes, `bytes_to_unicode` in its source: printable characters of Latin-1 stand for themselves, the
+/// other bytes, in order, for the characters from U+0100 on.
+fn byte_of_char() -> HashMap<char, u8> {
+    let (printable, rest): (Vec<u8>, Vec<u8>) =
+        (0..=255).partition(|byte| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF));
+    let printable = printable.into_iter().map(|byte| (char::from(byte), byte));
+    printable.chain(('\u{100}'..).zip(rest)).collect()
+}
+
+/// What is checked in a `tokenizer.json` before the `tokenizers` crate, which trusts its merges, reads it.
+#[derive(Deserialize)]
+struct File {
+    model: Model,
+}
+
+#[derive(Deserialize)]
+struct Model {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    continuing_subword_prefix: Option<String>,
+    end_of_word_suffix: Option<String>,
+    #[serde(default)]
+    vocab: HashMap<String, u32>,
+    #[serde(default)]
+    merges: Vec<Merge>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Merge {
+    Pair(String, String),
+    Text(String),
+}
+
+impl File {
+    fn check(&self) -> Result<(), TokenizerError> {
+        let model = &self.model;
+        let unsupported = |what: &str| Err(TokenizerError::Unsupported(what.into()));
+        if model.kind.as_deref().is_some_and(|kind| kind != "BPE") {
+            return unsupported("a model that isn't BPE");
+        }
+        let is_set = |affix: &Option<String>| affix.as_ref().is_some_and(|affix| !affix.is_empty());
+        if is_set(&model.continuing_subword_prefix) || is_set(&model.end_of_word_suffix) {
+            return unsupported("a prefix or suffix of subwords");
+        }
+        for merge in &model.merges {
+            let pair = match merge {
+                Merge::Pair(left, right) => Some((left.as_str(), right.as_str())),
+                Merge::Text(text) => text.split_once(' '),
+            };
+            let known = |(left, right): (&str, &str)| {
+                [left, right, &format!("{left}{right}")]
+                    .iter()
+                    .all(|token| model.vocab.contains_key(*token))
+            };
+            if !pair.is_some_and(known) {
+                return Err(TokenizerError::Malformed(
+                    "a merge joins or makes a token that is not in the vocabulary".into(),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Turns the bytes of tokens, as they come, into text: bytes of an unfinished character wait for the rest of it.
+///
+/// ```
+/// use ergon_engine::tokenizer::Utf8Stream;
+/// let mut stream = Utf8Stream::default();
+/// assert_eq!(stream.push(b"caf\xC3"), "caf");
+/// assert_eq!(stream.push(b"\xA9!"), "\u{e9}!");
+/// assert_eq!(stream.finish(), "");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Utf8Stream(Vec<u8>);
+
+impl Utf8Stream {
+    /// Takes more bytes, gives all finished text. Bytes that are no UTF-8 come out as U+FFFD.
+    pub fn push(&mut self, bytes: &[u8]) -> String {
+        self.0.extend_from_slice(bytes);
+        let mut text = String::new();
+        let mut done = 0;
+        for chunk in self.0.utf8_chunks() {
+            text.push_str(chunk.valid());
+            done += chunk.valid().len();
+            let invalid = chunk.invalid();
+            let waits = done + invalid.len() == self.0.len() && is_unfinished(invalid);
+            if !invalid.is_empty() && !waits {
+                text.push(char::REPLACEMENT_CHARACTER);
+                done += invalid.len();
+            }
+        }
+        self.0.drain(..done);
+        text
+    }
+
+    /// What is left at the end: U+FFFD if a character was never finished.
+    pub fn finish(self) -> String {
+        String::from_utf8_lossy(&self.0).into_owned()
+    }
+}
+
+/// Whether `bytes`, at the end of a text, may still become a character.
+fn is_unfinished(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use definition::{Added, Definition, Splitting};
+    use proptest::prelude::*;
+
+    fn tiny() -> Tokenizer {
+        let mut tokens: Vec<String> = byte_of_char().keys().map(char::to_string).collect();
+        tokens.sort();
+        tokens.extend(["he", "llo", "ll", "<|end|>"].map(String::from));
+        let merges: Vec<String> = ["h e", "l l", "ll o"].map(String::from).to_vec();
+        let definition = Definition {
+            tokens: &tokens,
+            merges: &merges,
+            added: vec![Added { id: 259, special: true }],
+            splitting: Splitting::SingleDigits,
+        };
+        Tokenizer::from_json(&definition.to_json().unwrap()).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn the_bytes_of_a_texts_tokens_are_the_text(text in ".*") {
+            let tokenizer = tiny();
+            let table = tokenizer.token_table(260).unwrap();
+            prop_assert_eq!(decode(&table, &tokenizer.encode(&text).unwrap()), text.as_bytes());
+        }
+
+        #[test]
+        fn streamed_text_is_the_whole_text_however_it_is_cut(
+            bytes in prop_oneof![any::<String>().prop_map(String::into_bytes), prop::collection::vec(any::<u8>(), 0..40)],
+            size in 1usize..5,
+        ) {
+            let mut stream = Utf8Stream::default();
+            let mut text: String = bytes.chunks(size).map(|chunk| stream.push(chunk)).collect();
+            text.push_str(&stream.finish());
+            prop_assert_eq!(text, String::from_utf8_lossy(&bytes));
+        }
+    }
+
+    #[test]
+    fn merges_and_added_tokens_are_used() {
+        let tokenizer = tiny();
+        let ids = tokenizer.encode("hello<|end|>").unwrap();
+        assert_eq!(ids, [256, 257, 259]);
+        assert_eq!(tokenizer.id("<|end|>"), Some(259));
+        assert_eq!(tokenizer.token_table(264).unwrap().get(263), Some(&b""[..]));
+        assert!(matches!(
+            tokenizer.token_table(256),
+            Err(TokenizerError::Vocabulary {
+                id: 259,
+                vocabulary: 256
+            })
+        ));
+    }
+
+    #[test]
+    fn digits_stand_alone_when_single_digits_are_asked_for() {
+        assert_eq!(tiny().encode("1234").unwrap().len(), 4);
+    }
+
+    #[test]
+    fn definitions_that_would_break_the_tokenizers_crate_are_refused() {
+        let with = |model: &str| {
+            Tokenizer::from_json(format!(r#"{{"version": "1.0", "model": {model}}}"#).as_bytes())
+                .err()
+                .unwrap()
+        };
+        let outside = with(r#"{"type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": [["a", "b"]]}"#);
+        assert!(outside.to_string().contains("not in the vocabulary"), "{outside}");
+        assert!(with(r#"{"type": "BPE", "vocab": {"a": 0}, "merges": ["a"]}"#)
+            .to_string()
+            .contains("merge"));
+        let affix = with(r###"{"type": "BPE", "continuing_subword_prefix": "##", "vocab": {}, "merges": []}"###);
+        assert!(matches!(affix, TokenizerError::Unsupported(_)));
+        assert!(matches!(
+            with(r#"{"type": "Unigram", "vocab": {}}"#),
+            TokenizerError::Unsupported(_)
+        ));
+        assert!(matches!(
+            with(r#"{"type": "BPE", "vocab": {}, "merges": []}"#),
+            TokenizerError::Unsupported(_)
+        ));
+        assert!(matches!(Tokenizer::from_json(b"{"), Err(TokenizerError::Malformed(_))));
+    }
+}

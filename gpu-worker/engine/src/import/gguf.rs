@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0
+//! GGUF containers, version 3 ([specification](https://github.com/ggml-org/ggml/blob/master/docs/gguf.md)).
+//!
+//! Every count and offset in a header is checked against the bytes that are really there before anything is allocated or read.
+use super::{dequantize::Encoding, source::SourceTensor, ImportError};
+use crate::{mapped::map, model::Bytes};
+use memmap2::Mmap;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+const MAGIC: &[u8] = b"GGUF";
+const VERSION: u32 = 3;
+/// Most metadata entries and tensors; real files have thousands.
+const MAX_ENTRIES: u64 = 1 << 20;
+
+/// A value of the metadata. Arrays keep their elements as stored.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum GgufValue {
+    Unsigned(u64),
+    Signed(i64),
+    F32(f32),
+    F64(f64),
+    Bool(bool),
+    Text(String),
+    Texts(Vec<String>),
+    Unsigneds(Vec<u64>),
+    Signeds(Vec<i64>),
+    /// An array of floats, booleans or arrays: no model needs it.
+    Other,
+}
+
+/// A parsed header and where each tensor lies.
+#[derive(Debug)]
+pub(super) struct Gguf {
+    path: PathBuf,
+    /// Metadata.
+    pub values: BTreeMap<String, GgufValue>,
+    /// Tensors by name.
+    pub tensors: BTreeMap<String, SourceTensor>,
+}
+
+impl Gguf {
+    /// Maps and parses a file.
+    pub fn open(path: &Path) -> Result<Self, ImportError> {
+        let map = map(path).map_err(|source| ImportError::Read {
+            path: path.into(),
+            source,
+        })?;
+        let mut reader = Reader {
+            path,
+            bytes: &map,
+            at: 0,
+        };
+        if !map.starts_with(MAGIC) {
+            return Err(ImportError::NotAModel(path.into()));
+        }
+        reader.take(MAGIC.len())?;
+        let version = reader.u32()?;
+        if version != VERSION {
+            return Err(ImportError::Unsupported(format!(
+                "GGUF version {version} (version {VERSION} is)"
+            )));
+        }
+        // A tensor takes at least 8 + 4 + 8 + 4 + 8 bytes in the header, an entry 8 + 4 + 1.
+        let tensors = reader.count(32)?;
+        let entries = reader.count(13)?;
+        let mut values = BTreeMap::new();
+        for _ in 0..entries {
+            let key = reader.text()?;
+            let kind = reader.u32()?;
+            let value = reader.value(kind)?;
+            if values.insert(key.clone(), value).is_some() {
+                return reader.malformed(format!("key {key} appears twice"));
+            }
+        }
+        let places = (0..tensors).map(|_| reader.place()).collect::<Result<Vec<_>, _>>()?;
+        let alignment = match values.get("general.alignment") {
+            None => 32,
+            Some(GgufValue::Unsigned(alignment)) if alignment.is_power_of_two() && *alignment <= 1 << 16 => {
+                *alignment as usize
+            }
+            Some(other) => return reader.malformed(format!("general.alignment is {other:?}")),
+        };
+        let data = reader.at.next_multiple_of(alignment);
+        let mut tensors = BTreeMap::new();
+        for place in places {
+            let name = place.name.clone();
+            let tensor = place.tensor(&map, data).map_err(|problem| ImportError::Malformed {
+                path: path.into(),
+                problem,
+            })??;
+            if tensors.insert(name.clone(), tensor).is_some() {
+                return reader.malformed(format!("tensor {name} appears twice"));
+            }
+        }
+        Ok(Self {
+            path: path.into(),
+            values,
+            tensors,
+        })
+    }
+
+    /// Text value, if there is one.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        match self.values.get(key)? {
+            GgufValue::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Unsigned value below 2^32, if there is one.
+    pub fn number(&self, key: &str) -> Option<u32> {
+        match self.values.get(key)? {
+            GgufValue::Unsigned(number) => u32::try_from(*number).ok(),
+            GgufValue::Signed(number) => u32::try_from(*number).ok(),
+            _ => None,
+        }
+    }
+
+    /// A float as the decimal number that was meant: single precision goes through its shortest decimal form, so that 0.00001 in single
+    /// precision is the 0.00001 of a `config.json`.
+    pub fn float(&self, key: &str) -> Option<f64> {
+        match self.values.get(key)? {
+            GgufValue::F32(value) => value.to_string().parse().ok(),
+            GgufValue::F64(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// Value that must be there.
+    pub fn need<T>(&self, key: &str, value: impl FnOnce(&Self, &str) -> Option<T>) -> Result<T, ImportError> {
+        value(self, key).ok_or_else(|| self.malformed(format!("its metadata has no usable {key}")))
+    }
+
+    /// Error about this file.
+    pub fn malformed(&self, problem: String) -> ImportError {
+        ImportError::Malformed {
+            path: self.path.clone(),
+            problem,
+        }
+    }
+}
+
+/// Entry of the tensor list.
+struct Place {
+    name: String,
+    dimensions: Vec<u64>,
+    kind: u32,
+    offset: u64,
+}
+
+impl Place {
+    /// The tensor, whose values start at `data + offset`; the outer error is a lie of the header.
+    fn tensor(self, map: &Arc<Mmap>, data: usize) -> Result<Result<SourceTensor, ImportError>, String> {
+        let encoding = match self.kind {
+            0 => Encoding::F32,
+            1 => Encoding::F16,
+            3 => Encoding::Q4_1,
+            8 => Encoding::Q8_0,
+            30 => Encoding::Bf16,
+            kind => {
+                return Ok(Err(ImportError::Unsupported(format!(
+                    "GGML type {kind} of tensor {}",
+                    self.name
+                ))))
+            }
+        };
+        let lie = || {
+            format!(
+                "tensor {} of shape {:?} at offset {} lies outside of the file",
+                self.name, self.dimensions, self.offset
+            )
+        };
+        // GGUF names the innermost dimension first.
+        let shape: Option<Vec<usize>> = self
+            .dimensions
+            .iter()
+            .rev()
+            .map(|size| usize::try_from(*size).ok())
+            .collect();
+        let shape = shape.ok_or_else(lie)?;
+        let columns = shape.last().copied().unwrap_or(1);
+        let rows = shape
+            .iter()
+            .rev()
+            .skip(1)
+            .try_fold(1usize, |rows, size| rows.checked_mul(*size))
+            .ok_or_else(lie)?;
+        let Some(row) = encoding.row_bytes(columns) else {
+            return Err(format!(
+                "a row of tensor {} is no whole number of {encoding:?} blocks",
+                self.name
+            ));
+        };
+        let start = usize::try_from(self.offset)
+            .ok()
+            .and_then(|offset| data.checked_add(offset))
+            .ok_or_else(lie)?;
+        let end = row
+            .checked_mul(rows)
+            .and_then(|size| start.checked_add(size))
+            .ok_or_else(lie)?;
+        let bytes = Bytes::view(map.clone(), start..end).ok_or_else(lie)?;
+        Ok(SourceTensor::new(self.name, shape, encoding, bytes))
+    }
+}
+
+/// Reads a header front to back.
+struct Reader<'a> {
+    path: &'a Path,
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn malformed<T>(&self, problem: String) -> Result<T, ImportError> {
+        Err(ImportError::Malformed {
+            path: self.path.into(),
+            problem,
+        })
+    }
+
+    fn remaining(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
+    fn take(&mut self, size: usize) -> Result<&'a [u8], ImportError> {
+        if size > self.remaining() {
+            let (at, left) = (self.at, self.remaining());
+            return self.malformed(format!("{size} bytes are announced at byte {at}, only {left} are left"));
+        }
+        let taken = &self.bytes[self.at..][..size];
+        self.at += size;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], ImportError> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.take(N)?);
+        Ok(array)
+    }
+
+    fn u32(&mut self) -> Result<u32, ImportError> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    fn u64(&mut self) -> Result<u64, ImportError> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    /// Number of things that take at least `size` bytes each.
+    fn count(&mut self, size: u64) -> Result<u64, ImportError> {
+        let count = self.u64()?;
+        if count > MAX_ENTRIES || count.saturating_mul(size) > self.remaining() as u64 {
+            let left = self.remaining();
+            return self.malformed(format!("{count} entries are announced, but only {left} bytes are left"));
+        }
+        Ok(count)
+    }
+
+    fn text(&mut self) -> Result<String, ImportError> {
+        let size = usize::try_from(self.u64()?).unwrap_or(usize::MAX);
+        let at = self.at;
+        match std::str::from_utf8(self.take(size)?) {
+            Ok(text) => Ok(text.into()),
+            Err(_) => self.malformed(format!("the text at byte {at} is not UTF-8")),
+        }
+    }
+
+    fn place(&mut self) -> Result<Place, ImportError> {
+        let name = self.text()?;
+        let rank = self.u32()?;
+        if !(1..=4).contains(&rank) {
+            return self.malformed(format!("tensor {name} has {rank} dimensions"));
+        }
+        let dimensions = (0..rank).map(|_| self.u64()).collect::<Result<_, _>>()?;
+        Ok(Place {
+            name,
+            dimensions,
+            kind: self.u32()?,
+            offset: self.u64()?,
+        })
+    }
+
+    fn value(&mut self, kind: u32) -> Result<GgufValue, ImportError> {
+        Ok(match kind {
+            0 | 2 | 4 | 10 => GgufValue::Unsigned(self.unsigned(kind)?),
+            1 | 3 | 5 | 11 => GgufValue::Signed(self.signed(kind)?),
+            6 => GgufValue::F32(f32::from_le_bytes(self.array()?)),
+            7 => GgufValue::Bool(self.take(1)? != [0]),
+            8 => GgufValue::Text(self.text()?),
+            9 => self.values()?,
+            12 => GgufValue::F64(f64::from_le_bytes(self.array()?)),
+            _ => return self.malformed(format!("value type {kind} at byte {} is unknown", self.at)),
+        })
+    }
+
+    fn unsigned(&mut self, kind: u32) -> Result<u64, ImportError> {
+        Ok(match kind {
+            0 => u64::from(u8::from_le_bytes(self.array()?)),
+            2 => u64::from(u16::from_le_bytes(self.array()?)),
+            4 => u64::from(self.u32()?),
+            _ => self.u64()?,
+        })
+    }
+
+    fn signed(&mut self, kind: u32) -> Result<i64, ImportError> {
+        Ok(match kind {
+            1 => i64::from(i8::from_le_bytes(self.array()?)),
+            3 => i64::from(i16::from_le_bytes(self.array()?)),
+            5 => i64::from(i32::from_le_bytes(self.array()?)),
+            _ => i64::from_le_bytes(self.array()?),
+        })
+    }
+
+    fn values(&mut self) -> Result<GgufValue, ImportError> {
+        let kind = self.u32()?;
+        let size = match kind {
+            0 | 1 | 7 => 1,
+            2 | 3 => 2,
+            4..=6 => 4,
+            8 | 10..=12 => 8,
+            _ => return self.malformed(format!("an array of value type {kind} at byte {}", self.at)),
+        };
+        let count = self.count(size)?;
+        Ok(match kind {
+            0 | 2 | 4 | 10 => GgufValue::Unsigneds((0..count).map(|_| self.unsigned(kind)).collect::<Result<_, _>>()?),
+            1 | 3 | 5 | 11 => GgufValue::Signeds((0..count).map(|_| self.signed(kind)).collect::<Result<_, _>>()?),
+            8 => GgufValue::Texts((0..count).map(|_| self.text()).collect::<Result<_, _>>()?),
+            _ => {
+                self.take((count * size) as usize)?;
+                GgufValue::Other
+            }
+        })
+    }
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A Llama decoder in a GGUF container: names, metadata keys and tokenizer as llama.cpp writes them.
+use super::{
+    config::Config,
+    gguf::{Gguf, GgufValue},
+    source::{layer_tensor, RowOrder, Source, SourceTensor},
+    ImportError,
+};
+use crate::tokenizer::definition;
+use ergon_primitives::manifest::Dimensions;
+use std::{collections::BTreeMap, path::Path};
+
+const PARTS: [(&str, &str); 9] = [
+    ("attn_norm", "attention_norm"),
+    ("attn_q", "q"),
+    ("attn_k", "k"),
+    ("attn_v", "v"),
+    ("attn_output", "o"),
+    ("ffn_norm", "ffn_norm"),
+    ("ffn_gate", "gate"),
+    ("ffn_up", "up"),
+    ("ffn_down", "down"),
+];
+
+/// Types of tokens in `tokenizer.ggml.token_type` that are added to the vocabulary as a whole.
+const CONTROL: i64 = 3;
+const USER_DEFINED: i64 = 4;
+
+/// Describes the model in the GGUF file at `path`.
+pub(super) fn open(path: &Path) -> Result<Source, ImportError> {
+    let mut gguf = Gguf::open(path)?;
+    if let Some(what) = refused(&gguf) {
+        return Err(ImportError::Unsupported(what));
+    }
+    let tokenizer = tokenizer(&gguf)?;
+    let found = std::mem::take(&mut gguf.tensors);
+    let vocabulary = found.get("token_embd.weight").map_or(0, |embedding| embedding.shape[0]);
+    let config = config(&gguf, name_of(path), vocabulary, !found.contains_key("output.weight"))?;
+    let tensors = found
+        .into_iter()
+        .map(|(name, mut tensor)| {
+            let name = artifact_name(&name).ok_or_else(|| ImportError::Unsupported(format!("tensor {name}")))?;
+            tensor.order = row_order(&name, &config);
+            Ok((name, tensor))
+        })
+        .collect::<Result<BTreeMap<String, SourceTensor>, ImportError>>()?;
+    Ok(Source {
+        config,
+        tokenizer,
+        tensors,
+    })
+}
+
+/// The first entry of the metadata that would change the arithmetic.
+fn refused(gguf: &Gguf) -> Option<String> {
+    let architecture = gguf.text("general.architecture").unwrap_or("without a name");
+    if architecture != "llama" {
+        return Some(format!("architecture {architecture}"));
+    }
+    let scaling = gguf.text("llama.rope.scaling.type").filter(|kind| *kind != "none");
+    if let Some(kind) = scaling {
+        return Some(format!("llama.rope.scaling.type = {kind}"));
+    }
+    let absent = [
+        "llama.rope.scale_linear",
+        "llama.attention.sliding_window",
+        "llama.logit_scale",
+        "llama.attention.clamp_kqv",
+    ];
+    if let Some(key) = absent.iter().find(|key| gguf.values.contains_key(**key)) {
+        return Some((*key).into());
+    }
+    let experts = gguf.number("llama.expert_count").filter(|experts| *experts > 0);
+    experts.map(|experts| format!("llama.expert_count = {experts}"))
+}
+
+fn config(gguf: &Gguf, name: String, vocabulary: usize, tied: bool) -> Result<Config, ImportError> {
+    let number = |key: &str| gguf.need(&format!("llama.{key}"), Gguf::number);
+    let (hidden, heads) = (number("embedding_length")?, number("attention.head_count")?);
+    let kv_heads = gguf.number("llama.attention.head_count_kv").unwrap_or(heads);
+    let head_dim = gguf
+        .number("llama.attention.key_length")
+        .or(hidden.checked_div(heads))
+        .unwrap_or(0);
+    for key in ["llama.rope.dimension_count", "llama.attention.value_length"] {
+        if let Some(other) = gguf.number(key).filter(|size| *size != head_dim) {
+            return Err(ImportError::Unsupported(format!(
+                "{key} = {other} with heads of {head_dim}"
+            )));
+        }
+    }
+    let token = |key: &str| gguf.number(&format!("tokenizer.ggml.{key}_token_id"));
+    let end = [token("eos"), token("eot")].into_iter().flatten();
+    let mut end_of_sequence: Vec<u32> = end.collect();
+    end_of_sequence.dedup();
+    Ok(Config {
+        name,
+        dimensions: Dimensions {
+            layers: number("block_count")?,
+            hidden,
+            feed_forward: number("feed_forward_length")?,
+            heads,
+            kv_heads,
+            head_dim,
+            vocabulary: u32::try_from(vocabulary).unwrap_or(u32::MAX),
+            context: number("context_length")?,
+        },
+        epsilon: gguf.need("llama.attention.layer_norm_rms_epsilon", Gguf::float)?,
+        rope_theta: gguf.float("llama.rope.freq_base").unwrap_or(10_000.0),
+        tied,
+        begin_of_sequence: token("bos"),
+        end_of_sequence,
+        chat_template: gguf.text("tokenizer.chat_template").map(String::from),
+    })
+}
+
+/// A model is called as its file, without extension and encoding; `general.name` is often one nobody knows the model by.
+fn name_of(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    match stem.rsplit_once('.') {
+        Some((name, "F32" | "F16" | "BF16" | "Q8_0" | "Q4_1")) => name.into(),
+        _ => stem.into(),
+    }
+}
+
+fn artifact_name(name: &str) -> Option<String> {
+    match name {
+        "token_embd.weight" => Some("embed".into()),
+        "output_norm.weight" => Some("final_norm".into()),
+        "output.weight" => Some("head".into()),
+        _ => layer_tensor(name, "blk.", &PARTS),
+    }
+}
+
+/// llama.cpp turns neighbours where Hugging Face turns halves, and stores queries and keys accordingly.
+fn row_order(name: &str, config: &Config) -> RowOrder {
+    match name.rsplit('.').next() {
+        Some("q" | "k") => RowOrder::Interleaved {
+            head_dim: config.dimensions.head_dim as usize,
+        },
+        _ => RowOrder::AsStored,
+    }
+}
+
+/// The vocabulary as a `tokenizer.json`.
+fn tokenizer(gguf: &Gguf) -> Result<Vec<u8>, ImportError> {
+    let text = |key: &str| gguf.need(key, |gguf, key| gguf.text(key).map(String::from));
+    let model = text("tokenizer.ggml.model")?;
+    if model != "gpt2" {
+        return Err(ImportError::Unsupported(format!(
+            "tokenizer {model} (tokenizer.ggml.model)"
+        )));
+    }
+    let splitting = match text("tokenizer.ggml.pre")?.as_str() {
+        "smollm" => definition::Splitting::SingleDigits,
+        "gpt-2" => definition::Splitting::Gpt2,
+        other => {
+            return Err(ImportError::Unsupported(format!(
+                "pre-tokenizer {other} (tokenizer.ggml.pre)"
+            )))
+        }
+    };
+    let Some(GgufValue::Texts(tokens)) = gguf.values.get("tokenizer.ggml.tokens") else {
+        return Err(gguf.malformed("its metadata has no usable tokenizer.ggml.tokens".into()));
+    };
+    let Some(GgufValue::Signeds(types)) = gguf.values.get("tokenizer.ggml.token_type") else {
+        return Err(gguf.malformed("its metadata has no usable tokenizer.ggml.token_type".into()));
+    };
+    let Some(GgufValue::Texts(merges)) = gguf.values.get("tokenizer.ggml.merges") else {
+        return Err(gguf.malformed("its metadata has no usable tokenizer.ggml.merges".into()));
+    };
+    if types.len() != tokens.len() {
+        return Err(gguf.malformed(format!(
+            "it has {} tokens but {} token types",
+            tokens.len(),
+            types.len()
+        )));
+    }
+    let added = types
+        .iter()
+        .enumerate()
+        .filter(|(_, kind)| matches!(**kind, CONTROL | USER_DEFINED))
+        .map(|(id, kind)| definition::Added {
+            id: id as u32,
+            special: *kind == CONTROL,
+        })
+        .collect();
+    let definition = definition::Definition {
+        tokens,
+        merges,
+        added,
+        splitting,
+    };
+    definition
+        .to_json()
+        .map_err(|problem| gguf.malformed(format!("its tokenizer is unusable ({problem})")))
+}

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Folders as the `transformers` library saves them.
+//!
+//! `config.json` may hold anything; what would change the arithmetic ([`refused`]) is refused by name, the rest is ignored. The weights are in
+//! `model.safetensors` or in the shards that `model.safetensors.index.json` names.
+use super::{
+    config::Config,
+    dequantize::Encoding,
+    source::{layer_tensor, Source, SourceTensor},
+    ImportError,
+};
+use crate::container::{Container, ContainerError};
+use ergon_primitives::manifest::Dimensions;
+use safetensors::Dtype;
+use serde::{de::DeserializeOwned, Deserialize};
+use serde_json::{Map, Value};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+const PARTS: [(&str, &str); 9] = [
+    ("input_layernorm", "attention_norm"),
+    ("self_attn.q_proj", "q"),
+    ("self_attn.k_proj", "k"),
+    ("self_attn.v_proj", "v"),
+    ("self_attn.o_proj", "o"),
+    ("post_attention_layernorm", "ffn_norm"),
+    ("mlp.gate_proj", "gate"),
+    ("mlp.up_proj", "up"),
+    ("mlp.down_proj", "down"),
+];
+
+/// Describes the model in `folder`.
+pub(super) fn open(folder: &Path) -> Result<Source, ImportError> {
+    let path = folder.join("config.json");
+    if !path.is_file() {
+        return Err(ImportError::NotAModel(folder.into()));
+    }
+    let values: Map<String, Value> = read_json(&path)?;
+    if let Some(what) = refused(&values) {
+        return Err(ImportError::Unsupported(what));
+    }
+    let config: LlamaConfig =
+        serde_json::from_value(Value::Object(values)).map_err(|error| ImportError::Malformed {
+            path,
+            problem: error.to_string(),
+        })?;
+    let config = config.with_folder(folder)?;
+    Ok(Source {
+        tokenizer: read(&folder.join("tokenizer.json"))?,
+        tensors: tensors(folder, &config)?,
+        config,
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(u32),
+    Many(Vec<u32>),
+}
+
+impl From<OneOrMany> for Vec<u32> {
+    fn from(tokens: OneOrMany) -> Self {
+        match tokens {
+            OneOrMany::One(token) => vec![token],
+            OneOrMany::Many(tokens) => tokens,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct RopeParameters {
+    rope_theta: Option<f64>,
+}
+
+/// What is read of a `config.json`; defaults are those of `LlamaConfig` in transformers.
+#[derive(Deserialize)]
+struct LlamaConfig {
+    hidden_size: u32,
+    intermediate_size: u32,
+    num_hidden_layers: u32,
+    num_attention_heads: u32,
+    num_key_value_heads: Option<u32>,
+    head_dim: Option<u32>,
+    vocab_size: u32,
+    max_position_embeddings: u32,
+    rms_norm_eps: f64,
+    rope_theta: Option<f64>,
+    rope_parameters: Option<RopeParameters>,
+    #[serde(default)]
+    tie_word_embeddings: bool,
+    bos_token_id: Option<u32>,
+    eos_token_id: Option<OneOrMany>,
+}
+
+#[derive(Deserialize)]
+struct GenerationConfig {
+    eos_token_id: Option<OneOrMany>,
+}
+
+#[derive(Deserialize)]
+struct TokenizerConfig {
+    chat_template: Option<Value>,
+}
+
+impl LlamaConfig {
+    fn with_folder(self, folder: &Path) -> Result<Config, ImportError> {
+        let generation: Option<GenerationConfig> = read_optional_json(&folder.join("generation_config.json"))?;
+        let end = generation
+            .and_then(|generation| generation.eos_token_id)
+            .or(self.eos_token_id);
+        let heads = self.num_attention_heads;
+        let theta = self
+            .rope_parameters
+            .and_then(|rope| rope.rope_theta)
+            .or(self.rope_theta);
+        Ok(Config {
+            name: folder
+                .canonicalize()
+                .ok()
+                .and_then(|path| Some(path.file_name()?.to_string_lossy().into()))
+                .unwrap_or_default(),
+            dimensions: Dimensions {
+                layers: self.num_hidden_layers,
+                hidden: self.hidden_size,
+                feed_forward: self.intermediate_size,
+                heads,
+                kv_heads: self.num_key_value_heads.unwrap_or(heads),
+                head_dim: self.head_dim.or(self.hidden_size.checked_div(heads)).unwrap_or(0),
+                vocabulary: self.vocab_size,
+                context: self.max_position_embeddings,
+            },
+            epsilon: self.rms_norm_eps,
+            rope_theta: theta.unwrap_or(10_000.0),
+            tied: self.tie_word_embeddings,
+            begin_of_sequence: self.bos_token_id,
+            end_of_sequence: end.map(Vec::from).unwrap_or_default(),
+            chat_template: chat_template(folder)?,
+        })
+    }
+}
+
+/// The first setting of a `config.json` that would change the arithmetic.
+fn refused(config: &Map<String, Value>) -> Option<String> {
+    let is = |key: &str, usual: &[Value]| {
+        config
+            .get(key)
+            .is_none_or(|value| value.is_null() || usual.contains(value))
+    };
+    if config.get("model_type").and_then(Value::as_str) != Some("llama") {
+        let found = config.get("model_type").unwrap_or(&Value::Null);
+        return Some(format!("architecture {found} (model_type in config.json)"));
+    }
+    let usual: [(&str, &[Value]); 11] = [
+        ("hidden_act", &["silu".into()]),
+        ("attention_bias", &[false.into()]),
+        ("mlp_bias", &[false.into()]),
+        ("rope_scaling", &[]),
+        ("sliding_window", &[]),
+        ("use_sliding_window", &[false.into()]),
+        ("partial_rotary_factor", &[1.0.into(), 1.into()]),
+        ("quantization_config", &[]),
+        ("num_experts", &[0.into()]),
+        ("num_local_experts", &[0.into()]),
+        ("is_encoder_decoder", &[false.into()]),
+    ];
+    if let Some((key, _)) = usual.iter().find(|(key, usual)| !is(key, usual)) {
+        return Some(format!("{key} = {} in config.json", config[*key]));
+    }
+    let rope_type = config.get("rope_parameters")?.get("rope_type")?;
+    (rope_type != "default").then(|| format!("rope_type = {rope_type} in config.json"))
+}
+
+fn chat_template(folder: &Path) -> Result<Option<String>, ImportError> {
+    let file = folder.join("chat_template.jinja");
+    if file.is_file() {
+        let text = String::from_utf8(read(&file)?);
+        return text.map(Some).map_err(|error| ImportError::Malformed {
+            path: file,
+            problem: error.to_string(),
+        });
+    }
+    let config: Option<TokenizerConfig> = read_optional_json(&folder.join("tokenizer_config.json"))?;
+    Ok(config
+        .and_then(|config| config.chat_template)
+        .and_then(|template| match template {
+            Value::String(template) => Some(template),
+            // Several named ones: transformers takes "default".
+            Value::Array(named) => named
+                .iter()
+                .find(|entry| entry["name"] == "default")
+                .and_then(|entry| entry["template"].as_str().map(String::from)),
+            _ => None,
+        }))
+}
+
+fn tensors(folder: &Path, config: &Config) -> Result<BTreeMap<String, SourceTensor>, ImportError> {
+    let mut tensors = BTreeMap::new();
+    for file in shards(folder)? {
+        let path = folder.join(file);
+        let container = Container::open(&path).map_err(|error| match error {
+            ContainerError::Io { path, source } => ImportError::Read { path, source },
+            ContainerError::Header { path, problem } => ImportError::Malformed { path, problem },
+        })?;
+        for name in container.names() {
+            let Some(artifact_name) = artifact_name(&name, config.tied)? else {
+                continue;
+            };
+            let Some(tensor) = container.tensor(&name) else {
+                continue;
+            };
+            let encoding = match tensor.dtype {
+                Dtype::F32 => Encoding::F32,
+                Dtype::F16 => Encoding::F16,
+                Dtype::BF16 => Encoding::Bf16,
+                other => return Err(ImportError::Unsupported(format!("type {other} of tensor {name}"))),
+            };
+            tensors.insert(
+                artifact_name,
+                SourceTensor::new(name, tensor.shape, encoding, tensor.bytes)?,
+            );
+        }
+    }
+    Ok(tensors)
+}
+
+/// Name in the artifact; `None` for what transformers saves but doesn't use.
+fn artifact_name(name: &str, tied: bool) -> Result<Option<String>, ImportError> {
+    let known = match name {
+        "model.embed_tokens.weight" => Some("embed".into()),
+        "model.norm.weight" => Some("final_norm".into()),
+        "lm_head.weight" if tied => return Ok(None),
+        "lm_head.weight" => Some("head".into()),
+        _ if name.ends_with("rotary_emb.inv_freq") => return Ok(None),
+        _ => layer_tensor(name, "model.layers.", &PARTS),
+    };
+    known
+        .map(Some)
+        .ok_or_else(|| ImportError::Unsupported(format!("tensor {name}")))
+}
+
+#[derive(Deserialize)]
+struct Index {
+    weight_map: BTreeMap<String, String>,
+}
+
+fn shards(folder: &Path) -> Result<BTreeSet<String>, ImportError> {
+    let path = folder.join("model.safetensors.index.json");
+    let Some(index) = read_optional_json::<Index>(&path)? else {
+        return Ok(BTreeSet::from(["model.safetensors".into()]));
+    };
+    let files: BTreeSet<String> = index.weight_map.into_values().collect();
+    match files.iter().find(|file| file.contains(['/', '\\'])) {
+        Some(file) => Err(ImportError::Malformed {
+            path,
+            problem: format!("shard {file:?} is not in the same folder"),
+        }),
+        None => Ok(files),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ImportError> {
+    fs::read(path).map_err(|source| ImportError::Read {
+        path: path.into(),
+        source,
+    })
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ImportError> {
+    let malformed = |error: serde_json::Error| ImportError::Malformed {
+        path: path.into(),
+        problem: error.to_string(),
+    };
+    serde_json::from_slice(&read(path)?).map_err(malformed)
+}
+
+fn read_optional_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ImportError> {
+    path.exists().then(|| read_json(path)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn refused_of(change: Value) -> Option<String> {
+        let mut config =
+            json!({"model_type": "llama", "hidden_act": "silu", "rope_scaling": null, "attention_bias": false});
+        config
+            .as_object_mut()
+            .unwrap()
+            .extend(change.as_object().unwrap().clone());
+        refused(config.as_object().unwrap())
+    }
+
+    #[test]
+    fn settings_that_change_the_arithmetic_are_refused_by_name() {
+        assert_eq!(refused_of(json!({})), None);
+        assert_eq!(
+            refused_of(json!({"rope_parameters": {"rope_type": "default", "rope_theta": 5e5}})),
+            None
+        );
+        for (key, value) in [
+            ("model_type", json!("qwen2")),
+            ("hidden_act", json!("gelu")),
+            ("attention_bias", json!(true)),
+            ("mlp_bias", json!(true)),
+            ("rope_scaling", json!({"rope_type": "llama3"})),
+            ("sliding_window", json!(4096)),
+            ("quantization_config", json!({"bits": 4})),
+            ("num_local_experts", json!(8)),
+        ] {
+            let what = refused_of(json!({ key: value })).unwrap();
+            assert!(what.contains(key), "{what}");
+        }
+        assert!(refused_of(json!({"rope_parameters": {"rope_type": "yarn"}}))
+            .unwrap()
+            .contains("yarn"));
+    }
+
+    #[test]
+    fn unknown_tensors_are_refused_and_unused_ones_left_out() {
+        assert_eq!(
+            artifact_name("model.layers.2.mlp.up_proj.weight", true)
+                .unwrap()
+                .as_deref(),
+            Some("layers.2.up")
+        );
+        assert_eq!(artifact_name("lm_head.weight", true).unwrap(), None);
+        assert_eq!(artifact_name("lm_head.weight", false).unwrap().as_deref(), Some("head"));
+        assert_eq!(
+            artifact_name("model.layers.0.self_attn.rotary_emb.inv_freq", true).unwrap(),
+            None
+        );
+        let error = artifact_name("model.layers.0.self_attn.q_proj.bias", true).unwrap_err();
+        assert!(error.to_string().contains("q_proj.bias is not supported"));
+    }
+
+    #[test]
+    fn a_shard_outside_of_the_folder_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(
+            folder.path().join("model.safetensors.index.json"),
+            r#"{"weight_map": {"a": "../x.safetensors"}}"#,
+        )
+        .unwrap();
+        assert!(matches!(shards(folder.path()), Err(ImportError::Malformed { .. })));
+    }
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A model to import, described: every kind of source becomes this.
+use super::{config::Config, dequantize::Encoding, ImportError};
+use crate::model::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A described model.
+pub(super) struct Source {
+    /// What isn't in the tensors.
+    pub config: Config,
+    /// Definition of the tokenizer, a `tokenizer.json`.
+    pub tokenizer: Vec<u8>,
+    /// Tensors by their names in the artifact (without `.weight` or `.gain`).
+    pub tensors: BTreeMap<String, SourceTensor>,
+}
+
+/// Where the row that comes out as `row` is stored.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum RowOrder {
+    /// At `row`.
+    AsStored,
+    /// In heads of `head_dim` rows, the two halves of a head interleaved: what llama.cpp makes of query and key projections.
+    Interleaved {
+        /// Rows of a head.
+        head_dim: usize,
+    },
+}
+
+/// One tensor, stored somewhere in a mapped file.
+#[derive(Debug)]
+pub(super) struct SourceTensor {
+    /// Its name in the source.
+    pub name: String,
+    /// `[rows, columns]` or `[length]`.
+    pub shape: Vec<usize>,
+    /// How its values are stored.
+    pub encoding: Encoding,
+    /// In which order its rows are stored.
+    pub order: RowOrder,
+    /// Its values as stored.
+    pub bytes: Bytes,
+}
+
+impl SourceTensor {
+    /// A tensor that is stored in `bytes`, which must be exactly as long as shape and encoding demand.
+    pub fn new(name: String, shape: Vec<usize>, encoding: Encoding, bytes: Bytes) -> Result<Self, ImportError> {
+        let tensor = Self {
+            name,
+            shape,
+            encoding,
+            order: RowOrder::AsStored,
+            bytes,
+        };
+        let (rows, columns) = match tensor.shape[..] {
+            [length] => (1, length),
+            [rows, columns] => (rows, columns),
+            _ => return Err(tensor.refuse(format!("shape {:?} has neither one nor two dimensions", tensor.shape))),
+        };
+        let size = encoding.row_bytes(columns).and_then(|row| row.checked_mul(rows));
+        if size != Some(tensor.bytes.as_bytes().len()) {
+            let found = tensor.bytes.as_bytes().len();
+            return Err(tensor.refuse(format!(
+                "shape {:?} in {encoding:?} doesn't fit its {found} bytes",
+                tensor.shape
+            )));
+        }
+        Ok(tensor)
+    }
+
+    /// Number of weights.
+    pub fn elements(&self) -> u64 {
+        self.shape.iter().map(|size| *size as u64).product()
+    }
+
+    /// Decodes row `row` into `out`, which is as long as a row.
+    pub fn read_row(&self, row: usize, out: &mut [f32]) {
+        let stored = match self.order {
+            RowOrder::AsStored => row,
+            RowOrder::Interleaved { head_dim } => {
+                let (head, within, half) = (row / head_dim, row % head_dim, head_dim / 2);
+                head * head_dim + within % half * 2 + within / half
+            }
+        };
+        let bytes = self.bytes.as_bytes();
+        let size = self.encoding.row_bytes(out.len()).unwrap_or(0);
+        self.encoding.decode(&bytes[stored * size..][..size], out);
+    }
+
+    /// Error about this tensor.
+    pub fn refuse(&self, problem: String) -> ImportError {
+        ImportError::Tensor {
+            tensor: self.name.clone(),
+            problem,
+        }
+    }
+}
+
+impl Source {
+    /// Refuses a model that isn't exactly the decoder that its configuration describes.
+    pub fn check(&self) -> Result<(), ImportError> {
+        self.config.check()?;
+        let expected = self.expected();
+        for (name, shape) in &expected {
+            let Some(tensor) = self.tensors.get(name) else {
+                return Err(ImportError::Tensor {
+                    tensor: name.clone(),
+                    problem: "it is missing in the source".into(),
+                });
+            };
+            if tensor.shape != *shape {
+                let problem = format!("its shape is {:?}, the configuration demands {shape:?}", tensor.shape);
+                return Err(tensor.refuse(problem));
+            }
+        }
+        let names: BTreeSet<_> = expected.iter().map(|(name, _)| name).collect();
+        match self.tensors.iter().find(|(name, _)| !names.contains(name)) {
+            Some((_, tensor)) => Err(ImportError::Unsupported(format!("tensor {}", tensor.name))),
+            None => Ok(()),
+        }
+    }
+
+    fn expected(&self) -> Vec<(String, Vec<usize>)> {
+        let d = &self.config.dimensions;
+        let [hidden, inner, vocabulary] = [d.hidden, d.feed_forward, d.vocabulary].map(|size| size as usize);
+        let [q, kv] = [d.heads, d.kv_heads].map(|heads| heads as usize * d.head_dim as usize);
+        let layer = [
+            ("attention_norm", vec![hidden]),
+            ("q", vec![q, hidden]),
+            ("k", vec![kv, hidden]),
+            ("v", vec![kv, hidden]),
+            ("o", vec![hidden, q]),
+            ("ffn_norm", vec![hidden]),
+            ("gate", vec![inner, hidden]),
+            ("up", vec![inner, hidden]),
+            ("down", vec![hidden, inner]),
+        ];
+        let layers = (0..d.layers).flat_map(|i| {
+            layer
+                .iter()
+                .map(move |(name, shape)| (format!("layers.{i}.{name}"), shape.clone()))
+        });
+        let head = (!self.config.tied).then(|| ("head".to_string(), vec![vocabulary, hidden]));
+        let ends = [
+            ("embed".to_string(), vec![vocabulary, hidden]),
+            ("final_norm".to_string(), vec![hidden]),
+        ];
+        ends.into_iter().chain(layers).chain(head).collect()
+    }
+}
+
+/// Name in the artifact of the tensor `{prefix}{layer}.{part}.weight`, where `parts` pairs the source's `part` with ours.
+pub(super) fn layer_tensor(name: &str, prefix: &str, parts: &[(&str, &str)]) -> Option<String> {
+    let (layer, part) = name.strip_prefix(prefix)?.strip_suffix(".weight")?.split_once('.')?;
+    let layer: u32 = layer.parse().ok()?;
+    let (_, ours) = parts.iter().find(|(theirs, _)| *theirs == part)?;
+    Some(format!("layers.{layer}.{ours}"))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A matrix in single precision.
+    pub fn matrix(values: &[f32], shape: [usize; 2]) -> SourceTensor {
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        SourceTensor::new("m".into(), shape.to_vec(), Encoding::F32, bytes.into()).unwrap()
+    }
+
+    #[test]
+    fn interleaved_heads_come_out_as_halves() {
+        let mut tensor = matrix(
+            &[
+                0.0, 4.0, 1.0, 5.0, 2.0, 6.0, 3.0, 7.0, 10.0, 14.0, 11.0, 15.0, 12.0, 16.0, 13.0, 17.0,
+            ],
+            [16, 1],
+        );
+        tensor.order = RowOrder::Interleaved { head_dim: 8 };
+        let rows: Vec<f32> = (0..16)
+            .map(|row| {
+                let mut out = [0.0];
+                tensor.read_row(row, &mut out);
+                out[0]
+            })
+            .collect();
+        assert_eq!(
+            rows,
+            [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0]
+        );
+    }
+
+    #[test]
+    fn shapes_that_lie_about_the_bytes_are_refused() {
+        let new = |shape: &[usize]| SourceTensor::new("m".into(), shape.to_vec(), Encoding::Q4_1, vec![0u8; 40].into());
+        assert!(new(&[2, 32]).is_ok());
+        assert!(new(&[64]).is_ok());
+        for shape in [
+            &[2, 33][..],
+            &[3, 32],
+            &[usize::MAX, 32],
+            &[usize::MAX],
+            &[2, 1, 32],
+            &[],
+        ] {
+            assert!(new(shape).is_err(), "{shape:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_other_tensors_have_no_counterpart() {
+        let parts = [("attn_q", "q")];
+        assert_eq!(
+            layer_tensor("blk.3.attn_q.weight", "blk.", &parts).as_deref(),
+            Some("layers.3.q")
+        );
+        for name in [
+            "blk.3.attn_q.bias",
+            "blk.x.attn_q.weight",
+            "blk.3.attn_z.weight",
+            "attn_q.weight",
+        ] {
+            assert_eq!(layer_tensor(name, "blk.", &parts), None);
+        }
+    }
+}
