@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//! From the queue to an executor.
+use crate::{Config, Event, Executing, Job, Jobs, Pallet, Parameters, Queues, State, Waiting};
+use codec::Encode;
+use ergon_primitives::{
+    request::sampling_key,
+    traits::{Beacon, ModelTerms, Models, Workers},
+    JobId, ModelId, Units,
+};
+use frame_support::traits::Get;
+use frame_system::pallet_prelude::BlockNumberFor;
+use sp_runtime::traits::Saturating;
+
+/// Domain of the draws, see [`Beacon::draw`]; the subject is (job, number of earlier executors).
+const DOMAIN: &[u8] = b"executor";
+
+/// Upper bound of the units of a job, by what its prompt, its settings and the model's context allow.
+fn most_units(terms: &ModelTerms, max_prompt_tokens: u32, max_tokens: u32) -> Units {
+    terms
+        .prices
+        .units(max_prompt_tokens.min(terms.context), max_tokens.min(terms.context))
+}
+
+impl<T: Config> Pallet<T> {
+    /// Lets the models with waiting jobs take turns until none has more to give; returns how many turns were taken, at most
+    /// [`Config::MaxAssignmentsPerBlock`].
+    pub(crate) fn assign_waiting(now: BlockNumberFor<T>) -> u32 {
+        let (mut visits, mut idle) = (0, 0);
+        while visits < T::MaxAssignmentsPerBlock::get() && idle < Waiting::<T>::decode_len().unwrap_or(0) {
+            let Some(model) = Self::next_model() else { break };
+            visits += 1;
+            idle = if Self::serve_head(&model, now) { 0 } else { idle + 1 };
+        }
+        visits
+    }
+
+    /// Assigns the first job in the queue of `model`, or lets it expire. Whether it left the queue.
+    fn serve_head(model: &ModelId, now: BlockNumberFor<T>) -> bool {
+        let Some(id) = Queues::<T>::get(model).map(|queue| queue.head) else {
+            return false;
+        };
+        let Some(job) = Jobs::<T>::get(id) else { return false };
+        let parameters = Parameters::<T>::get();
+        let waited = now.saturating_sub(job.since);
+        if waited >= parameters.queue_timeout.into() {
+            Self::dequeue(model, id);
+            Self::expire(id, job, now);
+            return true;
+        }
+        waited >= parameters.assignment_delay.into() && Self::assign(id, job, now)
+    }
+
+    /// Draws an executor for a job at the head of its queue. Whether one was found.
+    ///
+    /// Who let an earlier deadline of the job pass is left out as long as anybody else serves the model.
+    fn assign(id: JobId, mut job: Job<T::AccountId, BlockNumberFor<T>>, now: BlockNumberFor<T>) -> bool {
+        let Some(terms) = T::Models::terms(&job.model) else {
+            return false;
+        };
+        let attempt = job.missed.len() as u32;
+        let exclude = if T::Workers::serving(&job.model) > attempt {
+            job.missed.as_slice()
+        } else {
+            &[]
+        };
+        let mut draw = T::Beacon::draw(DOMAIN, &(id, attempt).encode());
+        let Some(operator) = T::Workers::draw_executor(&job.model, &mut draw, exclude) else {
+            return false;
+        };
+
+        let parameters = Parameters::<T>::get();
+        let units = most_units(&terms, job.max_prompt_tokens, job.settings.max_tokens);
+        let time = parameters.deadline_base.saturating_add(parameters.blocks_for(units));
+        Self::dequeue(&job.model, id);
+        job.enter(State::Assigned, now);
+        job.sampling_key
+            .get_or_insert_with(|| sampling_key(job.seed, id, &T::Beacon::value()));
+        job.executor = Some(operator.clone());
+        let deadline = Self::schedule(id, &mut job, now, time);
+        Jobs::<T>::insert(id, job);
+        Executing::<T>::insert(&operator, id, ());
+        Self::deposit_event(Event::Assigned {
+            job: id,
+            operator,
+            deadline,
+        });
+        true
+    }
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What requesters and executors do.
+use crate::{
+    types::UncheckedOutput, Answer, Config, Error, Event, Executing, Headers, Inputs, Job, Jobs, NextJob, Outputs,
+    Pallet, Parameters, Queues, State, UncheckedInput,
+};
+use ergon_primitives::{
+    commitment::{self, Header, Outcome},
+    request::{request_hash, DecodeSettings, Input, Output, SettingsError},
+    traits::{Audits, Models, Verdict, Workers},
+    JobId, ModelId, H256,
+};
+use frame_support::{dispatch::DispatchResult, ensure, pallet_prelude::DispatchError, traits::Get};
+use frame_system::pallet_prelude::BlockNumberFor;
+
+type JobOf<T> = Job<<T as frame_system::Config>::AccountId, BlockNumberFor<T>>;
+
+impl<T> From<SettingsError> for Error<T> {
+    fn from(error: SettingsError) -> Self {
+        match error {
+            SettingsError::MaxTokens => Self::MaxTokensOutOfRange,
+            SettingsError::TopK => Self::TopKOutOfRange,
+            SettingsError::TopP => Self::TopPOutOfRange,
+            SettingsError::EmptyStop => Self::EmptyStopString,
+        }
+    }
+}
+
+impl<T: Config> Pallet<T> {
+    pub(crate) fn do_submit(
+        requester: T::AccountId,
+        model: ModelId,
+        input: UncheckedInput,
+        settings: DecodeSettings,
+        seed: Option<u64>,
+    ) -> DispatchResult {
+        ensure!(T::Models::active(&model).is_some(), Error::<T>::UnknownModel);
+        let input = Input::try_from(input).map_err(|_| Error::<T>::PromptTooLong)?;
+        ensure!(!input.is_empty(), Error::<T>::EmptyPrompt);
+        settings.check().map_err(Error::<T>::from)?;
+        let waiting = Queues::<T>::get(model).map_or(0, |queue| queue.length);
+        ensure!(waiting < T::MaxQueued::get(), Error::<T>::QueueFull);
+
+        let id = NextJob::<T>::get();
+        Self::enqueue(&model, id)?;
+        NextJob::<T>::put(id.saturating_add(1));
+        let now = frame_system::Pallet::<T>::block_number();
+        let job = Job {
+            requester: requester.clone(),
+            model,
+            request: request_hash(&model, &input, &settings),
+            settings,
+            seed,
+            max_prompt_tokens: input.max_tokens(),
+            submitted: now,
+            state: State::Queued,
+            since: now,
+            due: None,
+            sampling_key: None,
+            executor: None,
+            missed: Default::default(),
+            answer: None,
+            units: 0,
+        };
+        Jobs::<T>::insert(id, job);
+        Inputs::<T>::insert(id, input);
+        Self::deposit_event(Event::Submitted {
+            job: id,
+            model,
+            requester,
+        });
+        Ok(())
+    }
+
+    /// The job, if `hot` works for its executor.
+    fn executed_by(hot: &T::AccountId, id: JobId) -> Result<(JobOf<T>, T::AccountId), DispatchError> {
+        let operator = T::Workers::operator_of(hot).ok_or(Error::<T>::NotAWorker)?;
+        let job = Jobs::<T>::get(id).ok_or(Error::<T>::UnknownJob)?;
+        ensure!(job.executor.as_ref() == Some(&operator), Error::<T>::NotAssignedToYou);
+        Ok((job, operator))
+    }
+
+    pub(crate) fn do_submit_result(
+        hot: T::AccountId,
+        id: JobId,
+        output: UncheckedOutput,
+        prompt_tokens: u32,
+        output_tokens: u32,
+        outcome: Outcome,
+        sealed: H256,
+    ) -> DispatchResult {
+        let (mut job, operator) = Self::executed_by(&hot, id)?;
+        ensure!(job.answer.is_none(), Error::<T>::AlreadyAnswered);
+        ensure!(job.state == State::Assigned, Error::<T>::WrongState);
+        let output = Output::try_from(output.into_inner()).map_err(|_| Error::<T>::OutputTooLong)?;
+        match outcome {
+            Outcome::Completed(_) => {
+                let (most_prompt, most_output) = (job.max_prompt_tokens, job.settings.max_tokens);
+                ensure!(
+                    (1..=most_prompt).contains(&prompt_tokens),
+                    Error::<T>::PromptTokensOutOfRange
+                );
+                ensure!(
+                    (1..=most_output).contains(&output_tokens),
+                    Error::<T>::OutputTokensOutOfRange
+                );
+            }
+            Outcome::Rejected(_) => {
+                let empty = output.is_empty() && prompt_tokens == 0 && output_tokens == 0;
+                ensure!(empty, Error::<T>::RejectionNotEmpty);
+            }
+        }
+
+        let now = frame_system::Pallet::<T>::block_number();
+        job.enter(State::Answered, now);
+        job.answer = Some(Answer {
+            prompt_tokens,
+            output_tokens,
+            outcome,
+            sealed,
+            attested: false,
+        });
+        Self::schedule(id, &mut job, now, Parameters::<T>::get().audit_delay);
+        Jobs::<T>::insert(id, job);
+        Outputs::<T>::insert(id, output);
+        T::Workers::release(&operator);
+        T::Workers::note_kept(&operator);
+        Self::deposit_event(Event::Answered {
+            job: id,
+            operator,
+            prompt_tokens,
+            output_tokens,
+            outcome,
+            sealed,
+        });
+        Ok(())
+    }
+
+    pub(crate) fn do_reveal(hot: T::AccountId, id: JobId, seal: H256, header: Header) -> DispatchResult {
+        let (mut job, operator) = Self::executed_by(&hot, id)?;
+        let (Some(answer), true) = (&job.answer, job.state.is_active()) else {
+            return Err(Error::<T>::WrongState.into());
+        };
+        ensure!(answer.attested, Error::<T>::TooEarly);
+        let root = header.root();
+        ensure!(
+            commitment::sealed(&seal, &root) == answer.sealed,
+            Error::<T>::RevealDoesNotFitSeal
+        );
+        ensure!(
+            Self::matches_answer(id, &job, answer, &header),
+            Error::<T>::HeaderMismatch
+        );
+
+        let now = frame_system::Pallet::<T>::block_number();
+        Headers::<T>::insert(id, header);
+        Self::deposit_event(Event::Revealed {
+            job: id,
+            operator: operator.clone(),
+            root,
+        });
+        match T::Audits::judge(id, &root) {
+            Verdict::Match(auditors) => Self::settle(id, job, operator, auditors, now),
+            Verdict::Mismatch(auditor) => {
+                job.enter(State::Disputed, now);
+                Executing::<T>::remove(&operator, id);
+                Jobs::<T>::insert(id, job);
+                Self::deposit_event(Event::Disputed {
+                    job: id,
+                    operator,
+                    auditor,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a header says what was published on chain.
+    fn matches_answer(id: JobId, job: &JobOf<T>, answer: &Answer, header: &Header) -> bool {
+        let key = job.sampling_key.unwrap_or_default();
+        let output = Outputs::<T>::get(id).unwrap_or_default();
+        header.answer == commitment::answer_id(id, &job.request, &key)
+            && header.prompt_tokens == answer.prompt_tokens
+            && header.output_tokens == answer.output_tokens
+            && header.outcome == answer.outcome
+            && header.output == commitment::output_hash(&output)
+    }
+
+    pub(crate) fn do_cancel(requester: T::AccountId, id: JobId) -> DispatchResult {
+        let job = Jobs::<T>::get(id).ok_or(Error::<T>::UnknownJob)?;
+        ensure!(job.requester == requester, Error::<T>::NotRequester);
+        match (job.state, &job.executor) {
+            (State::Queued, _) => Self::dequeue(&job.model, id),
+            (State::Assigned, Some(operator)) => T::Workers::release(operator),
+            _ => return Err(Error::<T>::TooLateToCancel.into()),
+        }
+        Self::finish(id, job, State::Cancelled, frame_system::Pallet::<T>::block_number());
+        Self::deposit_event(Event::Cancelled { job: id });
+        Ok(())
+    }
+}

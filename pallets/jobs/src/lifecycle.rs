@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What happens to an assigned job, up to its end.
+use crate::{Config, Credited, Event, Executing, Headers, Inputs, Job, Jobs, Outputs, Pallet, Parameters, State};
+use ergon_primitives::{
+    commitment::Outcome,
+    traits::{AuditProgress, Audits, Contributions, Models, OnAttested, Source, Workers},
+    JobId, Units,
+};
+use frame_system::pallet_prelude::BlockNumberFor;
+
+type JobOf<T> = Job<<T as frame_system::Config>::AccountId, BlockNumberFor<T>>;
+
+impl<AccountId, BlockNumber> Job<AccountId, BlockNumber> {
+    /// Goes over to `state`, in which it waits for nothing yet.
+    pub(crate) fn enter(&mut self, state: State, now: BlockNumber) {
+        self.state = state;
+        self.since = now;
+        self.due = None;
+    }
+}
+
+impl<T: Config> Pallet<T> {
+    /// The executor did not answer in time: back into the queue, or the end.
+    pub(crate) fn miss_result(id: JobId, mut job: JobOf<T>, now: BlockNumberFor<T>) {
+        let Some(operator) = job.executor.take() else { return };
+        T::Workers::release(&operator);
+        T::Workers::note_missed(&operator);
+        Executing::<T>::remove(&operator, id);
+        let listed = job.missed.try_push(operator.clone()).is_ok();
+        let again = listed && job.missed.len() as u32 <= Parameters::<T>::get().max_reassignments;
+        if !again || Self::enqueue(&job.model, id).is_err() {
+            return Self::expire(id, job, now);
+        }
+        job.enter(State::Queued, now);
+        Jobs::<T>::insert(id, job);
+        Self::deposit_event(Event::Reassigned { job: id, operator });
+    }
+
+    /// The audit delay is over: draws the auditors.
+    pub(crate) fn open_audit(id: JobId, mut job: JobOf<T>, now: BlockNumberFor<T>) {
+        let Some(executor) = job.executor.as_ref() else { return };
+        let auditors = T::Audits::open(id, &job.model, executor);
+        Self::deposit_event(Event::AuditorsDrawn { job: id, auditors });
+        job.enter(State::Auditing, now);
+        if auditors == 0 {
+            return Self::await_reveal(id, job, now);
+        }
+        Self::await_attestations(id, job, now);
+    }
+
+    /// The deadline of the auditors has passed.
+    pub(crate) fn miss_attestations(id: JobId, job: JobOf<T>, now: BlockNumberFor<T>) {
+        match T::Audits::overdue(id) {
+            AuditProgress::Redrawn => Self::await_attestations(id, job, now),
+            AuditProgress::Complete(_) => Self::await_reveal(id, job, now),
+        }
+    }
+
+    fn await_attestations(id: JobId, mut job: JobOf<T>, now: BlockNumberFor<T>) {
+        let parameters = Parameters::<T>::get();
+        let time = parameters
+            .audit_deadline
+            .saturating_add(parameters.blocks_for(Self::units_of(&job)));
+        Self::schedule(id, &mut job, now, time);
+        Jobs::<T>::insert(id, job);
+    }
+
+    fn await_reveal(id: JobId, mut job: JobOf<T>, now: BlockNumberFor<T>) {
+        let (Some(answer), Some(operator)) = (job.answer.as_mut(), job.executor.clone()) else {
+            return;
+        };
+        answer.attested = true;
+        let deadline = Self::schedule(id, &mut job, now, Parameters::<T>::get().reveal_deadline);
+        Jobs::<T>::insert(id, job);
+        Self::deposit_event(Event::RevealDue {
+            job: id,
+            operator,
+            deadline,
+        });
+    }
+
+    /// The executor did not reveal in time. The auditors' work can't be checked any more.
+    pub(crate) fn miss_reveal(id: JobId, job: JobOf<T>, now: BlockNumberFor<T>) {
+        let Some(operator) = job.executor.clone() else { return };
+        T::Workers::note_missed(&operator);
+        T::Audits::close(id, 0);
+        Self::finish(id, job, State::Voided, now);
+        Self::deposit_event(Event::Voided { job: id, operator });
+    }
+
+    /// The revealed root is the one that `auditors` auditors computed, and none computed another.
+    pub(crate) fn settle(id: JobId, mut job: JobOf<T>, operator: T::AccountId, auditors: u32, now: BlockNumberFor<T>) {
+        let Some(outcome) = job.answer.as_ref().map(|answer| answer.outcome) else {
+            return;
+        };
+        let units = if Self::counts(&job, auditors) {
+            Self::units_of(&job)
+        } else {
+            0
+        };
+        if units > 0 {
+            Credited::<T>::insert(job.request, id);
+            T::Contributions::credit(&operator, Source::Job, units);
+        }
+        T::Audits::close(id, units);
+        job.units = units;
+        match outcome {
+            Outcome::Completed(_) => {
+                Self::finish(id, job, State::Settled, now);
+                Self::deposit_event(Event::Settled {
+                    job: id,
+                    operator,
+                    auditors,
+                    units,
+                });
+            }
+            Outcome::Rejected(reason) => {
+                Self::finish(id, job, State::Rejected, now);
+                Self::deposit_event(Event::Rejected {
+                    job: id,
+                    operator,
+                    auditors,
+                    reason,
+                });
+            }
+        }
+    }
+
+    /// Whether a job is credited: somebody checked it, enough operators serve its model, and the same request was not credited
+    /// before (and is still remembered; a repetition counts again once the earlier job is pruned).
+    fn counts(job: &JobOf<T>, auditors: u32) -> bool {
+        auditors > 0
+            && T::Workers::serving(&job.model) >= Parameters::<T>::get().min_serving
+            && !Credited::<T>::contains_key(job.request)
+    }
+
+    /// Units of an answered job at the model's prices.
+    fn units_of(job: &JobOf<T>) -> Units {
+        match (T::Models::terms(&job.model), &job.answer) {
+            (Some(terms), Some(answer)) => terms.prices.units(answer.prompt_tokens, answer.output_tokens),
+            _ => 0,
+        }
+    }
+
+    /// Nobody answered in time.
+    pub(crate) fn expire(id: JobId, job: JobOf<T>, now: BlockNumberFor<T>) {
+        Self::finish(id, job, State::Expired, now);
+        Self::deposit_event(Event::Expired { job: id });
+    }
+
+    /// The job is over; it is kept for a while.
+    pub(crate) fn finish(id: JobId, mut job: JobOf<T>, state: State, now: BlockNumberFor<T>) {
+        job.enter(state, now);
+        if let Some(operator) = &job.executor {
+            Executing::<T>::remove(operator, id);
+        }
+        Self::schedule(id, &mut job, now, Parameters::<T>::get().retention);
+        Jobs::<T>::insert(id, job);
+    }
+
+    /// The job is forgotten.
+    pub(crate) fn prune(id: JobId, job: &JobOf<T>) {
+        Jobs::<T>::remove(id);
+        Inputs::<T>::remove(id);
+        Outputs::<T>::remove(id);
+        Headers::<T>::remove(id);
+        if job.units > 0 {
+            Credited::<T>::remove(job.request);
+        }
+        Self::deposit_event(Event::Pruned { job: id });
+    }
+}
+
+impl<T: Config> OnAttested for Pallet<T> {
+    fn all_attested(id: JobId) {
+        let waits =
+            |job: &JobOf<T>| job.state == State::Auditing && job.answer.as_ref().is_some_and(|answer| !answer.attested);
+        if let Some(job) = Jobs::<T>::get(id).filter(waits) {
+            Self::await_reveal(id, job, frame_system::Pallet::<T>::block_number());
+        }
+    }
+}

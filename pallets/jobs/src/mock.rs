@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A runtime with this pallet and the real audits; in-memory fakes stand behind the other traits.
+use crate as pallet_jobs;
+use crate::{Job, JobParameters, State, UncheckedInput};
+use ergon_primitives::{
+    commitment::{attestation, sealed, Header, Leaf, Outcome, StopReason},
+    draw::Draw,
+    hash,
+    request::DecodeSettings,
+    traits::{Beacon, Contributions, ModelTerms, Models, Source, Workers},
+    units::Prices,
+    JobId, ModelId, Units, VoteWeight, H256,
+};
+use frame_support::{assert_ok, derive_impl, parameter_types, traits::Hooks};
+use frame_system::mocking::MockBlock;
+use pallet_audits::AuditParameters;
+use sp_runtime::{BuildStorage, DispatchResult};
+
+pub type AccountId = u64;
+
+pub const MODEL: ModelId = H256::repeat_byte(0xA0);
+pub const OTHER: ModelId = H256::repeat_byte(0xA1);
+pub const RETIRED: ModelId = H256::repeat_byte(0xA2);
+/// Nobody serves it.
+pub const LONELY: ModelId = H256::repeat_byte(0xA3);
+pub const REQUESTER: AccountId = 1000;
+/// Most jobs in flight of a fake operator.
+pub const PLACES: u32 = 2;
+
+/// Hot key of a fake operator.
+pub fn hot(operator: AccountId) -> AccountId {
+    operator + 100
+}
+
+#[frame_support::runtime]
+mod runtime {
+    #[runtime::runtime]
+    #[runtime::derive(
+        RuntimeCall,
+        RuntimeEvent,
+        RuntimeError,
+        RuntimeOrigin,
+        RuntimeTask,
+        RuntimeViewFunction
+    )]
+    pub struct Test;
+
+    #[runtime::pallet_index(0)]
+    pub type System = frame_system;
+    #[runtime::pallet_index(1)]
+    pub type Audits = pallet_audits;
+    #[runtime::pallet_index(2)]
+    pub type Jobs = pallet_jobs;
+}
+
+#[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
+impl frame_system::Config for Test {
+    type Block = MockBlock<Test>;
+}
+
+impl pallet_audits::Config for Test {
+    type Beacon = FakeBeacon;
+    type Workers = FakeWorkers;
+    type Contributions = FakeContributions;
+    type OnAttested = Jobs;
+    type WeightInfo = ();
+}
+
+parameter_types! {
+    pub const MaxQueued: u32 = 5;
+    pub const MaxWaitingModels: u32 = 3;
+    pub const MaxAssignmentsPerBlock: u32 = 4;
+    pub const MaxDuePerBlock: u32 = 4;
+    /// Operators that serve every model but [`LONELY`].
+    pub storage Operators: Vec<AccountId> = vec![1, 2, 3];
+    /// One entry for each job in flight.
+    pub storage InFlight: Vec<AccountId> = vec![];
+    pub storage Kept: Vec<AccountId> = vec![];
+    pub storage Missed: Vec<AccountId> = vec![];
+    pub storage Credits: Vec<(AccountId, Source, Units)> = vec![];
+    /// Models known besides the constants above.
+    pub storage MoreModels: Vec<ModelId> = vec![];
+}
+
+impl pallet_jobs::Config for Test {
+    type Beacon = FakeBeacon;
+    type Models = FakeModels;
+    type Workers = FakeWorkers;
+    type Contributions = FakeContributions;
+    type Audits = Audits;
+    type MaxQueued = MaxQueued;
+    type MaxWaitingModels = MaxWaitingModels;
+    type MaxAssignmentsPerBlock = MaxAssignmentsPerBlock;
+    type MaxDuePerBlock = MaxDuePerBlock;
+    type WeightInfo = ();
+}
+
+pub struct FakeBeacon;
+impl Beacon for FakeBeacon {
+    fn value() -> H256 {
+        hash(&[&System::block_number().to_le_bytes()])
+    }
+}
+
+pub struct FakeModels;
+impl Models for FakeModels {
+    fn active(model: &ModelId) -> Option<ModelTerms> {
+        Self::terms(model).filter(|_| *model != RETIRED)
+    }
+    fn terms(model: &ModelId) -> Option<ModelTerms> {
+        let prices = Prices {
+            prompt_token: 1_000_000,
+            output_token: 10_000_000,
+            attended_position: 0,
+        };
+        let known = [MODEL, OTHER, RETIRED, LONELY].contains(model) || MoreModels::get().contains(model);
+        known.then_some(ModelTerms { prices, context: 100 })
+    }
+}
+
+pub struct FakeWorkers;
+impl FakeWorkers {
+    fn draw(model: &ModelId, draw: &mut Draw, may: impl Fn(&AccountId) -> bool) -> Option<AccountId> {
+        let able: Vec<_> = Operators::get()
+            .into_iter()
+            .filter(|operator| *model != LONELY && may(operator))
+            .collect();
+        able.get(draw.below(able.len() as u64) as usize).copied()
+    }
+    pub fn in_flight(operator: AccountId) -> u32 {
+        InFlight::get().iter().filter(|other| **other == operator).count() as u32
+    }
+}
+impl Workers<AccountId> for FakeWorkers {
+    fn operator_of(hot: &AccountId) -> Option<AccountId> {
+        hot.checked_sub(100).filter(|operator| (1..=9).contains(operator))
+    }
+    fn serving(model: &ModelId) -> u32 {
+        if *model == LONELY {
+            0
+        } else {
+            Operators::get().len() as u32
+        }
+    }
+    fn draw_executor(model: &ModelId, draw: &mut Draw, exclude: &[AccountId]) -> Option<AccountId> {
+        let drawn = Self::draw(model, draw, |o| !exclude.contains(o) && Self::in_flight(*o) < PLACES)?;
+        InFlight::set(&[InFlight::get(), vec![drawn]].concat());
+        Some(drawn)
+    }
+    fn release(operator: &AccountId) {
+        let mut all = InFlight::get();
+        let at = all
+            .iter()
+            .position(|other| other == operator)
+            .expect("only a place that was taken is given back");
+        all.remove(at);
+        InFlight::set(&all);
+    }
+    fn draw_auditor(model: &ModelId, draw: &mut Draw, exclude: &[AccountId]) -> Option<AccountId> {
+        Self::draw(model, draw, |operator| !exclude.contains(operator))
+    }
+    fn note_kept(operator: &AccountId) {
+        Kept::set(&[Kept::get(), vec![*operator]].concat());
+    }
+    fn note_missed(operator: &AccountId) {
+        Missed::set(&[Missed::get(), vec![*operator]].concat());
+    }
+    fn jail(_: &AccountId) {}
+}
+
+pub struct FakeContributions;
+impl Contributions<AccountId> for FakeContributions {
+    fn credit(operator: &AccountId, source: Source, units: Units) {
+        Credits::set(&[Credits::get(), vec![(*operator, source, units)]].concat());
+    }
+    fn weight(_: &AccountId) -> VoteWeight {
+        0
+    }
+    fn total() -> VoteWeight {
+        0
+    }
+    fn forfeit(_: &AccountId) {}
+}
+
+/// A chain to be built, with small round times: see the fields.
+pub struct Chain {
+    pub jobs: JobParameters,
+    pub audits: AuditParameters,
+}
+
+impl Default for Chain {
+    fn default() -> Self {
+        let jobs = JobParameters {
+            assignment_delay: 2,
+            audit_delay: 3,
+            deadline_base: 5,
+            units_per_block: 100,
+            audit_deadline: 6,
+            reveal_deadline: 4,
+            queue_timeout: 20,
+            max_reassignments: 2,
+            retention: 50,
+            min_serving: 2,
+        };
+        Self {
+            jobs,
+            audits: AuditParameters {
+                max_redraws: 1,
+                ..Default::default()
+            },
+        }
+    }
+}
+
+impl Chain {
+    pub fn externalities(self) -> sp_io::TestExternalities {
+        let genesis = RuntimeGenesisConfig {
+            system: Default::default(),
+            audits: pallet_audits::GenesisConfig {
+                parameters: self.audits,
+                _config: Default::default(),
+            },
+            jobs: pallet_jobs::GenesisConfig {
+                parameters: self.jobs,
+                _config: Default::default(),
+            },
+        };
+        genesis.build_storage().unwrap().into()
+    }
+
+    /// Runs `test` from block 1 on, then checks all invariants.
+    pub fn build_and_execute(self, test: impl FnOnce()) {
+        self.externalities().execute_with(|| {
+            next_block();
+            test();
+            check_invariants();
+        });
+    }
+}
+
+pub fn check_invariants() {
+    Jobs::do_try_state().unwrap();
+    Audits::do_try_state().unwrap();
+    let assigned = crate::Jobs::<Test>::iter_values().filter(|job| job.state == State::Assigned);
+    let (mut holders, mut in_flight): (Vec<_>, _) =
+        (assigned.filter_map(|job| job.executor).collect(), InFlight::get());
+    holders.sort();
+    in_flight.sort();
+    assert_eq!(
+        holders, in_flight,
+        "an operator has a place for each job assigned to it"
+    );
+}
+
+/// Starts the next block; its weight counts what it did.
+pub fn next_block() -> u64 {
+    System::set_block_number(System::block_number() + 1);
+    Jobs::on_initialize(System::block_number()).ref_time()
+}
+
+pub fn run_to(block: u64) {
+    while System::block_number() < block {
+        next_block();
+    }
+}
+
+pub fn signed(who: AccountId) -> RuntimeOrigin {
+    RuntimeOrigin::signed(who)
+}
+
+/// A prompt of 8 bytes that no other call gives.
+pub fn prompt(number: u64) -> UncheckedInput {
+    UncheckedInput::Text(number.to_le_bytes().to_vec().try_into().unwrap())
+}
+
+/// Submits a job of its own kind; its deadline is 5 + 1 blocks: (8 * 1 + 4 * 10) units at 100 a block.
+pub fn submit_to(model: ModelId) -> JobId {
+    let job = crate::NextJob::<Test>::get();
+    assert_ok!(Jobs::submit(
+        signed(REQUESTER),
+        model,
+        prompt(job),
+        DecodeSettings::greedy(4),
+        None
+    ));
+    job
+}
+
+pub fn submit() -> JobId {
+    submit_to(MODEL)
+}
+
+pub fn job(id: JobId) -> Job<AccountId, u64> {
+    Jobs::job(id).unwrap()
+}
+
+pub fn state(id: JobId) -> State {
+    job(id).state
+}
+
+pub fn executor(id: JobId) -> AccountId {
+    job(id).executor.unwrap()
+}
+
+pub fn auditors(id: JobId) -> Vec<AccountId> {
+    let audit = Audits::audit(id).map(|audit| audit.auditors).unwrap_or_default();
+    audit.into_iter().map(|auditor| auditor.operator).collect()
+}
+
+pub const SEAL: H256 = H256::repeat_byte(0x5E);
+pub const OUTPUT: &[u8] = b"Paris";
+pub const COMPLETED: Outcome = Outcome::Completed(StopReason::EndOfSequence);
+
+/// What honest operators compute for a job: 5 prompt tokens, 2 output tokens, so 5 * 1 + 2 * 10 = 25 units.
+pub fn honest_header(id: JobId) -> Header {
+    let job = job(id);
+    let answer = ergon_primitives::commitment::answer_id(id, &job.request, &job.sampling_key.unwrap());
+    let leaf = |position| Leaf {
+        position,
+        token: 7,
+        hidden: H256::repeat_byte(position as u8),
+    };
+    Header::new(answer, 5, COMPLETED, OUTPUT, &[leaf(0), leaf(1)])
+}
+
+pub const UNITS: Units = 25;
+
+/// The executor answers honestly.
+pub fn answer(id: JobId) -> DispatchResult {
+    answer_as(hot(executor(id)), id, &honest_header(id))
+}
+
+/// `hot` publishes [`OUTPUT`] and seals this header.
+pub fn answer_as(hot: AccountId, id: JobId, header: &Header) -> DispatchResult {
+    let output = OUTPUT.to_vec().try_into().unwrap();
+    let sealed = sealed(&SEAL, &header.root());
+    Jobs::submit_result(
+        signed(hot),
+        id,
+        output,
+        header.prompt_tokens,
+        header.output_tokens,
+        header.outcome,
+        sealed,
+    )
+}
+
+/// All auditors attest this header.
+pub fn attest_all(id: JobId, header: &Header) {
+    for operator in Audits::audit(id)
+        .unwrap()
+        .auditors
+        .into_iter()
+        .filter(|a| a.attestation.is_none())
+        .map(|a| a.operator)
+    {
+        assert_ok!(Audits::attest(
+            signed(hot(operator)),
+            id,
+            attestation(&operator, &header.root())
+        ));
+    }
+}
+
+pub fn reveal(id: JobId) -> DispatchResult {
+    Jobs::reveal(signed(hot(executor(id))), id, SEAL, honest_header(id))
+}
+
+/// Submits a job and runs until it is assigned.
+pub fn assigned() -> JobId {
+    let id = submit();
+    run_to(System::block_number() + 2);
+    assert_eq!(state(id), State::Assigned);
+    id
+}
+
+/// The same, until its auditors are drawn.
+pub fn auditing() -> JobId {
+    let id = assigned();
+    assert_ok!(answer(id));
+    run_to(System::block_number() + 3);
+    assert_eq!(state(id), State::Auditing);
+    id
+}
+
+/// The same, until its executor is to reveal.
+pub fn attested() -> JobId {
+    let id = auditing();
+    attest_all(id, &honest_header(id));
+    id
+}
+
+/// Events of the jobs pallet since the last call.
+pub fn take_events() -> Vec<pallet_jobs::Event<Test>> {
+    let ours = |record: frame_system::EventRecord<RuntimeEvent, _>| match record.event {
+        RuntimeEvent::Jobs(event) => Some(event),
+        _ => None,
+    };
+    let events = System::events().into_iter().filter_map(ours).collect();
+    System::reset_events();
+    events
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+//! From the answer to the reveal: the real audits pallet, driven by this one.
+use crate::{mock::*, Event, State};
+use ergon_primitives::commitment::attestation;
+use frame_support::{assert_noop, assert_ok};
+use pallet_audits::AuditParameters;
+use sp_runtime::Permill;
+
+fn with_auditors(auditors_per_job: u32) -> Chain {
+    Chain {
+        audits: AuditParameters {
+            auditors_per_job,
+            max_redraws: 1,
+            ..Default::default()
+        },
+        ..Default::default()
+    }
+}
+
+#[test]
+fn auditors_are_drawn_some_blocks_after_the_answer() {
+    with_auditors(2).build_and_execute(|| {
+        // Block 3.
+        let id = assigned();
+        assert_ok!(answer(id));
+        run_to(5);
+        assert_eq!(state(id), State::Answered);
+        assert!(auditors(id).is_empty());
+        take_events();
+        run_to(6);
+        assert_eq!(state(id), State::Auditing);
+        assert_eq!(take_events(), vec![Event::AuditorsDrawn { job: id, auditors: 2 }]);
+        assert_eq!(auditors(id).len(), 2);
+        assert!(!auditors(id).contains(&executor(id)));
+        // 6 blocks and one for 25 units.
+        assert_eq!(job(id).due, Some(6 + 6 + 1));
+    });
+}
+
+#[test]
+fn the_executor_is_to_reveal_when_all_have_attested() {
+    with_auditors(2).build_and_execute(|| {
+        // Block 6.
+        let id = auditing();
+        let root = honest_header(id).root();
+        let [first, second] = auditors(id).try_into().unwrap();
+        run_to(8);
+        take_events();
+        assert_ok!(Audits::attest(signed(hot(first)), id, attestation(&first, &root)));
+        assert!(take_events().is_empty());
+        assert_ok!(Audits::attest(signed(hot(second)), id, attestation(&second, &root)));
+        assert_eq!(
+            take_events(),
+            vec![Event::RevealDue {
+                job: id,
+                operator: executor(id),
+                deadline: 12
+            }]
+        );
+        assert!(job(id).answer.unwrap().attested);
+        assert_eq!(job(id).due, Some(12));
+    });
+}
+
+#[test]
+fn a_silent_auditor_is_replaced_and_the_job_settles() {
+    Chain::default().build_and_execute(|| {
+        // Drawn in block 6, due in block 13.
+        let id = auditing();
+        let silent = auditors(id)[0];
+        run_to(12);
+        assert_eq!(auditors(id), vec![silent]);
+        run_to(13);
+        let second = auditors(id)[0];
+        assert_ne!(second, silent);
+        assert_eq!(Missed::get(), vec![silent]);
+        assert_eq!(job(id).due, Some(20));
+        attest_all(id, &honest_header(id));
+        assert_ok!(reveal(id));
+        assert_eq!((state(id), job(id).units), (State::Settled, UNITS));
+    });
+}
+
+#[test]
+fn an_answer_that_nobody_attested_settles_without_weight() {
+    Chain::default().build_and_execute(|| {
+        // Auditors are drawn in blocks 6 and 13; nobody says anything.
+        let id = auditing();
+        run_to(19);
+        assert!(!job(id).answer.unwrap().attested);
+        run_to(20);
+        assert!(job(id).answer.unwrap().attested);
+        assert_eq!(Missed::get().len(), 2);
+        take_events();
+        let (operator, root) = (executor(id), honest_header(id).root());
+        assert_ok!(reveal(id));
+        let settled = Event::Settled {
+            job: id,
+            operator,
+            auditors: 0,
+            units: 0,
+        };
+        assert_eq!(
+            take_events(),
+            vec![
+                Event::Revealed {
+                    job: id,
+                    operator,
+                    root
+                },
+                settled
+            ]
+        );
+        assert!(Credits::get().is_empty());
+    });
+}
+
+#[test]
+fn an_answer_that_is_not_audited_settles_without_weight() {
+    let audits = AuditParameters {
+        rate: Permill::zero(),
+        ..Default::default()
+    };
+    Chain {
+        audits,
+        ..Default::default()
+    }
+    .build_and_execute(|| {
+        // Block 6.
+        let id = auditing();
+        let drawn = Event::AuditorsDrawn { job: id, auditors: 0 };
+        let due = Event::RevealDue {
+            job: id,
+            operator: executor(id),
+            deadline: 10,
+        };
+        assert!(take_events().ends_with(&[drawn, due]));
+        assert_ok!(reveal(id));
+        assert_eq!((state(id), job(id).units), (State::Settled, 0));
+        assert!(Credits::get().is_empty());
+    });
+}
+
+#[test]
+fn a_sole_operator_is_audited_by_nobody() {
+    Chain::default().build_and_execute(|| {
+        Operators::set(&vec![1]);
+        let id = auditing();
+        assert!(job(id).answer.unwrap().attested);
+        assert_ok!(reveal(id));
+        assert_eq!((state(id), job(id).units), (State::Settled, 0));
+    });
+}
+
+#[test]
+fn every_auditor_is_credited_the_units_of_the_job() {
+    with_auditors(2).build_and_execute(|| {
+        let id = attested();
+        let drawn = auditors(id);
+        let operator = executor(id);
+        assert_ok!(reveal(id));
+        use ergon_primitives::traits::Source::{Audit, Job};
+        assert_eq!(
+            Credits::get(),
+            vec![
+                (operator, Job, UNITS),
+                (drawn[0], Audit, UNITS),
+                (drawn[1], Audit, UNITS)
+            ]
+        );
+        assert_eq!(Audits::audit(id), None);
+        assert_noop!(
+            Audits::attest(signed(hot(drawn[0])), id, Default::default()),
+            pallet_audits::Error::<Test>::UnknownAudit
+        );
+    });
+}

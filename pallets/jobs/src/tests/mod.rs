@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+mod agenda;
+mod answer;
+mod assignment;
+mod audit;
+mod properties;
+mod reveal;
+mod submit;

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The reveal and what it settles.
+use crate::{mock::*, Credited, Error, Event, Headers, JobParameters, State};
+use ergon_primitives::{
+    commitment::{output_hash, sealed, Header, Outcome, RejectReason, StopReason},
+    request::DecodeSettings,
+    traits::Source,
+    JobId, H256,
+};
+use frame_support::{assert_noop, assert_ok};
+
+/// Answers a job with this header, has it attested, and reveals it.
+fn answer_and_reveal(id: JobId, header: &Header) -> sp_runtime::DispatchResult {
+    assert_ok!(answer_as(hot(executor(id)), id, header));
+    run_to(System::block_number() + 3);
+    attest_all(id, header);
+    Jobs::reveal(signed(hot(executor(id))), id, SEAL, header.clone())
+}
+
+#[test]
+fn a_checked_answer_settles_and_is_credited() {
+    Chain::default().build_and_execute(|| {
+        let id = attested();
+        let (operator, auditor) = (executor(id), auditors(id)[0]);
+        take_events();
+        assert_ok!(reveal(id));
+        let header = honest_header(id);
+        let revealed = Event::Revealed {
+            job: id,
+            operator,
+            root: header.root(),
+        };
+        assert_eq!(
+            take_events(),
+            vec![
+                revealed,
+                Event::Settled {
+                    job: id,
+                    operator,
+                    auditors: 1,
+                    units: UNITS
+                }
+            ]
+        );
+        assert_eq!((state(id), job(id).units), (State::Settled, UNITS));
+        assert_eq!(
+            Credits::get(),
+            vec![(operator, Source::Job, UNITS), (auditor, Source::Audit, UNITS)]
+        );
+        assert_eq!(Jobs::header(id), Some(header));
+        assert!(Jobs::jobs_of(operator).is_empty());
+        assert_noop!(reveal(id), Error::<Test>::WrongState);
+    });
+}
+
+#[test]
+fn nothing_is_revealed_before_all_have_attested() {
+    Chain::default().build_and_execute(|| {
+        let id = assigned();
+        assert_noop!(reveal(id), Error::<Test>::WrongState);
+        assert_ok!(answer(id));
+        assert_noop!(reveal(id), Error::<Test>::TooEarly);
+        run_to(6);
+        assert_eq!(state(id), State::Auditing);
+        assert_noop!(reveal(id), Error::<Test>::TooEarly);
+        attest_all(id, &honest_header(id));
+        assert_ok!(reveal(id));
+    });
+}
+
+#[test]
+fn only_the_executor_reveals() {
+    Chain::default().build_and_execute(|| {
+        let id = attested();
+        let header = honest_header(id);
+        let by = |who, id| Jobs::reveal(signed(who), id, SEAL, header.clone());
+        assert_noop!(by(REQUESTER, id), Error::<Test>::NotAWorker);
+        assert_noop!(by(hot(auditors(id)[0]), id), Error::<Test>::NotAssignedToYou);
+        assert_noop!(by(hot(executor(id)), id + 1), Error::<Test>::UnknownJob);
+    });
+}
+
+#[test]
+fn a_reveal_must_fit_the_seal() {
+    Chain::default().build_and_execute(|| {
+        let id = attested();
+        let header = honest_header(id);
+        let other = Header {
+            leaves: H256::zero(),
+            ..header.clone()
+        };
+        let by = |seal, header| Jobs::reveal(signed(hot(executor(id))), id, seal, header);
+        assert_noop!(by(H256::zero(), header.clone()), Error::<Test>::RevealDoesNotFitSeal);
+        assert_noop!(by(SEAL, other), Error::<Test>::RevealDoesNotFitSeal);
+        assert_ok!(by(SEAL, header));
+    });
+}
+
+#[test]
+fn a_header_must_say_what_was_published() {
+    let changes: [fn(&mut Header); 5] = [
+        |header| header.answer = H256::zero(),
+        |header| header.prompt_tokens = 6,
+        |header| header.output_tokens = 3,
+        |header| header.outcome = Outcome::Completed(StopReason::Length),
+        |header| header.output = output_hash(b"London"),
+    ];
+    for change in changes {
+        Chain::default().build_and_execute(|| {
+            let id = assigned();
+            let honest = honest_header(id);
+            let mut header = honest.clone();
+            change(&mut header);
+            // The seal is of the other header, the rest of the result is honest.
+            let (output, seal) = (OUTPUT.to_vec().try_into().unwrap(), sealed(&SEAL, &header.root()));
+            assert_ok!(Jobs::submit_result(
+                signed(hot(executor(id))),
+                id,
+                output,
+                5,
+                2,
+                COMPLETED,
+                seal
+            ));
+            run_to(6);
+            attest_all(id, &honest);
+            let reveal = Jobs::reveal(signed(hot(executor(id))), id, SEAL, header.clone());
+            assert_noop!(reveal, Error::<Test>::HeaderMismatch);
+            // It can't be mended: the job is voided.
+            run_to(10);
+            assert_eq!(state(id), State::Voided);
+        });
+    }
+}
+
+#[test]
+fn a_mismatch_disputes_the_job_credits_nothing_and_keeps_everything() {
+    Chain::default().build_and_execute(|| {
+        let id = assigned();
+        let honest = honest_header(id);
+        let wrong = Header {
+            leaves: H256::repeat_byte(0xBA),
+            ..honest.clone()
+        };
+        assert_ok!(answer_as(hot(executor(id)), id, &wrong));
+        run_to(6);
+        attest_all(id, &honest);
+        let (operator, auditor) = (executor(id), auditors(id)[0]);
+        take_events();
+        assert_ok!(Jobs::reveal(signed(hot(operator)), id, SEAL, wrong.clone()));
+        let revealed = Event::Revealed {
+            job: id,
+            operator,
+            root: wrong.root(),
+        };
+        assert_eq!(
+            take_events(),
+            vec![
+                revealed,
+                Event::Disputed {
+                    job: id,
+                    operator,
+                    auditor
+                }
+            ]
+        );
+        assert!(Jobs::jobs_of(operator).is_empty());
+        // Long after any other job would have been forgotten.
+        run_to(200);
+        assert_eq!((state(id), job(id).units), (State::Disputed, 0));
+        assert!(Credits::get().is_empty());
+        assert_eq!(Jobs::header(id), Some(wrong));
+        assert!(Jobs::input(id).is_some() && Jobs::output(id).is_some());
+        assert!(Audits::audit(id).unwrap().auditors[0].attestation.is_some());
+        assert_noop!(Jobs::cancel(signed(REQUESTER), id), Error::<Test>::TooLateToCancel);
+    });
+}
+
+#[test]
+fn a_reveal_that_does_not_come_voids_the_job() {
+    Chain::default().build_and_execute(|| {
+        // Attested in block 6, to be revealed before block 10.
+        let id = attested();
+        let operator = executor(id);
+        run_to(9);
+        assert_eq!(state(id), State::Auditing);
+        take_events();
+        run_to(10);
+        assert_eq!(take_events(), vec![Event::Voided { job: id, operator }]);
+        assert_eq!(state(id), State::Voided);
+        assert_eq!(Missed::get(), vec![operator]);
+        assert!(Credits::get().is_empty());
+        assert_eq!(Audits::audit(id), None);
+        assert_noop!(reveal(id), Error::<Test>::WrongState);
+        assert_noop!(answer(id), Error::<Test>::AlreadyAnswered);
+    });
+}
+
+#[test]
+fn a_rejection_is_audited_like_an_answer_and_counts_nothing() {
+    Chain::default().build_and_execute(|| {
+        let id = assigned();
+        let operator = executor(id);
+        let reason = RejectReason::InvalidPrompt;
+        let name = honest_header(id).answer;
+        let header = Header::new(name, 0, Outcome::Rejected(reason), b"", &[]);
+        let seal = sealed(&SEAL, &header.root());
+        let none = Default::default();
+        assert_ok!(Jobs::submit_result(
+            signed(hot(operator)),
+            id,
+            none,
+            0,
+            0,
+            Outcome::Rejected(reason),
+            seal
+        ));
+        run_to(6);
+        attest_all(id, &header);
+        take_events();
+        assert_ok!(Jobs::reveal(signed(hot(operator)), id, SEAL, header.clone()));
+        let revealed = Event::Revealed {
+            job: id,
+            operator,
+            root: header.root(),
+        };
+        assert_eq!(
+            take_events(),
+            vec![
+                revealed,
+                Event::Rejected {
+                    job: id,
+                    operator,
+                    auditors: 1,
+                    reason
+                }
+            ]
+        );
+        assert_eq!((state(id), job(id).units), (State::Rejected, 0));
+        assert!(Credits::get().is_empty() && Missed::get().is_empty());
+    });
+}
+
+#[test]
+fn a_repeated_request_is_credited_once() {
+    Chain::default().build_and_execute(|| {
+        let ask = |seed| {
+            let id = crate::NextJob::<Test>::get();
+            assert_ok!(Jobs::submit(
+                signed(REQUESTER),
+                MODEL,
+                prompt(7),
+                DecodeSettings::greedy(4),
+                seed
+            ));
+            run_to(System::block_number() + 2);
+            id
+        };
+        // Settles in block 6 and is kept until block 56.
+        let first = ask(None);
+        assert_ok!(answer_and_reveal(first, &honest_header(first)));
+        assert_eq!(job(first).units, UNITS);
+        // Another seed is no new work.
+        for seed in [None, Some(3)] {
+            let again = ask(seed);
+            assert_ok!(answer_and_reveal(again, &honest_header(again)));
+            assert_eq!((state(again), job(again).units), (State::Settled, 0));
+        }
+        assert_eq!(Credits::get().len(), 2);
+        // Once the first job is forgotten, so is that it was credited.
+        run_to(56);
+        assert_eq!(Jobs::job(first), None);
+        let later = ask(None);
+        assert_ok!(answer_and_reveal(later, &honest_header(later)));
+        assert_eq!(job(later).units, UNITS);
+        assert_eq!(Credited::<Test>::get(job(later).request), Some(later));
+    });
+}
+
+#[test]
+fn a_model_that_too_few_serve_earns_no_weight() {
+    let jobs = JobParameters {
+        min_serving: 4,
+        ..Chain::default().jobs
+    };
+    Chain {
+        jobs,
+        ..Default::default()
+    }
+    .build_and_execute(|| {
+        let poor = attested();
+        assert_ok!(reveal(poor));
+        assert_eq!((state(poor), job(poor).units), (State::Settled, 0));
+        Operators::set(&vec![1, 2, 3, 4]);
+        let rich = attested();
+        assert_ok!(reveal(rich));
+        assert_eq!(job(rich).units, UNITS);
+        assert!(Headers::<Test>::contains_key(poor) && Headers::<Test>::contains_key(rich));
+    });
+}
