@@ -63,5 +63,11 @@ export function send(api, extrinsic, signer, options = {}) {
   });
 }
 
+/** Signs and sends all of them, one after the other, without waiting for blocks. */
+export async function sendAll(api, extrinsics, signer) {
+  let nonce = (await api.rpc.system.accountNextIndex(signer.address)).toNumber();
+  for (const extrinsic of extrinsics) await extrinsic.signAndSend(signer, { nonce: nonce++ });
+}
+
 /** The first event of this pallet and name. */
 export const findEvent = (events, section, method) => events.find((event) => event.section === section && event.method === method);

@@ -82,7 +82,7 @@ export async function run(file, args, options = {}) {
 }
 
 /** Says which process ended without being asked to, if one did. */
-export function assertAllAlive() {
+export function findDead() {
   for (const { name, ending, mayEnd } of started) if (ending !== undefined && !mayEnd) return `${name} ${ending}`;
   return undefined;
 }

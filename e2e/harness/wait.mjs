@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Waiting that says what it waits for, gives up in time and notices when a process dies meanwhile.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { assertAllAlive, logTails } from './process.mjs';
+import { findDead, logTails } from './process.mjs';
 
 const PROGRESS_MS = 15_000;
 
@@ -32,7 +32,7 @@ export async function waitFor(what, seconds, probe, { every = 300, note = () => 
   for (;;) {
     const found = await probe();
     if (found !== undefined && found !== null && found !== false) return found;
-    const dead = assertAllAlive();
+    const dead = findDead();
     if (dead) throw new HarnessError(`${dead} while waiting for ${what}`);
     const elapsed = performance.now() - start;
     const detail = note() ? ` (${note()})` : '';

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// Running workers, each with an operator that genesis sponsors (//Worker1 to //Worker9) and a hot key of its own.
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { devKey } from './chain.mjs';
+import { Process, temporaryFolder } from './process.mjs';
+import { modelArtifact, workerBinary } from './settings.mjs';
+import { waitFor } from './wait.mjs';
+
+// Checking the artifact's root takes a second or two; several workers starting at once on two cores take longer.
+const REGISTER_SECONDS = 120;
+
+/** A worker: its identity and settings, whether it runs or not. */
+export class Worker {
+  /**
+   * @param {{ name: string, number: number, node: string, backend?: string, artifact?: string, trustArtifact?: boolean }} options
+   *   `number` chooses the operator `//Worker{number}`
+   */
+  static async create({ name, number, node, backend = 'cpu', artifact = modelArtifact(), trustArtifact = false }) {
+    const worker = new Worker();
+    Object.assign(worker, { name, backend, folder: temporaryFolder(`worker-${name}`) });
+    const operatorUri = `//Worker${number}`;
+    worker.operator = await devKey(operatorUri);
+    worker.hot = await devKey(`${operatorUri}//hot`);
+    worker.writeKey('operator.key', operatorUri);
+    worker.writeKey('hot.key', `${operatorUri}//hot`);
+    const settings = {
+      node,
+      'hot-key': 'hot.key',
+      'operator-key': 'operator.key',
+      model: [artifact],
+      backend,
+      'data-dir': 'data',
+      'trust-artifact': trustArtifact,
+    };
+    // Strings, booleans and lists of strings are written alike in JSON and TOML.
+    const toml = Object.entries(settings).map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`);
+    writeFileSync(worker.config, toml.join(''));
+    return worker;
+  }
+
+  get config() {
+    return join(this.folder, 'worker.toml');
+  }
+
+  writeKey(file, secret) {
+    const path = join(this.folder, file);
+    if (!existsSync(path)) writeFileSync(path, `${secret}\n`, { mode: 0o600 });
+  }
+
+  /** Starts it, or starts it again with what it kept on disk. */
+  start() {
+    this.process = new Process(`worker-${this.name}`, workerBinary(), ['run', '--config', this.config], { logFolder: this.folder });
+    return this;
+  }
+
+  /** Waits until the chain lists it as active. */
+  async registered(api) {
+    await waitFor(`registration of worker ${this.name}`, REGISTER_SECONDS, async () => {
+      const entry = await api.query.workers.operators(this.operator.address);
+      return entry.isSome && entry.unwrap().status.isActive;
+    });
+    return this;
+  }
+}
+
+/** Starts several workers at once and waits until all of them are registered. */
+export async function startWorkers(api, options) {
+  const workers = await Promise.all(options.map((each) => Worker.create(each)));
+  workers.forEach((worker) => worker.start());
+  await Promise.all(workers.map((worker) => worker.registered(api)));
+  return workers;
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// No worker runs here: the test holds the keys of two operators itself, so that it can misbehave in their name.
+import assert from 'node:assert/strict';
+import { afterEach, before, test } from 'node:test';
+import { u8aToHex } from '@polkadot/util';
+import { devKey, send } from '../harness/chain.mjs';
+import { answerId, attestation, headerRoot, outputHash, sealed } from '../harness/commitment.mjs';
+import { greedy, readJob, submission, submit, waitForState } from '../harness/jobs.mjs';
+import { timeout, useDevChain } from '../harness/test.mjs';
+import { waitFor } from '../harness/wait.mjs';
+
+const KIB = 1024;
+const chain = useDevChain();
+const operators = {};
+
+before(async () => {
+  for (const number of [1, 2]) {
+    const operator = await devKey(`//Worker${number}`);
+    const hot = await devKey(`//Worker${number}//hot`);
+    await send(chain.api, chain.api.tx.workers.register(hot.address, '', [chain.model]), operator);
+    operators[operator.address] = { operator, hot };
+  }
+});
+
+// Whatever was sent, the node goes on.
+afterEach(async () => {
+  const best = await chain.node.bestNumber();
+  await waitFor('another block', 30, async () => (await chain.node.bestNumber()) > best);
+});
+
+/** Sends it and expects this error of a pallet. */
+const refused = (extrinsic, signer, name) => assert.rejects(send(chain.api, extrinsic, signer), { name }, `expected ${name}`);
+
+test('a malformed request gets its own error and makes no job', { timeout }, async () => {
+  const { api, model, requester } = chain;
+  const next = await api.query.jobs.nextJob();
+  const unknown = `0x${'11'.repeat(32)}`;
+  const with_ = (change) => submission(api, model, 'Hello', { ...greedy(4), ...change });
+  await refused(submission(api, model, 'x'.repeat(16 * KIB + 1), greedy(4)), requester, 'jobs.PromptTooLong');
+  await refused(submission(api, unknown, 'Hello', greedy(4)), requester, 'jobs.UnknownModel');
+  await refused(submission(api, model, '', greedy(4)), requester, 'jobs.EmptyPrompt');
+  await refused(with_({ maxTokens: 0 }), requester, 'jobs.MaxTokensOutOfRange');
+  await refused(with_({ topK: 65 }), requester, 'jobs.TopKOutOfRange');
+  await refused(with_({ topPMilli: 1001 }), requester, 'jobs.TopPOutOfRange');
+  await refused(with_({ stop: [''] }), requester, 'jobs.EmptyStopString');
+  assert.deepEqual(await api.query.jobs.nextJob(), next);
+});
+
+test('an extrinsic that does not decode is refused by the pool, with the reason', { timeout }, async () => {
+  const { api, node, model, requester } = chain;
+  const signed = await submission(api, model, 'Hello', greedy(4)).signAsync(requester);
+  const bytes = signed.toU8a(true);
+  const submitBytes = (inner) => node.rpc('author_submitExtrinsic', u8aToHex(api.createType('Bytes', u8aToHex(inner)).toU8a()));
+  await assert.rejects(submitBytes(bytes.slice(0, -3)), /Not enough data to fill buffer/);
+  // Its length prefix promises more than there is.
+  await assert.rejects(node.rpc('author_submitExtrinsic', u8aToHex(signed.toU8a().slice(0, -3))), /Not enough data|bad format/i);
+  const tooWide = await submission(api, model, 'x'.repeat(64 * KIB + 1), greedy(4)).signAsync(requester);
+  await assert.rejects(submitBytes(tooWide.toU8a(true)), /BoundedVec exceeds its limit/);
+  assert.deepEqual((await api.rpc.author.pendingExtrinsics()).length, 0);
+});
+
+test('an account that nobody sponsors can not send', { timeout }, async () => {
+  const stranger = await devKey('//Stranger');
+  await assert.rejects(send(chain.api, submission(chain.api, chain.model, 'Hello', greedy(4)), stranger), /Inability to pay|1010/);
+});
+
+test('a malformed question to the JSON-RPC is refused, and what does not exist is null', { timeout }, async () => {
+  const { node } = chain;
+  await assert.rejects(node.rpc('compute_job', 'seven'), /-32602/);
+  await assert.rejects(node.rpc('compute_worker', '5Nonsense'), /-32602/);
+  assert.equal(await node.rpc('compute_job', 4_000_000), null);
+});
+
+test('wrong callers, a second result and a reveal that does not fit change nothing, then the job settles', { timeout }, async () => {
+  const { api, node, model, requester } = chain;
+  const id = await submit(api, requester, model, 'Hello', greedy(4));
+  const { executor: address } = await waitForState(api, id, ['Assigned'], 60);
+  const executor = operators[address];
+  const auditor = Object.values(operators).find(({ operator }) => operator.address !== address);
+  const read = async () => (await api.query.jobs.jobs(id)).toHex();
+  /** Expects each refusal and that the job is the same after all of them. */
+  const unchanged = async (...attempts) => {
+    const job = await read();
+    for (const [extrinsic, signer, name] of attempts) await refused(extrinsic, signer, name);
+    assert.equal(await read(), job);
+  };
+
+  // An answer as the specification describes it; what the model would have said is not checked before the audit.
+  const output = ' world';
+  const seal = new Uint8Array(32).fill(7);
+  const outcome = { Completed: 'Length' };
+  const job = (await api.query.jobs.jobs(id)).unwrap();
+  const header = { answer: answerId(id, job), promptTokens: 1, outcome, output: outputHash(output), outputTokens: 4, leaves: u8aToHex(seal) };
+  const root = headerRoot(api, header);
+  const result = (tokens = 4) => api.tx.jobs.submitResult(id, output, 1, tokens, outcome, sealed(seal, root));
+  const reveal = (withSeal = seal, withHeader = header) => api.tx.jobs.reveal(id, u8aToHex(withSeal), withHeader);
+  const attest = () => api.tx.audits.attest(id, attestation(auditor.operator, root));
+
+  await unchanged(
+    [result(), requester, 'jobs.NotAWorker'],
+    [result(), auditor.hot, 'jobs.NotAssignedToYou'],
+    [result(5), executor.hot, 'jobs.OutputTokensOutOfRange'],
+    [reveal(), executor.hot, 'jobs.WrongState'],
+    [attest(), auditor.hot, 'audits.UnknownAudit'],
+    [api.tx.jobs.cancel(id), auditor.hot, 'jobs.NotRequester'],
+    [api.tx.jobs.cancel(id + 1), requester, 'jobs.UnknownJob'],
+  );
+  await send(api, result(), executor.hot);
+  await unchanged(
+    [result(), executor.hot, 'jobs.AlreadyAnswered'],
+    [reveal(), executor.hot, 'jobs.TooEarly'],
+    [api.tx.jobs.cancel(id), requester, 'jobs.TooLateToCancel'],
+  );
+  await waitForState(api, id, ['Auditing'], 60);
+  await unchanged([attest(), executor.hot, 'audits.NotDrawn'], [attest(), requester, 'audits.NotAWorker']);
+  await send(api, attest(), auditor.hot);
+  await unchanged(
+    [attest(), auditor.hot, 'audits.AlreadyAttested'],
+    [reveal(new Uint8Array(32)), executor.hot, 'jobs.RevealDoesNotFitSeal'],
+    [reveal(seal, { ...header, promptTokens: 2 }), executor.hot, 'jobs.RevealDoesNotFitSeal'],
+    [reveal(), auditor.hot, 'jobs.NotAssignedToYou'],
+  );
+  await send(api, reveal(), executor.hot);
+  assert.equal((await readJob(api, id)).state, 'Settled');
+  assert.equal((await node.rpc('compute_job', id)).answer.root, u8aToHex(root), 'this root was computed by polkadot.js alone');
+});
