@@ -1,2 +1,258 @@
 // SPDX-License-Identifier: Apache-2.0
+//! The registry of models.
+//!
+//! A model is its [`Manifest`]; its name on chain is the manifest's hash ([`Manifest::id`]), so nothing but prices and
+//! status can ever change.
+//!
+//! # Rules
+//!
+//! 1. Only [`Config::GovernanceOrigin`] registers, retires and prices models. A few may be part of genesis.
+//! 2. A manifest must pass [`Manifest::check`], and its name must be UTF-8 that is not empty. Prices default to
+//!    [`Manifest::default_prices`]; tokens can't be free, since units would then say nothing about work.
+//! 3. A retired model takes no new jobs. Manifest and prices stay, and stay fixed, for jobs and disputes that are under
+//!    way. It can't be registered again.
+//! 4. There are at most [`Config::MaxModels`], retired ones included.
+//!
+//! The pallet implements [`Models`](ergon_primitives::traits::Models) for the others.
 #![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+mod types;
+pub mod weights;
+
+#[cfg(test)]
+mod mock;
+#[cfg(test)]
+mod tests;
+
+use alloc::vec::Vec;
+use ergon_primitives::{
+    manifest::{Manifest, ManifestError},
+    traits::ModelTerms,
+    units::Prices,
+    ModelId,
+};
+pub use pallet::*;
+pub use types::{Model, Status};
+pub use weights::WeightInfo;
+
+#[frame_support::pallet]
+pub mod pallet {
+    use super::*;
+    use frame_support::{pallet_prelude::*, traits::EnsureOrigin};
+    use frame_system::pallet_prelude::*;
+
+    #[pallet::pallet]
+    pub struct Pallet<T>(_);
+
+    #[pallet::config]
+    pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
+        /// Who may change the registry.
+        type GovernanceOrigin: EnsureOrigin<Self::RuntimeOrigin>;
+        /// Most models, retired ones included.
+        #[pallet::constant]
+        type MaxModels: Get<u32>;
+        /// Weights of the calls.
+        type WeightInfo: WeightInfo;
+    }
+
+    /// Every model by its name, which is a hash, so that the key needs none.
+    #[pallet::storage]
+    pub type Models<T: Config> = CountedStorageMap<_, Identity, ModelId, Model>;
+
+    #[pallet::event]
+    #[pallet::generate_deposit(fn deposit_event)]
+    pub enum Event<T: Config> {
+        /// A model takes jobs from now on.
+        Registered {
+            /// Its name.
+            model: ModelId,
+            /// Its prices.
+            prices: Prices,
+        },
+        /// A model takes no new jobs any more.
+        Retired {
+            /// Its name.
+            model: ModelId,
+        },
+        /// Jobs that are submitted from now on have these prices.
+        PricesSet {
+            /// The model's name.
+            model: ModelId,
+            /// The new prices.
+            prices: Prices,
+        },
+    }
+
+    #[pallet::error]
+    pub enum Error<T> {
+        /// A dimension is zero, inconsistent, or beyond what the exact arithmetic is proven for.
+        UnsupportedDimensions,
+        /// The version of the exact arithmetic is not the one that this chain computes.
+        UnknownArithmeticVersion,
+        /// An end-of-sequence token is not in the vocabulary.
+        InvalidEndOfSequence,
+        /// The name is empty or not UTF-8.
+        InvalidName,
+        /// A prompt or output token would be free.
+        FreeTokens,
+        /// A model with this manifest is registered already, and maybe retired.
+        AlreadyRegistered,
+        /// There is no room for another model.
+        TooManyModels,
+        /// No model has this name.
+        UnknownModel,
+        /// The model is retired, so that its terms can't change any more.
+        AlreadyRetired,
+    }
+
+    #[pallet::genesis_config]
+    #[derive(frame_support::DefaultNoBound)]
+    pub struct GenesisConfig<T: Config> {
+        /// Models of the first block, each with its prices or `None` for the default ones.
+        pub models: Vec<(Manifest, Option<Prices>)>,
+        /// Only for the type.
+        #[serde(skip)]
+        pub _config: core::marker::PhantomData<T>,
+    }
+
+    #[pallet::genesis_build]
+    impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
+        /// # Panics
+        /// If a model breaks a rule of the registry: there must be no chain with such a genesis.
+        fn build(&self) {
+            for (manifest, prices) in &self.models {
+                if let Err(error) = Pallet::<T>::do_register(manifest.clone(), *prices) {
+                    panic!(
+                        "genesis model {}: {error:?}",
+                        alloc::string::String::from_utf8_lossy(&manifest.name)
+                    );
+                }
+            }
+        }
+    }
+
+    #[pallet::hooks]
+    impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        fn integrity_test() {
+            assert!(T::MaxModels::get() > 0, "MaxModels: there must be room for a model");
+        }
+
+        #[cfg(feature = "try-runtime")]
+        fn try_state(_: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+            Self::do_try_state()
+        }
+    }
+
+    #[pallet::call(weight = T::WeightInfo)]
+    impl<T: Config> Pallet<T> {
+        /// Registers a model, with its default prices unless others are given. Complexity: O(1).
+        #[pallet::call_index(0)]
+        pub fn register(origin: OriginFor<T>, manifest: Manifest, prices: Option<Prices>) -> DispatchResult {
+            T::GovernanceOrigin::ensure_origin(origin)?;
+            Self::do_register(manifest, prices)
+        }
+
+        /// Takes a model out of service for good. Complexity: O(1).
+        #[pallet::call_index(1)]
+        pub fn retire(origin: OriginFor<T>, model: ModelId) -> DispatchResult {
+            T::GovernanceOrigin::ensure_origin(origin)?;
+            Self::try_change(&model, |entry| {
+                entry.status = Status::Retired;
+                Ok(())
+            })?;
+            Self::deposit_event(Event::Retired { model });
+            Ok(())
+        }
+
+        /// Sets the prices of a model that is in service. Complexity: O(1).
+        #[pallet::call_index(2)]
+        pub fn set_prices(origin: OriginFor<T>, model: ModelId, prices: Prices) -> DispatchResult {
+            T::GovernanceOrigin::ensure_origin(origin)?;
+            Self::try_change(&model, |entry| {
+                Self::check_prices(&prices)?;
+                entry.prices = prices;
+                Ok(())
+            })?;
+            Self::deposit_event(Event::PricesSet { model, prices });
+            Ok(())
+        }
+    }
+
+    impl<T: Config> Pallet<T> {
+        fn do_register(manifest: Manifest, prices: Option<Prices>) -> DispatchResult {
+            manifest.check().map_err(|error| match error {
+                ManifestError::Dimensions => Error::<T>::UnsupportedDimensions,
+                ManifestError::ArithmeticVersion => Error::<T>::UnknownArithmeticVersion,
+                ManifestError::EndOfSequence => Error::<T>::InvalidEndOfSequence,
+            })?;
+            let named = core::str::from_utf8(&manifest.name).is_ok_and(|name| !name.trim().is_empty());
+            ensure!(named, Error::<T>::InvalidName);
+            let prices = prices.unwrap_or_else(|| manifest.default_prices());
+            Self::check_prices(&prices)?;
+            let model = manifest.id();
+            ensure!(!Models::<T>::contains_key(model), Error::<T>::AlreadyRegistered);
+            ensure!(Models::<T>::count() < T::MaxModels::get(), Error::<T>::TooManyModels);
+            Models::<T>::insert(
+                model,
+                Model {
+                    manifest,
+                    prices,
+                    status: Status::Active,
+                },
+            );
+            Self::deposit_event(Event::Registered { model, prices });
+            Ok(())
+        }
+
+        fn check_prices(prices: &Prices) -> DispatchResult {
+            ensure!(
+                prices.prompt_token > 0 && prices.output_token > 0,
+                Error::<T>::FreeTokens
+            );
+            Ok(())
+        }
+
+        /// Changes a model that is in service.
+        fn try_change(model: &ModelId, change: impl FnOnce(&mut Model) -> DispatchResult) -> DispatchResult {
+            Models::<T>::try_mutate(model, |entry| {
+                let entry = entry.as_mut().ok_or(Error::<T>::UnknownModel)?;
+                ensure!(entry.status == Status::Active, Error::<T>::AlreadyRetired);
+                change(entry)
+            })
+        }
+
+        /// Checks that every model is stored under its own name, has a price, and is counted.
+        #[cfg(any(feature = "std", feature = "try-runtime"))]
+        pub fn do_try_state() -> Result<(), sp_runtime::TryRuntimeError> {
+            let mut found = 0;
+            for (model, entry) in Models::<T>::iter() {
+                ensure!(
+                    model == entry.manifest.id(),
+                    "models: a model is not stored under its own name"
+                );
+                Self::check_prices(&entry.prices)?;
+                found += 1;
+            }
+            ensure!(
+                found == Models::<T>::count(),
+                "models: the count is not the number of models"
+            );
+            ensure!(found <= T::MaxModels::get(), "models: there are more than the maximum");
+            Ok(())
+        }
+    }
+}
+
+impl<T: Config> ergon_primitives::traits::Models for Pallet<T> {
+    fn active(model: &ModelId) -> Option<ModelTerms> {
+        Models::<T>::get(model)
+            .filter(|entry| entry.status == Status::Active)
+            .map(|entry| entry.terms())
+    }
+
+    fn terms(model: &ModelId) -> Option<ModelTerms> {
+        Models::<T>::get(model).map(|entry| entry.terms())
+    }
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+use crate::{mock::*, Error, Event, Models as Registry, Status};
+use ergon_primitives::{
+    manifest::Manifest,
+    traits::{ModelTerms, Models as _},
+    units::Prices,
+    ModelId, H256,
+};
+use frame_support::{assert_noop, assert_ok};
+use sp_runtime::DispatchError;
+
+fn register(manifest: Manifest) -> Result<(), DispatchError> {
+    Models::register(RuntimeOrigin::root(), manifest, None)
+}
+
+fn genesis_model() -> ModelId {
+    manifest("genesis").id()
+}
+
+#[test]
+fn a_registered_model_is_active_with_its_default_prices() {
+    build_and_execute(|| {
+        let new = manifest("new");
+        let (model, prices) = (new.id(), new.default_prices());
+        assert_eq!(Models::active(&model), None);
+        assert_ok!(register(new));
+        System::assert_last_event(Event::Registered { model, prices }.into());
+        assert_eq!(Models::active(&model), Some(ModelTerms { prices, context: 512 }));
+        assert_eq!(Models::terms(&model), Models::active(&model));
+    });
+}
+
+#[test]
+fn prices_given_at_registration_stand() {
+    build_and_execute(|| {
+        let model = manifest("new").id();
+        assert_ok!(Models::register(RuntimeOrigin::root(), manifest("new"), Some(PRICES)));
+        assert_eq!(Models::active(&model).unwrap().prices, PRICES);
+    });
+}
+
+#[test]
+fn genesis_models_are_registered() {
+    genesis(vec![(manifest("a"), None), (manifest("b"), Some(PRICES))]).execute_with(|| {
+        assert_eq!(
+            Models::active(&manifest("a").id()).unwrap().prices,
+            manifest("a").default_prices()
+        );
+        assert_eq!(Models::active(&manifest("b").id()).unwrap().prices, PRICES);
+        assert_eq!(Registry::<Test>::count(), 2);
+        Models::do_try_state().unwrap();
+    });
+}
+
+#[test]
+#[should_panic(expected = "genesis model twin")]
+fn a_genesis_that_breaks_the_rules_is_refused() {
+    genesis(vec![(manifest("twin"), None), (manifest("twin"), None)]);
+}
+
+#[test]
+fn a_retired_model_keeps_its_terms_but_is_not_active() {
+    build_and_execute(|| {
+        let model = genesis_model();
+        let terms = Models::terms(&model);
+        assert_ok!(Models::retire(RuntimeOrigin::root(), model));
+        System::assert_last_event(Event::Retired { model }.into());
+        assert_eq!(Models::active(&model), None);
+        assert_eq!(Models::terms(&model), terms);
+        assert_eq!(Registry::<Test>::get(model).unwrap().status, Status::Retired);
+    });
+}
+
+#[test]
+fn new_prices_replace_the_old_ones() {
+    build_and_execute(|| {
+        let model = genesis_model();
+        assert_ok!(Models::set_prices(RuntimeOrigin::root(), model, PRICES));
+        System::assert_last_event(Event::PricesSet { model, prices: PRICES }.into());
+        assert_eq!(Models::active(&model).unwrap().prices, PRICES);
+    });
+}
+
+#[test]
+fn only_governance_changes_the_registry() {
+    build_and_execute(|| {
+        let signed = || RuntimeOrigin::signed(1);
+        assert_noop!(
+            Models::register(signed(), manifest("new"), None),
+            DispatchError::BadOrigin
+        );
+        assert_noop!(Models::retire(signed(), genesis_model()), DispatchError::BadOrigin);
+        assert_noop!(
+            Models::set_prices(signed(), genesis_model(), PRICES),
+            DispatchError::BadOrigin
+        );
+    });
+}
+
+#[test]
+fn a_bad_manifest_is_refused_with_what_is_wrong() {
+    build_and_execute(|| {
+        let with = |change: fn(&mut Manifest)| {
+            let mut manifest = manifest("new");
+            change(&mut manifest);
+            register(manifest)
+        };
+        assert_noop!(with(|m| m.dimensions.layers = 0), Error::<Test>::UnsupportedDimensions);
+        assert_noop!(
+            with(|m| m.arithmetic_version = 0),
+            Error::<Test>::UnknownArithmeticVersion
+        );
+        assert_noop!(
+            with(|m| m.end_of_sequence[0] = 256),
+            Error::<Test>::InvalidEndOfSequence
+        );
+        assert_noop!(with(|m| m.name = Default::default()), Error::<Test>::InvalidName);
+        assert_noop!(
+            with(|m| m.name = vec![b' '].try_into().unwrap()),
+            Error::<Test>::InvalidName
+        );
+        assert_noop!(
+            with(|m| m.name = vec![0xff].try_into().unwrap()),
+            Error::<Test>::InvalidName
+        );
+    });
+}
+
+#[test]
+fn tokens_can_not_be_free() {
+    build_and_execute(|| {
+        for free in [
+            Prices {
+                prompt_token: 0,
+                ..PRICES
+            },
+            Prices {
+                output_token: 0,
+                ..PRICES
+            },
+        ] {
+            let registered = Models::register(RuntimeOrigin::root(), manifest("new"), Some(free));
+            assert_noop!(registered, Error::<Test>::FreeTokens);
+            assert_noop!(
+                Models::set_prices(RuntimeOrigin::root(), genesis_model(), free),
+                Error::<Test>::FreeTokens
+            );
+        }
+    });
+}
+
+#[test]
+fn a_model_is_registered_only_once_even_after_it_retired() {
+    build_and_execute(|| {
+        assert_noop!(register(manifest("genesis")), Error::<Test>::AlreadyRegistered);
+        assert_ok!(Models::retire(RuntimeOrigin::root(), genesis_model()));
+        assert_noop!(register(manifest("genesis")), Error::<Test>::AlreadyRegistered);
+    });
+}
+
+#[test]
+fn the_registry_is_bounded() {
+    build_and_execute(|| {
+        assert_ok!(register(manifest("two")));
+        assert_ok!(register(manifest("three")));
+        assert_noop!(register(manifest("four")), Error::<Test>::TooManyModels);
+    });
+}
+
+#[test]
+fn unknown_models_can_not_be_changed() {
+    build_and_execute(|| {
+        let unknown = H256::repeat_byte(9);
+        assert_noop!(
+            Models::retire(RuntimeOrigin::root(), unknown),
+            Error::<Test>::UnknownModel
+        );
+        assert_noop!(
+            Models::set_prices(RuntimeOrigin::root(), unknown, PRICES),
+            Error::<Test>::UnknownModel
+        );
+        assert_eq!(Models::terms(&unknown), None);
+    });
+}
+
+#[test]
+fn retired_models_can_not_be_changed() {
+    build_and_execute(|| {
+        let model = genesis_model();
+        assert_ok!(Models::retire(RuntimeOrigin::root(), model));
+        assert_noop!(
+            Models::retire(RuntimeOrigin::root(), model),
+            Error::<Test>::AlreadyRetired
+        );
+        assert_noop!(
+            Models::set_prices(RuntimeOrigin::root(), model, PRICES),
+            Error::<Test>::AlreadyRetired
+        );
+    });
+}
+
+#[test]
+fn invariants_notice_a_model_under_another_name() {
+    build_and_execute(|| {
+        let entry = Registry::<Test>::get(genesis_model()).unwrap();
+        Registry::<Test>::insert(H256::zero(), entry);
+        assert!(Models::do_try_state().is_err());
+        Registry::<Test>::remove(H256::zero());
+    });
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the registry keeps of a model.
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use ergon_primitives::{manifest::Manifest, traits::ModelTerms, units::Prices};
+use scale_info::TypeInfo;
+
+/// Whether a model takes new jobs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub enum Status {
+    /// It does.
+    Active,
+    /// It doesn't, but jobs that are under way end by its terms.
+    Retired,
+}
+
+/// A registered model.
+#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct Model {
+    /// What it is.
+    pub manifest: Manifest,
+    /// What its tokens count.
+    pub prices: Prices,
+    /// Whether it takes new jobs.
+    pub status: Status,
+}
+
+impl Model {
+    /// What jobs need to know.
+    pub fn terms(&self) -> ModelTerms {
+        ModelTerms {
+            prices: self.prices,
+            context: self.manifest.dimensions.context,
+        }
+    }
+}
