@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A runtime whose epoch tests set by hand.
+use crate as pallet_contributions;
+use ergon_primitives::{traits::CurrentEpoch, Epoch};
+use frame_support::{derive_impl, parameter_types, traits::ConstU32};
+use sp_runtime::BuildStorage;
+
+type Block = frame_system::mocking::MockBlock<Test>;
+
+#[frame_support::runtime]
+mod runtime {
+    #[runtime::runtime]
+    #[runtime::derive(RuntimeCall, RuntimeEvent, RuntimeError, RuntimeOrigin, RuntimeTask)]
+    pub struct Test;
+
+    #[runtime::pallet_index(0)]
+    pub type System = frame_system;
+    #[runtime::pallet_index(1)]
+    pub type Contributions = pallet_contributions;
+}
+
+#[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
+impl frame_system::Config for Test {
+    type Block = Block;
+}
+
+parameter_types! {
+    /// The current epoch.
+    pub static Now: Epoch = 0;
+}
+
+/// Says [`Now`].
+pub struct HandSet;
+
+impl CurrentEpoch for HandSet {
+    fn current_epoch() -> Epoch {
+        Now::get()
+    }
+}
+
+/// Half-life of the test runtime.
+pub const HALF_LIFE: u32 = 4;
+
+impl pallet_contributions::Config for Test {
+    type CurrentEpoch = HandSet;
+    type HalfLifeEpochs = ConstU32<HALF_LIFE>;
+}
+
+/// Runs `test` in block 1 and epoch 0, and checks the invariants after it.
+pub fn build_and_execute(test: impl FnOnce()) {
+    let storage = frame_system::GenesisConfig::<Test>::default().build_storage().unwrap();
+    sp_io::TestExternalities::new(storage).execute_with(|| {
+        Now::set(0);
+        System::set_block_number(1);
+        test();
+        Contributions::do_try_state().unwrap();
+    });
+}

@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: Apache-2.0
+use crate::{
+    mock::*,
+    weight::{average, average_of_all},
+    Event, Records, Total, UnitsBySource, KEPT_EPOCHS,
+};
+use ergon_primitives::{
+    traits::{Contributions as _, Source},
+    Units,
+};
+use proptest::prelude::*;
+
+fn credit(operator: u64, units: Units) {
+    Contributions::credit(&operator, Source::Job, units);
+}
+
+fn weight(operator: u64) -> u64 {
+    Contributions::weight(&operator)
+}
+
+/// What one epoch of `units` is worth at its end.
+fn earned(units: Units) -> u64 {
+    average(0, units, 1, HALF_LIFE)
+}
+
+#[test]
+fn units_count_only_after_their_epoch() {
+    build_and_execute(|| {
+        credit(1, 1_000_000);
+        assert_eq!((weight(1), Contributions::total()), (0, 0));
+        System::assert_last_event(
+            Event::Credited {
+                operator: 1,
+                epoch: 0,
+                source: Source::Job,
+                units: 1_000_000,
+            }
+            .into(),
+        );
+        Now::set(1);
+        // 1 - 2^(-1/4) = 0.159103584...
+        assert_eq!(weight(1), 159_103);
+        assert!((159_103..159_120).contains(&Contributions::total()));
+    });
+}
+
+#[test]
+fn credits_of_one_epoch_add_up() {
+    build_and_execute(|| {
+        credit(1, 600_000);
+        credit(1, 400_000);
+        Now::set(1);
+        assert_eq!(weight(1), earned(1_000_000));
+    });
+}
+
+#[test]
+fn an_idle_operator_loses_half_its_weight_per_half_life() {
+    build_and_execute(|| {
+        credit(1, 1_000_000);
+        Now::set(1);
+        let start = weight(1);
+        Now::set(1 + HALF_LIFE);
+        assert_eq!(weight(1), start / 2);
+        Now::set(1 + 2 * HALF_LIFE);
+        assert_eq!(weight(1), start / 4);
+        Now::set(1 + 65 * HALF_LIFE);
+        assert_eq!((weight(1), Contributions::total()), (0, 0));
+    });
+}
+
+#[test]
+fn steady_work_tends_to_the_units_of_one_epoch() {
+    build_and_execute(|| {
+        for epoch in 0..20 * HALF_LIFE {
+            Now::set(epoch);
+            credit(1, 1_000_000);
+            assert!(weight(1) < 1_000_000);
+        }
+        assert!(weight(1) > 999_980, "{}", weight(1));
+    });
+}
+
+#[test]
+fn a_weight_does_not_depend_on_when_somebody_looked() {
+    build_and_execute(|| {
+        for epoch in 0..30 {
+            Now::set(epoch);
+            if epoch % 7 == 0 {
+                credit(1, 1_000_000);
+                credit(2, 1_000_000);
+            }
+            // Operator 2's record is written in every epoch, with credits that don't weigh; so its roundings differ,
+            // and only they.
+            Contributions::credit(&2, Source::Audit, 1);
+            assert!(
+                weight(1).abs_diff(weight(2)) <= 1 + u64::from(epoch),
+                "{} {}",
+                weight(1),
+                weight(2)
+            );
+            let looked = weight(1);
+            Contributions::total();
+            assert_eq!(weight(1), looked);
+        }
+    });
+}
+
+#[test]
+fn sources_are_kept_apart_and_only_jobs_weigh() {
+    build_and_execute(|| {
+        credit(1, 1_000);
+        Contributions::credit(&1, Source::Audit, 70_000);
+        Contributions::credit(&2, Source::Audit, 70_000);
+        assert_eq!(
+            Contributions::units_in(&1, 0),
+            UnitsBySource {
+                job: 1_000,
+                audit: 70_000
+            }
+        );
+        Now::set(1);
+        assert_eq!(
+            Contributions::units_in(&1, 0),
+            UnitsBySource {
+                job: 1_000,
+                audit: 70_000
+            }
+        );
+        assert_eq!(Contributions::units_in(&1, 1), UnitsBySource::default());
+        assert_eq!((weight(1), weight(2)), (earned(1_000), 0));
+    });
+}
+
+#[test]
+fn a_credit_of_nothing_leaves_no_trace() {
+    build_and_execute(|| {
+        frame_support::assert_storage_noop!(credit(1, 0));
+    });
+}
+
+#[test]
+fn past_weights_are_answered() {
+    build_and_execute(|| {
+        let mut seen = vec![];
+        for epoch in 0..12 {
+            Now::set(epoch);
+            seen.push((weight(1), Contributions::total()));
+            if epoch % 3 != 1 {
+                credit(1, 1_000_000 * u64::from(epoch + 1));
+            }
+        }
+        for (epoch, (weight, total)) in seen.iter().enumerate() {
+            assert_eq!(Contributions::weight_at(&1, epoch as u32), *weight, "{epoch}");
+            assert_eq!(Contributions::total_at(epoch as u32), *total, "{epoch}");
+        }
+    });
+}
+
+#[test]
+fn a_future_epoch_reads_as_the_current_one() {
+    build_and_execute(|| {
+        credit(1, 1_000_000);
+        assert_eq!(Contributions::weight_at(&1, 1), 0);
+        Now::set(1);
+        credit(1, 1_000_000);
+        assert_eq!(Contributions::weight_at(&1, 9), weight(1));
+        assert_eq!(Contributions::total_at(9), Contributions::total());
+    });
+}
+
+#[test]
+fn history_is_bounded_and_exact_as_far_back_as_it_goes() {
+    build_and_execute(|| {
+        let mut seen = vec![];
+        let last = 2 * KEPT_EPOCHS;
+        for epoch in 0..=last {
+            Now::set(epoch);
+            seen.push(weight(1));
+            credit(1, 1_000_000);
+        }
+        let record = Records::<Test>::get(1).unwrap();
+        assert_eq!(record.closed.len(), KEPT_EPOCHS as usize);
+        for epoch in last - KEPT_EPOCHS + 1..=last {
+            assert_eq!(Contributions::weight_at(&1, epoch), seen[epoch as usize]);
+        }
+        assert_eq!(Contributions::weight_at(&1, last - KEPT_EPOCHS), 0);
+    });
+}
+
+#[test]
+fn a_fraudster_loses_units_weight_and_past_weights() {
+    build_and_execute(|| {
+        for epoch in 0..3 {
+            Now::set(epoch);
+            credit(1, 1_000_000);
+            credit(2, 500_000);
+        }
+        Contributions::credit(&1, Source::Audit, 3);
+        let (lost, kept) = (weight(1), weight(2));
+        Contributions::forfeit(&1);
+        System::assert_last_event(
+            Event::Forfeited {
+                operator: 1,
+                weight: lost,
+            }
+            .into(),
+        );
+        assert_eq!(weight(1), 0);
+        assert_eq!(Contributions::weight_at(&1, 1), 0);
+        assert_eq!(Contributions::units_in(&1, 2), UnitsBySource::default());
+        assert_eq!(weight(2), kept);
+        assert!((kept..kept + 50).contains(&Contributions::total()));
+        assert_eq!(
+            Total::<Test>::get().open_units,
+            UnitsBySource { job: 500_000, audit: 0 }
+        );
+        // Its current units don't come back either.
+        Now::set(3);
+        assert_eq!(weight(1), 0);
+        assert!((weight(2)..weight(2) + 50).contains(&Contributions::total()));
+    });
+}
+
+#[test]
+fn forfeiting_lowers_the_total_after_idle_epochs_too() {
+    build_and_execute(|| {
+        credit(1, 1_000_000);
+        credit(2, 1_000_000);
+        Now::set(6);
+        Contributions::forfeit(&1);
+        let kept = weight(2);
+        assert!((kept..kept + 50).contains(&Contributions::total()));
+        Contributions::do_try_state().unwrap();
+        Contributions::forfeit(&2);
+        assert!(Contributions::total() < 50);
+    });
+}
+
+#[test]
+fn forfeiting_nothing_changes_nothing() {
+    build_and_execute(|| {
+        credit(1, 1);
+        frame_support::assert_storage_noop!(Contributions::forfeit(&2));
+        // In the first epoch there is no weight yet, but there are units.
+        Contributions::forfeit(&1);
+        assert_eq!(Total::<Test>::get().open_units, UnitsBySource::default());
+    });
+}
+
+#[test]
+fn the_largest_credits_saturate() {
+    build_and_execute(|| {
+        credit(1, Units::MAX);
+        credit(1, Units::MAX);
+        assert_eq!(Contributions::units_in(&1, 0).job, Units::MAX);
+        Now::set(1);
+        assert_eq!(weight(1), earned(Units::MAX));
+    });
+}
+
+#[test]
+fn invariants_notice_a_total_that_is_too_low() {
+    build_and_execute(|| {
+        credit(1, 1_000_000);
+        let total = Total::<Test>::take();
+        assert!(Contributions::do_try_state().is_err());
+        Now::set(1);
+        assert!(Contributions::do_try_state().is_err());
+        Total::<Test>::put(total);
+    });
+}
+
+#[test]
+fn invariants_notice_epochs_out_of_order() {
+    build_and_execute(|| {
+        for epoch in 0..3 {
+            Now::set(epoch);
+            credit(1, 1);
+        }
+        let record = Records::<Test>::get(1).unwrap();
+        let mut swapped = record.clone();
+        swapped.closed.as_mut().swap(0, 1);
+        Records::<Test>::insert(1, swapped);
+        assert!(Contributions::do_try_state().is_err());
+        Records::<Test>::insert(1, record);
+    });
+}
+
+/// The average in floating point.
+fn model(previous: u64, units: u64, elapsed: u32, half_life: u32) -> f64 {
+    let kept = |epochs: u32| (-f64::from(epochs) / f64::from(half_life)).exp2();
+    match elapsed {
+        0 => previous as f64,
+        _ => previous as f64 * kept(elapsed) + units as f64 * -(-(2f64.ln()) / f64::from(half_life)).exp_m1(),
+    }
+}
+
+/// One step of a random history of four operators.
+#[derive(Clone, Debug)]
+enum Step {
+    Credit(u64, Units),
+    Audit(u64, Units),
+    Advance(u32),
+    Forfeit(u64),
+}
+
+fn steps(forfeits: bool) -> impl Strategy<Value = Vec<Step>> {
+    let operator = 0u64..4;
+    let step = prop_oneof![
+        6 => (operator.clone(), 0u64..1 << 50).prop_map(|(who, units)| Step::Credit(who, units)),
+        1 => (operator.clone(), 0u64..1 << 50).prop_map(|(who, units)| Step::Audit(who, units)),
+        4 => (1u32..4).prop_map(Step::Advance),
+        1 => (1u32..400).prop_map(Step::Advance),
+        u32::from(forfeits) => operator.prop_map(Step::Forfeit),
+    ];
+    prop::collection::vec(step, 1..80)
+}
+
+fn take(step: &Step) {
+    match step {
+        Step::Credit(who, units) => credit(*who, *units),
+        Step::Audit(who, units) => Contributions::credit(who, Source::Audit, *units),
+        Step::Advance(epochs) => Now::set(Now::get() + epochs),
+        Step::Forfeit(who) => Contributions::forfeit(who),
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_average_is_within_one_unit_of_the_exact_one(
+        previous in 0u64..1 << 40, units in 0u64..1 << 40, elapsed in 0u32..2_000, half_life in 1u32..1_000,
+    ) {
+        let error = average(previous, units, elapsed, half_life) as f64 - model(previous, units, elapsed, half_life);
+        prop_assert!(error.abs() <= 1.001, "{error}");
+    }
+
+    #[test]
+    fn the_average_is_right_for_all_inputs(previous: u64, units: u64, elapsed: u32, half_life in 1u32..) {
+        let exact = model(previous, units, elapsed, half_life);
+        let error = average(previous, units, elapsed, half_life) as f64 - exact;
+        // The model itself is only good to 53 bits.
+        let precision = (previous as f64 + units as f64) * f64::exp2(-50.0);
+        prop_assert!(error.abs() <= 32.0 + precision, "{error}");
+        prop_assert!(average(previous, units, elapsed, half_life) <= previous.max(units));
+    }
+
+    #[test]
+    fn the_sum_of_parts_is_never_more_than_the_average_of_all(
+        parts in prop::collection::vec((0u64..1 << 50, 0u64..1 << 50), 1..50),
+        elapsed in 0u32..5_000,
+        half_life in 1u32..100,
+    ) {
+        let sum: u64 = parts.iter().map(|(previous, units)| average(*previous, *units, elapsed, half_life)).sum();
+        let all = average_of_all(
+            parts.iter().map(|part| part.0).sum(), parts.iter().map(|part| part.1).sum(), elapsed, half_life,
+        );
+        prop_assert!(sum <= all && all - sum <= 10 + parts.len() as u64, "{sum} {all}");
+    }
+
+    #[test]
+    fn invariants_hold_in_every_history(history in steps(true)) {
+        build_and_execute(|| for step in &history {
+            take(step);
+            Contributions::do_try_state().unwrap();
+        });
+    }
+
+    #[test]
+    fn weights_and_total_follow_the_model(history in steps(false)) {
+        build_and_execute(|| {
+            let (mut weights, mut open) = ([0f64; 4], [0u64; 4]);
+            for step in &history {
+                match step {
+                    Step::Credit(who, units) => open[*who as usize] += units,
+                    Step::Advance(epochs) => for (weight, open) in weights.iter_mut().zip(&mut open) {
+                        *weight = *weight * model(1, 0, 1, HALF_LIFE) + *open as f64 * model(0, 1, 1, HALF_LIFE);
+                        *weight *= (-f64::from(epochs - 1) / f64::from(HALF_LIFE)).exp2();
+                        *open = 0;
+                    },
+                    _ => {}
+                }
+                take(step);
+                for (who, expected) in weights.iter().enumerate() {
+                    let found = weight(who as u64) as f64;
+                    assert!((found - expected).abs() < 10.0 + expected / 1e9, "{found} {expected}");
+                }
+                let (sum, total) = (weights.iter().sum::<f64>(), Contributions::total() as f64);
+                assert!((total - sum).abs() < 100.0 + sum / 1e9, "{total} {sum}");
+            }
+        });
+    }
+}
