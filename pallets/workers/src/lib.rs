@@ -1,2 +1,285 @@
 // SPDX-License-Identifier: Apache-2.0
+//! The registry of operators and their workers.
+//!
+//! An **operator** is a cold account. It has up to [`MAX_HOT_KEYS`] **hot keys**, which its workers sign with, so that
+//! a stolen worker loses no identity. It says where it can be reached and which models it serves.
+//!
+//! # Rules
+//!
+//! 1. To register, an account must be known to the chain already: it has a provider reference, from the genesis list of
+//!    sponsored accounts or from whoever else gives one. The transaction pool refuses other accounts anyway.
+//!    Registration gives each hot key a provider, so that it can sign. References are never taken back: a reaped
+//!    account would start again at nonce 0, and its old extrinsics could be replayed.
+//! 2. An account is either an operator or a hot key of one, or both for itself; never a hot key of two.
+//! 3. A hot key may leave its operator by itself, so nobody can bind another's account for good. An operator without
+//!    hot keys drains.
+//! 4. Every served model must take jobs at the time of registration or update. A model that retires later is no longer
+//!    asked for.
+//! 5. **Active** operators, and only they, are on the list of every model they serve, and are [drawn](serving).
+//!    **Draining** ones have asked to be left alone, or have missed [`Config::MaxMissesInRow`] deadlines in a row; they
+//!    come back by [`resume`](Pallet::resume), signed by operator or hot key. What they were drawn for is still to be
+//!    done. **Jailed** ones are barred for good; their hot keys may still answer for what is under way.
+//! 6. An operator can be removed when it has no job in flight, but not out of jail.
+//! 7. An operator has at most [`Config::MaxInFlight`] jobs in flight. Audits don't count.
+//!
+//! # Limits
+//!
+//! A draw in block `b` uses a beacon value that the author of block `b - 1` knew, and the list as it stands in block
+//! `b`. That author can change the list by leaving out or putting in registrations, updates, drains and resumptions of
+//! that block, and so re-roll the draw.
+//!
+//! The pallet implements [`Workers`](ergon_primitives::traits::Workers) for the others.
 #![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+mod registry;
+pub mod serving;
+mod types;
+pub mod weights;
+
+#[cfg(any(feature = "std", feature = "try-runtime"))]
+mod invariants;
+#[cfg(test)]
+mod mock;
+#[cfg(test)]
+mod tests;
+
+use ergon_primitives::{
+    traits::{Contributions, Models},
+    ModelId,
+};
+pub use pallet::*;
+pub use types::{Endpoint, Operator, ServedModels, Status, MAX_ENDPOINT_BYTES, MAX_HOT_KEYS, MAX_MODELS};
+pub use weights::WeightInfo;
+
+#[frame_support::pallet]
+pub mod pallet {
+    use super::*;
+    use alloc::vec::Vec;
+    use frame_support::pallet_prelude::*;
+    use frame_system::pallet_prelude::*;
+
+    #[pallet::pallet]
+    pub struct Pallet<T>(_);
+
+    #[pallet::config]
+    pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
+        /// Which models take jobs.
+        type Models: Models;
+        /// What operators are drawn in proportion to.
+        type Capacity: Contributions<Self::AccountId>;
+        /// Most jobs that one operator has in flight.
+        #[pallet::constant]
+        type MaxInFlight: Get<u32>;
+        /// Missed deadlines in a row after which an operator is drawn no more.
+        #[pallet::constant]
+        type MaxMissesInRow: Get<u32>;
+        /// Weights of the calls.
+        type WeightInfo: WeightInfo;
+    }
+
+    /// Every operator. Accounts are hashed in keys since anyone may choose their bytes.
+    #[pallet::storage]
+    pub type Operators<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, Operator<T::AccountId>>;
+
+    /// The operator of every hot key.
+    #[pallet::storage]
+    pub type HotKeys<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, T::AccountId>;
+
+    /// The active operators that serve a model, at indices without a gap. Models need no hashing: their names are
+    /// hashes.
+    #[pallet::storage]
+    pub type Serving<T: Config> = StorageDoubleMap<_, Identity, ModelId, Twox64Concat, u32, T::AccountId>;
+
+    /// Length of every model's list.
+    #[pallet::storage]
+    pub type ServingCount<T: Config> = StorageMap<_, Identity, ModelId, u32, ValueQuery>;
+
+    /// Index of an operator in a model's list.
+    #[pallet::storage]
+    pub type Positions<T: Config> = StorageDoubleMap<_, Identity, ModelId, Blake2_128Concat, T::AccountId, u32>;
+
+    #[pallet::event]
+    #[pallet::generate_deposit(pub(super) fn deposit_event)]
+    pub enum Event<T: Config> {
+        /// An operator joined, with its first hot key.
+        Registered {
+            /// Who.
+            operator: T::AccountId,
+            /// What its worker signs with.
+            hot: T::AccountId,
+        },
+        /// An operator has a new endpoint or serves other models.
+        Updated {
+            /// Who.
+            operator: T::AccountId,
+        },
+        /// An operator has another hot key.
+        HotKeyAdded {
+            /// Who.
+            operator: T::AccountId,
+            /// The key.
+            hot: T::AccountId,
+        },
+        /// A hot key no longer works for its operator.
+        HotKeyRemoved {
+            /// Who.
+            operator: T::AccountId,
+            /// The key.
+            hot: T::AccountId,
+        },
+        /// An operator is drawn no more, by its own wish.
+        Drained {
+            /// Who.
+            operator: T::AccountId,
+        },
+        /// An operator is drawn no more, since it missed too many deadlines in a row.
+        Suspended {
+            /// Who.
+            operator: T::AccountId,
+        },
+        /// An operator is drawn again.
+        Resumed {
+            /// Who.
+            operator: T::AccountId,
+        },
+        /// An operator left.
+        Removed {
+            /// Who.
+            operator: T::AccountId,
+        },
+        /// An operator is barred for good.
+        Jailed {
+            /// Who.
+            operator: T::AccountId,
+        },
+    }
+
+    #[pallet::error]
+    pub enum Error<T> {
+        /// The account is not known to the chain; somebody has to sponsor it first.
+        NotSponsored,
+        /// The account is an operator already.
+        AlreadyRegistered,
+        /// The account is neither an operator nor, where a hot key would do, a hot key.
+        NotRegistered,
+        /// The account is an operator of its own, or a hot key already.
+        KeyTaken,
+        /// The operator has as many hot keys as it can have.
+        TooManyHotKeys,
+        /// The account is no hot key, or not of the one who wants to remove it.
+        UnknownHotKey,
+        /// The operator has no hot key that could do what it would be drawn for.
+        NoHotKey,
+        /// The endpoint has a byte that is not printable ASCII.
+        InvalidEndpoint,
+        /// The operator would serve no model.
+        NoModels,
+        /// A model is named twice.
+        DuplicateModel,
+        /// A model is unknown or retired.
+        ModelNotActive,
+        /// The operator is draining already.
+        AlreadyDraining,
+        /// The operator is active already.
+        AlreadyActive,
+        /// The operator still has jobs in flight.
+        JobsInFlight,
+        /// The operator is barred.
+        OperatorJailed,
+    }
+
+    #[pallet::genesis_config]
+    #[derive(frame_support::DefaultNoBound)]
+    pub struct GenesisConfig<T: Config> {
+        /// Accounts that may sign from the first block on.
+        pub sponsored: Vec<T::AccountId>,
+    }
+
+    #[pallet::genesis_build]
+    impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
+        fn build(&self) {
+            self.sponsored.iter().for_each(Pallet::<T>::keep_alive);
+        }
+    }
+
+    #[pallet::hooks]
+    impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        fn integrity_test() {
+            assert!(
+                T::MaxInFlight::get() > 0,
+                "MaxInFlight: operators must be able to take a job"
+            );
+            assert!(
+                T::MaxMissesInRow::get() > 0,
+                "MaxMissesInRow: a resumed operator must be able to be active"
+            );
+        }
+
+        #[cfg(feature = "try-runtime")]
+        fn try_state(_: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+            Self::do_try_state()
+        }
+    }
+
+    #[pallet::call(weight = T::WeightInfo)]
+    impl<T: Config> Pallet<T> {
+        /// Makes the signer an active operator. Complexity: O(number of models), at most [`MAX_MODELS`].
+        #[pallet::call_index(0)]
+        pub fn register(
+            origin: OriginFor<T>,
+            hot: T::AccountId,
+            endpoint: Endpoint,
+            models: ServedModels,
+        ) -> DispatchResult {
+            let operator = ensure_signed(origin)?;
+            Self::do_register(operator, hot, endpoint, models)
+        }
+
+        /// Replaces the signer's endpoint and models. Complexity: O(number of models), at most [`MAX_MODELS`].
+        #[pallet::call_index(1)]
+        pub fn update(origin: OriginFor<T>, endpoint: Endpoint, models: ServedModels) -> DispatchResult {
+            let operator = ensure_signed(origin)?;
+            Self::do_update(operator, endpoint, models)
+        }
+
+        /// Gives the signing operator another hot key. Complexity: O(number of hot keys), at most [`MAX_HOT_KEYS`].
+        #[pallet::call_index(2)]
+        pub fn add_hot_key(origin: OriginFor<T>, hot: T::AccountId) -> DispatchResult {
+            let operator = ensure_signed(origin)?;
+            Self::do_add_hot_key(operator, hot)
+        }
+
+        /// Takes away a hot key; signed by its operator or the key itself. The operator drains if it was its last one.
+        /// Complexity: O(number of hot keys and models), at most [`MAX_HOT_KEYS`] and [`MAX_MODELS`].
+        #[pallet::call_index(3)]
+        pub fn remove_hot_key(origin: OriginFor<T>, hot: T::AccountId) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_remove_hot_key(who, hot)
+        }
+
+        /// The signing operator wants no new work. Complexity: O(number of models), at most [`MAX_MODELS`].
+        #[pallet::call_index(4)]
+        pub fn drain(origin: OriginFor<T>) -> DispatchResult {
+            let operator = ensure_signed(origin)?;
+            Self::do_drain(operator)
+        }
+
+        /// The signer's operator is back; signed by it or a hot key. Complexity: O(number of models), at most
+        /// [`MAX_MODELS`].
+        #[pallet::call_index(5)]
+        pub fn resume(origin: OriginFor<T>) -> DispatchResult {
+            let who = ensure_signed(origin)?;
+            Self::do_resume(who)
+        }
+
+        /// The signing operator leaves, with its hot keys. Complexity: O(number of hot keys and models), at most
+        /// [`MAX_HOT_KEYS`] and [`MAX_MODELS`].
+        #[pallet::call_index(6)]
+        pub fn remove(origin: OriginFor<T>) -> DispatchResult {
+            let operator = ensure_signed(origin)?;
+            Self::do_remove(operator)
+        }
+    }
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A runtime whose models and weights tests set by hand.
+use crate as pallet_workers;
+use ergon_primitives::{
+    traits::{Contributions, ModelTerms, Models, Source},
+    units::Prices,
+    ModelId, Units, VoteWeight, H256,
+};
+use frame_support::{assert_ok, derive_impl, parameter_types, traits::ConstU32};
+use sp_runtime::BuildStorage;
+use std::collections::BTreeMap;
+
+type Block = frame_system::mocking::MockBlock<Test>;
+
+#[frame_support::runtime]
+mod runtime {
+    #[runtime::runtime]
+    #[runtime::derive(RuntimeCall, RuntimeEvent, RuntimeError, RuntimeOrigin, RuntimeTask)]
+    pub struct Test;
+
+    #[runtime::pallet_index(0)]
+    pub type System = frame_system;
+    #[runtime::pallet_index(1)]
+    pub type Workers = pallet_workers;
+}
+
+#[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
+impl frame_system::Config for Test {
+    type Block = Block;
+}
+
+/// Models that take jobs.
+pub const MODELS: [ModelId; 3] = [
+    H256::repeat_byte(0xa1),
+    H256::repeat_byte(0xa2),
+    H256::repeat_byte(0xa3),
+];
+/// A model that doesn't.
+pub const RETIRED: ModelId = H256::repeat_byte(0xee);
+/// The most jobs in flight and misses in a row of the test runtime.
+pub const MAX_IN_FLIGHT: u32 = 2;
+pub const MAX_MISSES: u32 = 2;
+/// Accounts that are sponsored at genesis.
+pub const SPONSORED: u64 = 100;
+
+/// Knows [`MODELS`].
+pub struct FixedModels;
+
+impl Models for FixedModels {
+    fn active(model: &ModelId) -> Option<ModelTerms> {
+        MODELS.contains(model).then_some(ModelTerms {
+            prices: Prices::default(),
+            context: 1,
+        })
+    }
+
+    fn terms(model: &ModelId) -> Option<ModelTerms> {
+        Self::active(model)
+    }
+}
+
+parameter_types! {
+    /// Weight of each operator that has one.
+    pub static Weights: BTreeMap<u64, VoteWeight> = BTreeMap::new();
+}
+
+/// Says [`Weights`].
+pub struct HandSet;
+
+impl Contributions<u64> for HandSet {
+    fn credit(operator: &u64, _source: Source, units: Units) {
+        Weights::mutate(|weights| *weights.entry(*operator).or_default() += units);
+    }
+
+    fn weight(operator: &u64) -> VoteWeight {
+        Weights::get().get(operator).copied().unwrap_or_default()
+    }
+
+    fn total() -> VoteWeight {
+        Weights::get().values().sum()
+    }
+
+    fn forfeit(operator: &u64) {
+        Weights::mutate(|weights| weights.remove(operator));
+    }
+}
+
+impl pallet_workers::Config for Test {
+    type Models = FixedModels;
+    type Capacity = HandSet;
+    type MaxInFlight = ConstU32<MAX_IN_FLIGHT>;
+    type MaxMissesInRow = ConstU32<MAX_MISSES>;
+    type WeightInfo = pallet_workers::weights::EstimatedWeight<Test>;
+}
+
+/// Runs `test` in block 1, with accounts 1 to [`SPONSORED`] sponsored, and checks the invariants after it.
+pub fn build_and_execute(test: impl FnOnce()) {
+    let config = RuntimeGenesisConfig {
+        system: Default::default(),
+        workers: pallet_workers::GenesisConfig {
+            sponsored: (1..=SPONSORED).chain([1]).collect(),
+        },
+    };
+    sp_io::TestExternalities::new(config.build_storage().unwrap()).execute_with(|| {
+        Weights::set(BTreeMap::new());
+        System::set_block_number(1);
+        test();
+        Workers::do_try_state().unwrap();
+    });
+}
+
+pub fn signed(who: u64) -> RuntimeOrigin {
+    RuntimeOrigin::signed(who)
+}
+
+pub fn served(models: &[ModelId]) -> crate::ServedModels {
+    models.to_vec().try_into().unwrap()
+}
+
+pub fn endpoint() -> crate::Endpoint {
+    b"http://127.0.0.1:8080".to_vec().try_into().unwrap()
+}
+
+/// The hot key that [`register`] gives an operator.
+pub fn hot(operator: u64) -> u64 {
+    operator + 1_000
+}
+
+/// Registers operators for the first of [`MODELS`].
+pub fn register(operators: impl IntoIterator<Item = u64>) {
+    for operator in operators {
+        assert_ok!(Workers::register(
+            signed(operator),
+            hot(operator),
+            endpoint(),
+            served(&MODELS[..1])
+        ));
+    }
+}

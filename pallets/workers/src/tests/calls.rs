@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: Apache-2.0
+use crate::{mock::*, Error, Event, HotKeys, Operator, Operators, Serving, Status, MAX_HOT_KEYS};
+use ergon_primitives::{draw::Draw, traits::Workers as _, H256};
+use frame_support::{assert_noop, assert_ok};
+use proptest::prelude::*;
+
+const MODEL: H256 = MODELS[0];
+
+fn status(operator: u64) -> Status {
+    Operators::<Test>::get(operator).unwrap().status
+}
+
+#[test]
+fn a_registered_operator_is_active_and_serves_its_models() {
+    build_and_execute(|| {
+        assert_ok!(Workers::register(signed(1), 7_000, endpoint(), served(&MODELS[..2])));
+        System::assert_last_event(
+            Event::Registered {
+                operator: 1,
+                hot: 7_000,
+            }
+            .into(),
+        );
+        let expected = Operator {
+            hot_keys: vec![7_000].try_into().unwrap(),
+            endpoint: endpoint(),
+            models: served(&MODELS[..2]),
+            status: Status::Active,
+            in_flight: 0,
+            misses_in_row: 0,
+            kept: 0,
+            missed: 0,
+        };
+        assert_eq!(Operators::<Test>::get(1), Some(expected));
+        assert_eq!(Workers::operator_of(&7_000), Some(1));
+        assert_eq!(Workers::operator_of(&1), None);
+        assert_eq!(MODELS.map(|model| Workers::serving(&model)), [1, 1, 0]);
+    });
+}
+
+#[test]
+fn each_account_gets_one_provider_and_keeps_it() {
+    build_and_execute(|| {
+        assert_eq!((System::providers(&1), System::providers(&hot(1))), (1, 0));
+        register([1]);
+        assert_eq!((System::providers(&1), System::providers(&hot(1))), (1, 1));
+        assert_ok!(Workers::remove(signed(1)));
+        register([1]);
+        assert_eq!((System::providers(&1), System::providers(&hot(1))), (1, 1));
+    });
+}
+
+#[test]
+fn an_operator_may_be_its_own_hot_key() {
+    build_and_execute(|| {
+        assert_ok!(Workers::register(signed(1), 1, endpoint(), served(&[MODEL])));
+        assert_eq!(Workers::operator_of(&1), Some(1));
+        assert_ok!(Workers::drain(signed(1)));
+        assert_ok!(Workers::resume(signed(1)));
+    });
+}
+
+#[test]
+fn registrations_that_break_a_rule_are_refused() {
+    build_and_execute(|| {
+        register([1]);
+        let with = |who, hot, models: &[H256]| Workers::register(signed(who), hot, endpoint(), served(models));
+        assert_noop!(with(SPONSORED + 1, 5_000, &[MODEL]), Error::<Test>::NotSponsored);
+        assert_noop!(with(1, 5_000, &[MODEL]), Error::<Test>::AlreadyRegistered);
+        assert_noop!(with(2, hot(1), &[MODEL]), Error::<Test>::KeyTaken);
+        assert_noop!(with(2, 1, &[MODEL]), Error::<Test>::KeyTaken);
+        assert_noop!(with(hot(1), 5_000, &[MODEL]), Error::<Test>::KeyTaken);
+        assert_noop!(with(2, 5_000, &[]), Error::<Test>::NoModels);
+        assert_noop!(
+            with(2, 5_000, &[MODEL, MODELS[1], MODEL]),
+            Error::<Test>::DuplicateModel
+        );
+        assert_noop!(with(2, 5_000, &[MODEL, RETIRED]), Error::<Test>::ModelNotActive);
+        for bad in [b"http://a b", b"http://a\xff\n", b"http://a\0c"] {
+            let endpoint = bad.to_vec().try_into().unwrap();
+            let registered = Workers::register(signed(2), 5_000, endpoint, served(&[MODEL]));
+            assert_noop!(registered, Error::<Test>::InvalidEndpoint);
+        }
+    });
+}
+
+#[test]
+fn calls_need_a_signature_of_an_operator() {
+    build_and_execute(|| {
+        assert_noop!(
+            Workers::update(signed(9), endpoint(), served(&[MODEL])),
+            Error::<Test>::NotRegistered
+        );
+        assert_noop!(Workers::add_hot_key(signed(9), 5_000), Error::<Test>::NotRegistered);
+        assert_noop!(Workers::remove_hot_key(signed(9), 5_000), Error::<Test>::UnknownHotKey);
+        assert_noop!(Workers::drain(signed(9)), Error::<Test>::NotRegistered);
+        assert_noop!(Workers::resume(signed(9)), Error::<Test>::NotRegistered);
+        assert_noop!(Workers::remove(signed(9)), Error::<Test>::NotRegistered);
+        assert_noop!(
+            Workers::drain(RuntimeOrigin::root()),
+            sp_runtime::DispatchError::BadOrigin
+        );
+    });
+}
+
+#[test]
+fn an_update_moves_the_operator_to_its_new_models() {
+    build_and_execute(|| {
+        register([1, 2]);
+        assert_ok!(Workers::update(signed(1), Default::default(), served(&MODELS[1..])));
+        System::assert_last_event(Event::Updated { operator: 1 }.into());
+        assert_eq!(MODELS.map(|model| Workers::serving(&model)), [1, 1, 1]);
+        assert_eq!(Serving::<Test>::get(MODEL, 0), Some(2));
+        assert!(Operators::<Test>::get(1).unwrap().endpoint.is_empty());
+        assert_noop!(
+            Workers::update(signed(1), endpoint(), served(&[])),
+            Error::<Test>::NoModels
+        );
+        assert_noop!(
+            Workers::update(signed(1), endpoint(), served(&[RETIRED])),
+            Error::<Test>::ModelNotActive
+        );
+    });
+}
+
+#[test]
+fn an_update_does_not_bring_a_draining_operator_back() {
+    build_and_execute(|| {
+        register([1]);
+        assert_ok!(Workers::drain(signed(1)));
+        assert_ok!(Workers::update(signed(1), endpoint(), served(&MODELS)));
+        assert_eq!(MODELS.map(|model| Workers::serving(&model)), [0, 0, 0]);
+        assert_ok!(Workers::resume(signed(1)));
+        assert_eq!(MODELS.map(|model| Workers::serving(&model)), [1, 1, 1]);
+    });
+}
+
+#[test]
+fn hot_keys_come_and_go() {
+    build_and_execute(|| {
+        register([1, 2]);
+        assert_ok!(Workers::add_hot_key(signed(1), 5_000));
+        System::assert_last_event(
+            Event::HotKeyAdded {
+                operator: 1,
+                hot: 5_000,
+            }
+            .into(),
+        );
+        assert_eq!((Workers::operator_of(&5_000), System::providers(&5_000)), (Some(1), 1));
+        assert_noop!(Workers::add_hot_key(signed(2), 5_000), Error::<Test>::KeyTaken);
+        assert_noop!(Workers::add_hot_key(signed(2), 1), Error::<Test>::KeyTaken);
+        assert_noop!(Workers::remove_hot_key(signed(2), 5_000), Error::<Test>::UnknownHotKey);
+        assert_ok!(Workers::remove_hot_key(signed(1), 5_000));
+        System::assert_last_event(
+            Event::HotKeyRemoved {
+                operator: 1,
+                hot: 5_000,
+            }
+            .into(),
+        );
+        assert_eq!((Workers::operator_of(&5_000), System::providers(&5_000)), (None, 1));
+        assert_ok!(Workers::add_hot_key(signed(2), 5_000));
+        assert_eq!(status(1), Status::Active);
+    });
+}
+
+#[test]
+fn hot_keys_are_bounded() {
+    build_and_execute(|| {
+        register([1]);
+        for key in 1..u64::from(MAX_HOT_KEYS) {
+            assert_ok!(Workers::add_hot_key(signed(1), 5_000 + key));
+        }
+        assert_noop!(Workers::add_hot_key(signed(1), 5_000), Error::<Test>::TooManyHotKeys);
+    });
+}
+
+#[test]
+fn a_hot_key_may_leave_and_an_operator_without_one_drains() {
+    build_and_execute(|| {
+        register([1]);
+        assert_ok!(Workers::remove_hot_key(signed(hot(1)), hot(1)));
+        assert_eq!((status(1), Workers::serving(&MODEL)), (Status::Draining, 0));
+        assert_noop!(Workers::resume(signed(1)), Error::<Test>::NoHotKey);
+        assert_ok!(Workers::add_hot_key(signed(1), 5_000));
+        assert_ok!(Workers::resume(signed(5_000)));
+        assert_eq!((status(1), Workers::serving(&MODEL)), (Status::Active, 1));
+    });
+}
+
+#[test]
+fn a_drained_operator_resumes_by_itself_or_by_its_hot_key() {
+    build_and_execute(|| {
+        register([1]);
+        assert_noop!(Workers::resume(signed(1)), Error::<Test>::AlreadyActive);
+        for who in [1, hot(1)] {
+            assert_ok!(Workers::drain(signed(1)));
+            System::assert_last_event(Event::Drained { operator: 1 }.into());
+            assert_eq!((status(1), Workers::serving(&MODEL)), (Status::Draining, 0));
+            assert_noop!(Workers::drain(signed(1)), Error::<Test>::AlreadyDraining);
+            assert_ok!(Workers::resume(signed(who)));
+            System::assert_last_event(Event::Resumed { operator: 1 }.into());
+            assert_eq!((status(1), Workers::serving(&MODEL)), (Status::Active, 1));
+        }
+    });
+}
+
+#[test]
+fn an_operator_leaves_only_when_nothing_is_in_flight() {
+    build_and_execute(|| {
+        register([1]);
+        let drawn = Workers::draw_executor(&MODEL, &mut Draw::new(H256::zero(), b"", b""), &[]);
+        assert_eq!(drawn, Some(1));
+        assert_ok!(Workers::drain(signed(1)));
+        assert_noop!(Workers::remove(signed(1)), Error::<Test>::JobsInFlight);
+        Workers::release(&1);
+        assert_ok!(Workers::remove(signed(1)));
+        System::assert_last_event(Event::Removed { operator: 1 }.into());
+        assert_eq!((Operators::<Test>::get(1), HotKeys::<Test>::get(hot(1))), (None, None));
+    });
+}
+
+#[test]
+fn a_jailed_operator_can_do_nothing_but_its_hot_key_may_leave() {
+    build_and_execute(|| {
+        register([1, 2]);
+        Workers::jail(&1);
+        System::assert_last_event(Event::Jailed { operator: 1 }.into());
+        assert_eq!((status(1), Workers::serving(&MODEL)), (Status::Jailed, 1));
+        assert_eq!(Workers::operator_of(&hot(1)), Some(1));
+        let jailed = Error::<Test>::OperatorJailed;
+        assert_noop!(Workers::update(signed(1), endpoint(), served(&MODELS)), jailed);
+        assert_noop!(Workers::add_hot_key(signed(1), 5_000), Error::<Test>::OperatorJailed);
+        assert_noop!(Workers::drain(signed(1)), Error::<Test>::OperatorJailed);
+        assert_noop!(Workers::resume(signed(1)), Error::<Test>::OperatorJailed);
+        assert_noop!(Workers::resume(signed(hot(1))), Error::<Test>::OperatorJailed);
+        assert_noop!(Workers::remove(signed(1)), Error::<Test>::OperatorJailed);
+        assert_noop!(
+            Workers::register(signed(1), 5_000, endpoint(), served(&MODELS)),
+            Error::<Test>::AlreadyRegistered
+        );
+        frame_support::assert_storage_noop!(Workers::jail(&1));
+        assert_ok!(Workers::remove_hot_key(signed(hot(1)), hot(1)));
+        assert_eq!((status(1), Workers::operator_of(&hot(1))), (Status::Jailed, None));
+    });
+}
+
+#[test]
+fn a_draining_operator_can_be_jailed() {
+    build_and_execute(|| {
+        register([1]);
+        assert_ok!(Workers::drain(signed(1)));
+        Workers::jail(&1);
+        assert_eq!(status(1), Status::Jailed);
+    });
+}
+
+#[test]
+fn invariants_notice_a_gap_in_a_list_and_a_stray_hot_key() {
+    build_and_execute(|| {
+        register([1, 2]);
+        let first = Serving::<Test>::take(MODEL, 0).unwrap();
+        assert!(Workers::do_try_state().is_err());
+        Serving::<Test>::insert(MODEL, 0, first);
+        HotKeys::<Test>::insert(5_000, 1);
+        assert!(Workers::do_try_state().is_err());
+        HotKeys::<Test>::remove(5_000);
+        Operators::<Test>::mutate_extant(1, |entry| entry.status = Status::Draining);
+        assert!(Workers::do_try_state().is_err());
+        Operators::<Test>::mutate_extant(1, |entry| entry.status = Status::Active);
+    });
+}
+
+/// Anything that can happen to one of a few operators.
+#[derive(Clone, Debug)]
+enum Step {
+    Register(u64, u64, u8),
+    Update(u64, u8),
+    AddHotKey(u64, u64),
+    RemoveHotKey(u64, u64),
+    Drain(u64),
+    Resume(u64),
+    Remove(u64),
+    Jail(u64),
+    Kept(u64),
+    Missed(u64),
+    Release(u64),
+    Draw(u8),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let (who, key, models) = (|| 1u64..7, || prop_oneof![1u64..7, 200u64..206], || 0u8..9);
+    let step = prop_oneof![
+        8 => (who(), key(), models()).prop_map(|(who, hot, models)| Step::Register(who, hot, models)),
+        4 => (who(), models()).prop_map(|(who, models)| Step::Update(who, models)),
+        3 => (who(), key()).prop_map(|(who, hot)| Step::AddHotKey(who, hot)),
+        2 => (who(), key()).prop_map(|(who, hot)| Step::RemoveHotKey(who, hot)),
+        2 => who().prop_map(Step::Drain),
+        4 => key().prop_map(Step::Resume),
+        2 => who().prop_map(Step::Remove),
+        1 => who().prop_map(Step::Jail),
+        2 => who().prop_map(Step::Kept),
+        3 => who().prop_map(Step::Missed),
+        4 => who().prop_map(Step::Release),
+        6 => (0u8..3).prop_map(Step::Draw),
+    ];
+    prop::collection::vec(step, 1..120)
+}
+
+/// The subset of [`MODELS`] that the bits name, one model too often for 8.
+fn subset(bits: u8) -> crate::ServedModels {
+    match bits {
+        8 => served(&[MODELS[0], MODELS[0]]),
+        _ => served(
+            &(0..3)
+                .filter(|bit| bits >> bit & 1 == 1)
+                .map(|bit| MODELS[bit])
+                .collect::<Vec<_>>(),
+        ),
+    }
+}
+
+/// Takes a step; if it fails, it must have changed nothing.
+fn take(step: &Step, number: u32) {
+    let before = sp_io::storage::root(sp_runtime::StateVersion::V1);
+    let result = match *step {
+        Step::Register(who, hot, models) => Workers::register(signed(who), hot, endpoint(), subset(models)),
+        Step::Update(who, models) => Workers::update(signed(who), endpoint(), subset(models)),
+        Step::AddHotKey(who, hot) => Workers::add_hot_key(signed(who), hot),
+        Step::RemoveHotKey(who, hot) => Workers::remove_hot_key(signed(who), hot),
+        Step::Drain(who) => Workers::drain(signed(who)),
+        Step::Resume(who) => Workers::resume(signed(who)),
+        Step::Remove(who) => Workers::remove(signed(who)),
+        Step::Jail(who) => {
+            Workers::jail(&who);
+            Ok(())
+        }
+        Step::Kept(who) => {
+            Workers::note_kept(&who);
+            Ok(())
+        }
+        Step::Missed(who) => {
+            Workers::note_missed(&who);
+            Ok(())
+        }
+        Step::Release(who) => {
+            Workers::release(&who);
+            Ok(())
+        }
+        Step::Draw(model) => {
+            let model = MODELS[usize::from(model)];
+            let drawn = Workers::draw_executor(&model, &mut Draw::new(H256::zero(), b"", &number.to_le_bytes()), &[]);
+            if let Some(operator) = drawn {
+                let entry = Operators::<Test>::get(operator).unwrap();
+                assert!(entry.status == Status::Active && entry.models.contains(&model));
+            }
+            Ok(())
+        }
+    };
+    if result.is_err() {
+        assert_eq!(before, sp_io::storage::root(sp_runtime::StateVersion::V1));
+    }
+}
+
+proptest! {
+    #[test]
+    fn lists_stay_dense_and_invariants_hold_in_every_history(history in steps()) {
+        build_and_execute(|| for (number, step) in history.iter().enumerate() {
+            take(step, number as u32);
+            Workers::do_try_state().unwrap();
+        });
+    }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the registry keeps of an operator.
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use ergon_primitives::ModelId;
+use frame_support::{traits::ConstU32, BoundedVec};
+use scale_info::TypeInfo;
+
+/// Most hot keys of one operator.
+pub const MAX_HOT_KEYS: u32 = 4;
+/// Longest endpoint, in bytes.
+pub const MAX_ENDPOINT_BYTES: u32 = 128;
+/// Most models that one operator serves.
+pub const MAX_MODELS: u32 = 8;
+
+/// Where an operator can be reached, for example `https://worker.example:8080`: printable ASCII, or empty if it can't.
+pub type Endpoint = BoundedVec<u8, ConstU32<MAX_ENDPOINT_BYTES>>;
+/// The models that an operator serves, without repetition.
+pub type ServedModels = BoundedVec<ModelId, ConstU32<MAX_MODELS>>;
+
+/// Whether an operator is drawn.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub enum Status {
+    /// It is.
+    Active,
+    /// It isn't, by its own wish or because it missed deadlines, until it says that it is back. What it was drawn for
+    /// is still its duty.
+    Draining,
+    /// It never is again.
+    Jailed,
+}
+
+/// An operator.
+#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct Operator<AccountId> {
+    /// Keys that its workers sign with.
+    pub hot_keys: BoundedVec<AccountId, ConstU32<MAX_HOT_KEYS>>,
+    /// Where it can be reached.
+    pub endpoint: Endpoint,
+    /// What it serves.
+    pub models: ServedModels,
+    /// Whether it is drawn.
+    pub status: Status,
+    /// Jobs that it was drawn for and that aren't over.
+    pub in_flight: u32,
+    /// Deadlines missed since the last one kept.
+    pub misses_in_row: u32,
+    /// Deadlines kept.
+    pub kept: u32,
+    /// Deadlines missed.
+    pub missed: u32,
+}
