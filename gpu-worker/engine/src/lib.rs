@@ -13,17 +13,21 @@
 //! | [`tokenizer`], [`chat`] | text to token ids, messages to a prompt |
 //! | [`backend`] | the trait that every backend implements |
 //! | [`cpu`], [`gpu`] | the backends |
+//! | [`generate`] | decoding, stop rules, leaves of the commitment, re-execution |
+//! | [`perplexity`] | quality of a model |
 //! | [`testing`] | random models and the whole-model reference |
 pub mod artifact;
 pub mod backend;
 pub mod chat;
 mod container;
 pub mod cpu;
+pub mod generate;
 pub mod gpu;
 pub mod import;
 pub mod manifest;
 mod mapped;
 pub mod model;
+pub mod perplexity;
 pub mod testing;
 pub mod tokenizer;
 

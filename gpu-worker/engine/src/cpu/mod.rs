@@ -18,7 +18,7 @@ use kernel::Level;
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Positions of a block: enough to use every weight often, few enough to stay in the cache.
+/// Most positions of a block: enough to use every weight often, few enough to stay in the cache.
 const BLOCK: usize = 32;
 /// Positions that go through the layers together, which bounds memory.
 const CHUNK: usize = 512;
@@ -104,11 +104,17 @@ impl Sequence for CpuSequence {
 impl CpuSequence {
     /// Outputs of all `tokens` but the first `unwanted`.
     fn chunk(&mut self, tokens: &[u32], unwanted: usize) -> Vec<Position> {
-        let size = if tokens.len() <= WIDE { tokens.len() } else { BLOCK };
+        let wide = tokens.len() <= WIDE;
+        // Two blocks a thread at least, since one may be late; whole quads of positions.
+        let share = tokens
+            .len()
+            .div_ceil(2 * rayon::current_num_threads())
+            .next_multiple_of(4);
+        let size = if wide { tokens.len().max(1) } else { share.min(BLOCK) };
         let engine = Engine {
             model: &self.model,
             level: self.level,
-            wide: tokens.len() <= WIDE,
+            wide,
         };
         let first = self.len;
         let blocks = tokens.chunks(size).enumerate();
