@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+//! An open device: buffers, kernels' launches and readback, with every failure turned into an error.
+use super::{Adapter, GpuError, Kind};
+use std::sync::{
+    atomic::{AtomicU64, Ordering},
+    Arc, OnceLock,
+};
+use wgpu::{BufferUsages, ErrorFilter};
+
+/// An open device.
+pub(super) struct Device {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    /// For errors and logs.
+    pub(super) name: String,
+    pub(super) kind: Kind,
+    /// Largest binding that is used, bytes.
+    pub(super) max_binding: u64,
+    /// Bytes of all buffers ever made, for errors.
+    requested: AtomicU64,
+    lost: Arc<OnceLock<String>>,
+}
+
+impl Device {
+    /// Opens an adapter with the limits that every WebGPU implementation has, and nothing beyond.
+    pub(super) fn open(adapter: &Adapter) -> Result<Self, GpuError> {
+        let required = wgpu::Limits::default();
+        let mut missing = Vec::new();
+        required.check_limits_with_fail_fn(&adapter.handle.limits(), false, |name, needed, has| {
+            missing.push(format!("{name} is {has}, {needed} is needed"));
+        });
+        if !missing.is_empty() {
+            return Err(GpuError::Limits {
+                adapter: adapter.name.clone(),
+                missing: missing.join("; "),
+            });
+        }
+        let max_binding = required.max_storage_buffer_binding_size;
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("ergon"),
+            required_limits: required,
+            memory_hints: wgpu::MemoryHints::MemoryUsage,
+            ..Default::default()
+        };
+        let (device, queue) =
+            pollster::block_on(adapter.handle.request_device(&descriptor)).map_err(|error| GpuError::Open {
+                adapter: adapter.name.clone(),
+                reason: error.to_string(),
+            })?;
+        let lost = Arc::new(OnceLock::new());
+        let report = lost.clone();
+        device.set_device_lost_callback(move |reason, message| {
+            // Only the first reason counts; later calls find the cell filled.
+            let _ = report.set(format!("{reason:?} {message}").trim().into());
+        });
+        device.on_uncaptured_error(Arc::new(
+            |error| tracing::error!(target: "ergon_engine::gpu", %error, "uncaptured device error"),
+        ));
+        Ok(Self {
+            device,
+            queue,
+            name: adapter.name.clone(),
+            kind: adapter.kind,
+            max_binding,
+            requested: AtomicU64::new(0),
+            lost,
+        })
+    }
+
+    /// Runs `work` and gives the first error that the device met in it; `what` names it in an error.
+    pub(super) fn guard<T>(
+        &self,
+        what: &'static str,
+        work: impl FnOnce() -> Result<T, GpuError>,
+    ) -> Result<T, GpuError> {
+        let requested = self.requested.load(Ordering::Relaxed);
+        let scopes = [ErrorFilter::Validation, ErrorFilter::OutOfMemory, ErrorFilter::Internal]
+            .map(|filter| self.device.push_error_scope(filter));
+        let result = work();
+        let mut error = None;
+        for scope in scopes.into_iter().rev() {
+            error = error.or(pollster::block_on(scope.pop()));
+        }
+        if let Some(reason) = self.lost.get() {
+            return Err(self.failed(format!("it was lost: {reason}")));
+        }
+        match error {
+            None => result,
+            Some(wgpu::Error::OutOfMemory { .. }) => Err(GpuError::OutOfMemory {
+                what,
+                bytes: self.requested.load(Ordering::Relaxed) - requested,
+                adapter: self.name.clone(),
+            }),
+            Some(error) => Err(self.failed(error.to_string())),
+        }
+    }
+
+    pub(super) fn too_large(&self, what: &'static str, bytes: u64) -> GpuError {
+        GpuError::TooLarge {
+            what,
+            bytes,
+            limit: self.max_binding,
+            adapter: self.name.clone(),
+        }
+    }
+
+    fn failed(&self, reason: String) -> GpuError {
+        GpuError::Failed {
+            adapter: self.name.clone(),
+            reason,
+        }
+    }
+
+    /// Storage buffer of `bytes`, which kernels see as a whole.
+    pub(super) fn storage(&self, what: &'static str, bytes: u64) -> Result<wgpu::Buffer, GpuError> {
+        if bytes > self.max_binding {
+            return Err(self.too_large(what, bytes));
+        }
+        let usage = BufferUsages::STORAGE | BufferUsages::COPY_DST | BufferUsages::COPY_SRC;
+        Ok(self.buffer(what, bytes, usage))
+    }
+
+    /// Storage buffer that holds `data`.
+    pub(super) fn upload<T: bytemuck::NoUninit>(
+        &self,
+        what: &'static str,
+        data: &[T],
+    ) -> Result<wgpu::Buffer, GpuError> {
+        let bytes: &[u8] = bytemuck::cast_slice(data);
+        let buffer = self.storage(what, bytes.len() as u64)?;
+        self.queue.write_buffer(&buffer, 0, bytes);
+        Ok(buffer)
+    }
+
+    /// Uniform buffer that holds `words`.
+    pub(super) fn uniform<T: bytemuck::NoUninit>(&self, what: &'static str, words: &[T]) -> wgpu::Buffer {
+        let bytes: &[u8] = bytemuck::cast_slice(words);
+        let size = bytes.len().next_multiple_of(16) as u64;
+        let buffer = self.buffer(what, size, BufferUsages::UNIFORM | BufferUsages::COPY_DST);
+        self.queue.write_buffer(&buffer, 0, bytes);
+        buffer
+    }
+
+    /// Buffer that results are copied to.
+    pub(super) fn readback(&self, bytes: u64) -> wgpu::Buffer {
+        self.buffer("readback", bytes, BufferUsages::MAP_READ | BufferUsages::COPY_DST)
+    }
+
+    fn buffer(&self, what: &'static str, size: u64, usage: BufferUsages) -> wgpu::Buffer {
+        self.requested.fetch_add(size, Ordering::Relaxed);
+        self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(what),
+            size,
+            usage,
+            mapped_at_creation: false,
+        })
+    }
+
+    /// Waits for all submitted work and gives the first `bytes` of a readback buffer.
+    pub(super) fn read(&self, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<u8>, GpuError> {
+        let slice = buffer.slice(..bytes);
+        let (sender, receiver) = std::sync::mpsc::channel();
+        slice.map_async(wgpu::MapMode::Read, move |result| {
+            // The receiver is gone only if waiting failed, which is reported below.
+            let _ = sender.send(result);
+        });
+        self.wait()?;
+        let mapped = receiver.try_recv().map_err(|error| self.failed(error.to_string()))?;
+        mapped.map_err(|error| self.failed(error.to_string()))?;
+        let data = slice
+            .get_mapped_range()
+            .map_err(|error| self.failed(error.to_string()))?
+            .to_vec();
+        buffer.unmap();
+        Ok(data)
+    }
+
+    /// Waits for all submitted work.
+    pub(super) fn wait(&self) -> Result<(), GpuError> {
+        let status = self.device.poll(wgpu::PollType::wait_indefinitely());
+        status.map(drop).map_err(|error| self.failed(error.to_string()))
+    }
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The operators' kernels: WGSL text with a model's dimensions written before it, compiled once a backend.
+use super::{device::Device, GpuError, Kind};
+use ergon_primitives::manifest::Dimensions;
+use std::fmt::Write;
+
+/// Rows of a matrix that one workgroup has, and that its weights are laid out in.
+pub(super) const BLOCK: usize = 32;
+
+const PRELUDE: &str = include_str!("../../wgsl/prelude.wgsl");
+const REDUCE: &str = include_str!("../../wgsl/reduce.wgsl");
+const EXP2: &str = include_str!("../../wgsl/exp2.wgsl");
+const PRODUCT: &str = include_str!("../../wgsl/product.wgsl");
+
+/// What a kernel does with a binding.
+#[derive(Clone, Copy)]
+enum Access {
+    Read,
+    Write,
+    Uniform,
+}
+use Access::{Read, Uniform, Write as ReadWrite};
+
+/// A compiled operator.
+pub(super) struct Kernel {
+    pub(super) pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+}
+
+impl Kernel {
+    /// Binds the buffers in the order of the kernel's bindings.
+    pub(super) fn bind(&self, device: &Device, buffers: &[&wgpu::Buffer]) -> wgpu::BindGroup {
+        let entries: Vec<_> = (0..)
+            .zip(buffers)
+            .map(|(binding, buffer)| wgpu::BindGroupEntry {
+                binding,
+                resource: buffer.as_entire_binding(),
+            })
+            .collect();
+        device.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &self.layout,
+            entries: &entries,
+        })
+    }
+}
+
+/// Numbers of invocations, which change speed but no bit.
+struct Widths {
+    /// Invocations that share the columns of a matrix row.
+    splits: u32,
+    /// Workgroup that has a token's row.
+    row: u32,
+    /// Workgroup that has a head.
+    head: u32,
+    /// Workgroup that has a head's attention; at least a quarter of the head's width.
+    attention: u32,
+}
+
+impl Widths {
+    /// A software adapter has a few wide cores, so more invocations are only more switching.
+    fn of(kind: Kind, head_dim: u32) -> Self {
+        let (splits, row, attention) = match kind {
+            Kind::Software => (1, 64, 64),
+            _ => (8, 256, 256),
+        };
+        Self {
+            splits,
+            row,
+            head: 32,
+            attention: (head_dim / 4).next_power_of_two().max(attention),
+        }
+    }
+}
+
+/// All operators, compiled for one model.
+pub(super) struct Kernels {
+    pub(super) embed: Kernel,
+    pub(super) rms_norm: Kernel,
+    pub(super) linear: Kernel,
+    /// The same for four tokens at a time, with the same bindings.
+    pub(super) linear_tile: Kernel,
+    pub(super) heads: Kernel,
+    pub(super) attention: Kernel,
+    pub(super) join_heads: Kernel,
+    pub(super) residual: Kernel,
+    pub(super) gate: Kernel,
+    /// Invocations of an element-wise operator's workgroup.
+    pub(super) row_width: u32,
+}
+
+impl Kernels {
+    /// Compiles all operators.
+    ///
+    /// `scale` is the mantissa and the shift of the attention scores.
+    pub(super) fn new(device: &Device, d: &Dimensions, scale: (i32, i32)) -> Result<Self, GpuError> {
+        let widths = Widths::of(device.kind, d.head_dim);
+        let compiler = Compiler {
+            device,
+            constants: constants(d, scale, &widths),
+        };
+        let linear = [Read, Read, Read, ReadWrite, Uniform, Uniform];
+        device.guard("kernels", || {
+            Ok(Self {
+                embed: compiler.compile(
+                    "embed",
+                    &[include_str!("../../wgsl/embed.wgsl")],
+                    &[Read, Read, Read, ReadWrite, Uniform],
+                ),
+                rms_norm: compiler.compile(
+                    "rmsnorm",
+                    &[REDUCE, include_str!("../../wgsl/rmsnorm.wgsl")],
+                    &[Read, Read, ReadWrite, ReadWrite, Uniform, Uniform],
+                ),
+                linear: compiler.compile("linear", &[PRODUCT, include_str!("../../wgsl/linear.wgsl")], &linear),
+                linear_tile: compiler.compile(
+                    "linear_tile",
+                    &[PRODUCT, include_str!("../../wgsl/linear_tile.wgsl")],
+                    &linear,
+                ),
+                heads: compiler.compile(
+                    "heads",
+                    &[REDUCE, include_str!("../../wgsl/heads.wgsl")],
+                    &[
+                        Read, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite, ReadWrite, Uniform, Uniform,
+                    ],
+                ),
+                attention: compiler.compile(
+                    "attention",
+                    &[REDUCE, EXP2, include_str!("../../wgsl/attention.wgsl")],
+                    &[
+                        Read, Read, Read, Read, Read, ReadWrite, ReadWrite, ReadWrite, Uniform, Uniform,
+                    ],
+                ),
+                join_heads: compiler.compile(
+                    "join_heads",
+                    &[REDUCE, include_str!("../../wgsl/join_heads.wgsl")],
+                    &[Read, Read, ReadWrite, ReadWrite],
+                ),
+                residual: compiler.compile(
+                    "residual",
+                    &[include_str!("../../wgsl/residual.wgsl")],
+                    &[Read, Read, ReadWrite, Uniform],
+                ),
+                gate: compiler.compile(
+                    "gate",
+                    &[REDUCE, EXP2, include_str!("../../wgsl/gate.wgsl")],
+                    &[ReadWrite, Read, ReadWrite, ReadWrite, Uniform, Uniform],
+                ),
+                row_width: widths.row,
+            })
+        })
+    }
+}
+
+/// The constants that the WGSL files name and don't declare.
+fn constants(d: &Dimensions, scale: (i32, i32), widths: &Widths) -> String {
+    let mut text = String::new();
+    let unsigned = [
+        ("HIDDEN", d.hidden),
+        ("FEED_FORWARD", d.feed_forward),
+        ("HEADS", d.heads),
+        ("KV_HEADS", d.kv_heads),
+        ("HEAD_DIM", d.head_dim),
+        ("SPLITS", widths.splits),
+        ("ROW_WIDTH", widths.row),
+        ("HEAD_WIDTH", widths.head),
+        ("ATTENTION_WIDTH", widths.attention),
+    ];
+    for (name, value) in unsigned {
+        writeln!(text, "const {name}: u32 = {value}u;").expect("writing to a string can't fail");
+    }
+    for (name, value) in [("SCALE_MANTISSA", scale.0), ("SCALE_SHIFT", scale.1)] {
+        writeln!(text, "const {name}: i32 = {value};").expect("writing to a string can't fail");
+    }
+    text
+}
+
+struct Compiler<'a> {
+    device: &'a Device,
+    constants: String,
+}
+
+impl Compiler<'_> {
+    fn compile(&self, name: &str, parts: &[&str], bindings: &[Access]) -> Kernel {
+        let device = &self.device.device;
+        let source = [&[self.constants.as_str(), PRELUDE], parts].concat().concat();
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(name),
+            source: wgpu::ShaderSource::Wgsl(source.into()),
+        });
+        let entries: Vec<_> = (0..)
+            .zip(bindings)
+            .map(|(binding, access)| wgpu::BindGroupLayoutEntry {
+                binding,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer {
+                    ty: match access {
+                        Read => wgpu::BufferBindingType::Storage { read_only: true },
+                        ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
+                        Uniform => wgpu::BufferBindingType::Uniform,
+                    },
+                    has_dynamic_offset: false,
+                    min_binding_size: None,
+                },
+                count: None,
+            })
+            .collect();
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some(name),
+            entries: &entries,
+        });
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(name),
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(name),
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &[],
+                // Every kernel writes what it reads.
+                zero_initialize_workgroup_memory: false,
+            },
+            cache: None,
+        });
+        Kernel { pipeline, layout }
+    }
+}

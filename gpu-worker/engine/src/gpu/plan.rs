@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Which kernels run over which buffers, in order: bound once a sequence, then encoded for any number of tokens.
+use super::{
+    kernels::Kernel,
+    weights::{Gain, Matrix},
+    Core, GpuError,
+};
+use wgpu::{BindGroup, Buffer, ComputePipeline};
+
+/// One kernel with its buffers.
+pub(super) struct Launch {
+    pipeline: ComputePipeline,
+    /// The same operator for four tokens at a time.
+    tile: Option<ComputePipeline>,
+    bindings: BindGroup,
+    /// Workgroups a token; `None` if a token has exactly one.
+    width: Option<u32>,
+}
+
+impl Launch {
+    fn new(core: &Core, kernel: &Kernel, buffers: &[&Buffer], width: Option<u32>) -> Self {
+        Self {
+            pipeline: kernel.pipeline.clone(),
+            tile: None,
+            bindings: kernel.bind(&core.device, buffers),
+            width,
+        }
+    }
+
+    /// Encodes it for `tokens` rows.
+    pub(super) fn encode(&self, pass: &mut wgpu::ComputePass<'_>, tokens: u32) {
+        let (pipeline, rows) = match &self.tile {
+            Some(tile) if tokens >= 4 => (tile, tokens.div_ceil(4)),
+            _ => (&self.pipeline, tokens),
+        };
+        pass.set_pipeline(pipeline);
+        pass.set_bind_group(0, &self.bindings, &[]);
+        match self.width {
+            Some(width) => pass.dispatch_workgroups(width, rows, 1),
+            None => pass.dispatch_workgroups(rows, 1, 1),
+        }
+    }
+}
+
+/// An int16 row a token: what a matrix reads.
+pub(super) struct Packed {
+    pub(super) planes: Buffer,
+    pub(super) exponents: Buffer,
+    /// Bytes of one token's planes.
+    pub(super) bytes: u64,
+}
+
+impl Packed {
+    pub(super) fn new(core: &Core, rows: u64, width: u32) -> Result<Self, GpuError> {
+        let bytes = u64::from(width.next_multiple_of(16)) * 2;
+        Ok(Self {
+            planes: core.device.storage("packed rows", rows * bytes)?,
+            exponents: core.device.storage("exponents", rows * 4)?,
+            bytes,
+        })
+    }
+}
+
+/// Keys and values of one layer.
+pub(super) struct Cache {
+    keys: Buffer,
+    values: Buffer,
+    exponents: Buffer,
+}
+
+impl Cache {
+    pub(super) fn new(core: &Core, capacity: u64) -> Result<Self, GpuError> {
+        let d = core.model.dimensions();
+        let positions = u64::from(d.kv_heads) * capacity;
+        let bytes = positions * u64::from(d.head_dim);
+        Ok(Self {
+            keys: core.device.storage("key cache", bytes)?,
+            values: core.device.storage("value cache", bytes)?,
+            exponents: core.device.storage("exponents of the KV cache", 2 * positions * 4)?,
+        })
+    }
+}
+
+/// Buffers between the operators of a pass, for `rows` tokens (a multiple of 4) and `capacity` positions.
+pub(super) struct Rows {
+    pub(super) tokens: Buffer,
+    /// `Step` of prelude.wgsl.
+    pub(super) step: Buffer,
+    pub(super) residual: Buffer,
+    normed: Packed,
+    qkv: Buffer,
+    queries: Buffer,
+    query_exponents: Buffer,
+    scores: Buffer,
+    attended: Buffer,
+    attended_exponents: Buffer,
+    joined: Packed,
+    added: Buffer,
+    gate_up: Buffer,
+    gated: Packed,
+}
+
+impl Rows {
+    pub(super) fn new(core: &Core, rows: u64, capacity: u64) -> Result<Self, GpuError> {
+        let d = core.model.dimensions();
+        let [hidden, inner, heads, kv, dim] =
+            [d.hidden, d.feed_forward, d.heads, d.kv_heads, d.head_dim].map(u64::from);
+        let i32s = |what, count| core.device.storage(what, rows * count * 4);
+        Ok(Self {
+            tokens: i32s("token ids", 1)?,
+            step: core.device.uniform("step", &[0u32; 3]),
+            residual: i32s("residual stream", hidden)?,
+            normed: Packed::new(core, rows, d.hidden)?,
+            qkv: i32s("outputs of q, k, v", (heads + 2 * kv) * dim)?,
+            // Two byte planes are half of what an i32 takes.
+            queries: core.device.storage("queries", rows * heads * dim * 2)?,
+            query_exponents: i32s("exponents of queries", heads)?,
+            scores: i32s("attention scores", heads * capacity)?,
+            attended: i32s("outputs of attention", heads * dim)?,
+            attended_exponents: i32s("exponents of attention", heads)?,
+            joined: Packed::new(core, rows, d.heads * d.head_dim)?,
+            added: i32s("outputs of o and down", hidden)?,
+            gate_up: i32s("outputs of gate and up", 2 * inner)?,
+            gated: Packed::new(core, rows, d.feed_forward)?,
+        })
+    }
+
+    /// The residual rows of the tokens.
+    pub(super) fn embed(&self, core: &Core) -> Vec<Launch> {
+        let shards = core.weights.embed.shards.iter().zip(&core.weights.embed_shards);
+        let width = core.model.dimensions().hidden.div_ceil(16).div_ceil(32);
+        shards
+            .map(|(shard, uniform)| {
+                Launch::new(
+                    core,
+                    &core.kernels.embed,
+                    &[&self.tokens, &shard.weight, &shard.scale, &self.residual, uniform],
+                    Some(width),
+                )
+            })
+            .collect()
+    }
+
+    /// One decoder layer.
+    pub(super) fn layer(&self, core: &Core, index: usize, cache: &Cache) -> Vec<Launch> {
+        let layer = &core.weights.layers[index];
+        let mut launches = vec![norm(core, &self.residual, &layer.attention_norm, &self.normed)];
+        launches.extend(matrix(core, &layer.qkv, &self.normed, &self.qkv, &self.step));
+        launches.extend(self.attention(core, &layer.qkv_exponents, cache));
+        launches.extend(matrix(core, &layer.o, &self.joined, &self.added, &self.step));
+        launches.push(self.residual(core, &self.joined, &layer.o_exponent));
+        launches.push(norm(core, &self.residual, &layer.ffn_norm, &self.normed));
+        launches.extend(matrix(core, &layer.gate_up, &self.normed, &self.gate_up, &self.step));
+        launches.push(self.gate(core, &layer.gate_up_exponents));
+        launches.extend(matrix(core, &layer.down, &self.gated, &self.added, &self.step));
+        launches.push(self.residual(core, &self.gated, &layer.down_exponent));
+        launches
+    }
+
+    /// From the outputs of q, k and v to the input of o.
+    fn attention(&self, core: &Core, exponents: &Buffer, cache: &Cache) -> [Launch; 3] {
+        let d = core.model.dimensions();
+        let heads = [
+            &self.qkv,
+            &self.normed.exponents,
+            &core.weights.rope,
+            &self.queries,
+            &self.query_exponents,
+            &cache.keys,
+            &cache.values,
+            &cache.exponents,
+            exponents,
+            &self.step,
+        ];
+        let attention = [
+            &self.queries,
+            &self.query_exponents,
+            &cache.keys,
+            &cache.values,
+            &cache.exponents,
+            &self.scores,
+            &self.attended,
+            &self.attended_exponents,
+            &self.step,
+            &core.weights.tables,
+        ];
+        let join = [
+            &self.attended,
+            &self.attended_exponents,
+            &self.joined.planes,
+            &self.joined.exponents,
+        ];
+        [
+            Launch::new(core, &core.kernels.heads, &heads, Some(d.heads + 2 * d.kv_heads)),
+            Launch::new(core, &core.kernels.attention, &attention, Some(d.heads)),
+            Launch::new(core, &core.kernels.join_heads, &join, None),
+        ]
+    }
+
+    fn residual(&self, core: &Core, input: &Packed, exponent: &Buffer) -> Launch {
+        let width = (core.model.dimensions().hidden / 4).div_ceil(core.kernels.row_width);
+        let buffers = [&self.added, &input.exponents, &self.residual, exponent];
+        Launch::new(core, &core.kernels.residual, &buffers, Some(width))
+    }
+
+    fn gate(&self, core: &Core, exponents: &Buffer) -> Launch {
+        let buffers = [
+            &self.gate_up,
+            &self.normed.exponents,
+            &self.gated.planes,
+            &self.gated.exponents,
+            exponents,
+            &core.weights.tables,
+        ];
+        Launch::new(core, &core.kernels.gate, &buffers, None)
+    }
+}
+
+/// A norm of residual rows, packed.
+pub(super) fn norm(core: &Core, residual: &Buffer, gain: &Gain, out: &Packed) -> Launch {
+    let buffers = [
+        residual,
+        &gain.gain,
+        &out.planes,
+        &out.exponents,
+        &gain.norm,
+        &core.weights.tables,
+    ];
+    Launch::new(core, &core.kernels.rms_norm, &buffers, None)
+}
+
+/// A matrix, shard by shard.
+pub(super) fn matrix<'a>(
+    core: &'a Core,
+    matrix: &'a Matrix,
+    x: &'a Packed,
+    y: &'a Buffer,
+    step: &'a Buffer,
+) -> impl Iterator<Item = Launch> + 'a {
+    matrix.shards.iter().map(move |shard| {
+        let buffers = [&shard.weight, &shard.scale, &x.planes, y, &shard.shape, step];
+        let mut launch = Launch::new(core, &core.kernels.linear, &buffers, Some(shard.blocks()));
+        launch.tile = Some(core.kernels.linear_tile.pipeline.clone());
+        launch
+    })
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A sequence on the device: KV cache, buffers between operators, and the forward pass.
+use super::{
+    plan::{matrix, norm, Cache, Launch, Packed, Rows},
+    Core, GpuError,
+};
+use crate::backend::{check_forward, Error, Logits, PackedRow, Position, Sequence};
+use ergon_primitives::manifest::Dimensions;
+use std::{ops::Range, sync::Arc};
+use wgpu::{Buffer, CommandEncoder};
+
+/// Most tokens of one pass; a multiple of 4.
+const MOST_ROWS: u64 = 64;
+/// Most positions whose outputs are computed and read back at once; a multiple of 4.
+const MOST_OUTPUTS: u64 = 16;
+/// Multiply-accumulates after which work is handed to the device, so that a slow one doesn't run into its driver's watchdog.
+const MACS_A_SUBMISSION: u64 = 1 << 32;
+
+/// A sequence of tokens whose KV cache is on the device.
+pub(super) struct WgpuSequence {
+    core: Arc<Core>,
+    len: usize,
+    capacity: usize,
+    most_rows: usize,
+    rows: Rows,
+    embed: Vec<Launch>,
+    layers: Vec<Vec<Launch>>,
+    outputs: Outputs,
+}
+
+impl WgpuSequence {
+    pub(super) fn new(core: Arc<Core>, capacity: usize) -> Result<Self, GpuError> {
+        let device = &core.device;
+        device.guard("a sequence", || {
+            // No buffer may be empty.
+            let positions = capacity.max(1) as u64;
+            let scores_a_row = u64::from(core.model.dimensions().heads) * positions * 4;
+            // At least a tile; a buffer that is too large even then is refused where it is made.
+            let most_rows = (device.max_binding / scores_a_row / 4 * 4).clamp(4, MOST_ROWS);
+            let rows = Rows::new(&core, most_rows, positions)?;
+            let layers = 0..core.weights.layers.len();
+            let layers = layers.map(|index| Ok(rows.layer(&core, index, &Cache::new(&core, positions)?)));
+            Ok(Self {
+                len: 0,
+                capacity,
+                most_rows: most_rows as usize,
+                embed: rows.embed(&core),
+                layers: layers.collect::<Result<_, GpuError>>()?,
+                outputs: Outputs::new(&core)?,
+                rows,
+                core: core.clone(),
+            })
+        })
+    }
+
+    /// Appends tokens of one pass at `position` and gives the outputs of those in `wanted`.
+    fn pass(&self, position: usize, tokens: &[u32], wanted: Range<usize>) -> Result<Vec<Position>, GpuError> {
+        let device = &self.core.device;
+        let count = tokens.len() as u32;
+        let step = [count, position as u32, self.capacity.max(1) as u32];
+        device
+            .queue
+            .write_buffer(&self.rows.tokens, 0, bytemuck::cast_slice(tokens));
+        device
+            .queue
+            .write_buffer(&self.rows.step, 0, bytemuck::cast_slice(&step));
+        let macs = layer_macs(self.core.model.dimensions()) * u64::from(count);
+        let layers_at_once = (MACS_A_SUBMISSION / macs).max(1) as usize;
+        for (index, layers) in self.layers.chunks(layers_at_once).enumerate() {
+            let mut encoder = device.device.create_command_encoder(&Default::default());
+            let embed = if index == 0 { &self.embed[..] } else { &[] };
+            encode(&mut encoder, embed.iter().chain(layers.iter().flatten()), count);
+            device.queue.submit([encoder.finish()]);
+        }
+        let mut positions = Vec::with_capacity(wanted.len());
+        for first in wanted.clone().step_by(MOST_OUTPUTS as usize) {
+            let rows = first..wanted.end.min(first + MOST_OUTPUTS as usize);
+            positions.extend(self.outputs.compute(&self.core, &self.rows.residual, rows)?);
+        }
+        if wanted.is_empty() {
+            device.wait()?;
+        }
+        Ok(positions)
+    }
+}
+
+impl Sequence for WgpuSequence {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    fn forward(&mut self, tokens: &[u32], wanted: usize) -> Result<Vec<Position>, Error> {
+        check_forward(&self.core.model, self.len, self.capacity, tokens, wanted)?;
+        let mut positions = Vec::with_capacity(wanted);
+        let first_wanted = tokens.len() - wanted;
+        for start in (0..tokens.len()).step_by(self.most_rows) {
+            let chunk = &tokens[start..tokens.len().min(start + self.most_rows)];
+            let wanted = first_wanted.clamp(start, start + chunk.len()) - start..chunk.len();
+            let outputs = self
+                .core
+                .device
+                .guard("a pass", || self.pass(self.len + start, chunk, wanted))?;
+            positions.extend(outputs);
+        }
+        self.len += tokens.len();
+        Ok(positions)
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+}
+
+fn encode<'a>(encoder: &mut CommandEncoder, launches: impl IntoIterator<Item = &'a Launch>, tokens: u32) {
+    let mut pass = encoder.begin_compute_pass(&Default::default());
+    for launch in launches {
+        launch.encode(&mut pass, tokens);
+    }
+}
+
+/// Multiply-accumulates of a token in one layer.
+fn layer_macs(d: &Dimensions) -> u64 {
+    let [hidden, inner, heads, kv, dim] = [d.hidden, d.feed_forward, d.heads, d.kv_heads, d.head_dim].map(u64::from);
+    hidden * (2 * (heads + kv) * dim + 3 * inner)
+}
+
+/// The end of a pass: final norm and logits, for a few rows at a time, and their way to the host.
+struct Outputs {
+    residual: Buffer,
+    hidden: Packed,
+    logits: Buffer,
+    step: Buffer,
+    launches: Vec<Launch>,
+    readback: Buffer,
+}
+
+impl Outputs {
+    fn new(core: &Core) -> Result<Self, GpuError> {
+        let d = core.model.dimensions();
+        let device = &core.device;
+        let residual = device.storage("residual rows of outputs", MOST_OUTPUTS * u64::from(d.hidden) * 4)?;
+        let hidden = Packed::new(core, MOST_OUTPUTS, d.hidden)?;
+        let logits = device.storage("logits", MOST_OUTPUTS * u64::from(d.vocabulary) * 4)?;
+        let step = device.uniform("step of outputs", &[0u32; 3]);
+        let mut launches = vec![norm(core, &residual, &core.weights.final_norm, &hidden)];
+        launches.extend(matrix(core, core.weights.output(), &hidden, &logits, &step));
+        let bytes = MOST_OUTPUTS * (4 + hidden.bytes + u64::from(d.vocabulary) * 4);
+        Ok(Self {
+            readback: device.readback(bytes),
+            residual,
+            hidden,
+            logits,
+            step,
+            launches,
+        })
+    }
+
+    /// Outputs of these rows of the residual stream, at most [`MOST_OUTPUTS`].
+    fn compute(&self, core: &Core, residual: &Buffer, rows: Range<usize>) -> Result<Vec<Position>, GpuError> {
+        let d = core.model.dimensions();
+        let count = rows.len() as u64;
+        let row_bytes = u64::from(d.hidden) * 4;
+        core.device
+            .queue
+            .write_buffer(&self.step, 0, bytemuck::cast_slice(&[rows.len() as u32]));
+        let mut encoder = core.device.device.create_command_encoder(&Default::default());
+        let offset = rows.start as u64 * row_bytes;
+        encoder.copy_buffer_to_buffer(residual, offset, &self.residual, 0, count * row_bytes);
+        encode(&mut encoder, &self.launches, rows.len() as u32);
+        let mut end = 0;
+        let sources = [
+            (&self.hidden.exponents, 4),
+            (&self.hidden.planes, self.hidden.bytes),
+            (&self.logits, u64::from(d.vocabulary) * 4),
+        ];
+        for (buffer, bytes) in sources {
+            encoder.copy_buffer_to_buffer(buffer, 0, &self.readback, end, count * bytes);
+            end += count * bytes;
+        }
+        core.device.queue.submit([encoder.finish()]);
+        let data = core.device.read(&self.readback, end)?;
+        let (exponents, rest) = data.split_at(rows.len() * 4);
+        let (planes, logits) = rest.split_at(rows.len() * self.hidden.bytes as usize);
+        let shift = core.weights.output().exponents[0];
+        let positions = words(exponents)
+            .zip(planes.chunks_exact(self.hidden.bytes as usize))
+            .zip(logits.chunks_exact(d.vocabulary as usize * 4))
+            .map(|((exponent, planes), logits)| Position {
+                hidden: PackedRow {
+                    mantissas: join_planes(planes, d.hidden as usize),
+                    exponent,
+                },
+                logits: Logits {
+                    mantissas: words(logits).collect(),
+                    exponent: exponent + shift,
+                },
+            });
+        Ok(positions.collect())
+    }
+}
+
+/// Little-endian words, as kernels write them.
+pub(super) fn words(bytes: &[u8]) -> impl Iterator<Item = i32> + '_ {
+    bytes
+        .chunks_exact(4)
+        .map(|word| i32::from_le_bytes([word[0], word[1], word[2], word[3]]))
+}
+
+/// The first `count` mantissas of a row of two byte planes.
+pub(super) fn join_planes(planes: &[u8], count: usize) -> Vec<i16> {
+    let (high, low) = planes.split_at(planes.len() / 2);
+    let mantissas = high
+        .iter()
+        .zip(low)
+        .map(|(high, low)| i16::from(*high as i8) * 256 + i16::from(*low as i8));
+    mantissas.take(count).collect()
+}

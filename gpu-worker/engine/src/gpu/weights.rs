@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A model's tensors in device memory, laid out as the WGSL files say.
+use super::{device::Device, kernels::BLOCK, GpuError};
+use crate::model::{Linear, Model, Norm};
+
+/// Bytes of weights that are put in place on the host at a time.
+const UPLOAD: usize = 8 << 20;
+
+/// Consecutive rows of a matrix in one buffer.
+pub(super) struct Shard {
+    pub(super) weight: wgpu::Buffer,
+    pub(super) scale: wgpu::Buffer,
+    /// `Shard` of product.wgsl.
+    pub(super) shape: wgpu::Buffer,
+    pub(super) first: u32,
+    pub(super) rows: u32,
+}
+
+impl Shard {
+    /// Workgroups that have all rows.
+    pub(super) fn blocks(&self) -> u32 {
+        self.rows.div_ceil(BLOCK as u32)
+    }
+}
+
+/// Matrices that read the same input, stacked.
+pub(super) struct Matrix {
+    pub(super) shards: Vec<Shard>,
+    /// What each of them adds to its input's exponent.
+    pub(super) exponents: Vec<i32>,
+}
+
+impl Matrix {
+    pub(super) fn upload(device: &Device, parts: &[&Linear]) -> Result<Self, GpuError> {
+        let columns = parts[0].columns();
+        let vectors = columns.div_ceil(16);
+        let rows: Vec<(&[i8], [i32; 2])> = parts
+            .iter()
+            .flat_map(|part| {
+                let shift = part.s() as i32;
+                (0..part.rows()).map(move |row| (part.row(row), [part.scale()[row], shift]))
+            })
+            .collect();
+        let block_bytes = BLOCK * vectors * 16;
+        let blocks_a_shard = device.max_binding as usize / block_bytes;
+        if blocks_a_shard == 0 {
+            return Err(device.too_large("32 rows of a matrix", block_bytes as u64));
+        }
+        let mut shards = Vec::new();
+        for (index, shard) in rows.chunks(blocks_a_shard * BLOCK).enumerate() {
+            let first = index * blocks_a_shard * BLOCK;
+            let scale: Vec<[i32; 2]> = shard.iter().map(|(_, scale)| *scale).collect();
+            let shape = [vectors, shard.len(), first, rows.len()].map(|value| value as u32);
+            shards.push(Shard {
+                weight: upload_blocks(device, shard, vectors)?,
+                scale: device.upload("scales", &scale)?,
+                shape: device.uniform("shape of a matrix", &shape),
+                first: first as u32,
+                rows: shard.len() as u32,
+            });
+        }
+        Ok(Self {
+            shards,
+            exponents: parts.iter().map(|part| part.s() as i32 - part.f()).collect(),
+        })
+    }
+}
+
+/// Rows in blocks of 32, the vectors of a block's rows interleaved (product.wgsl).
+fn upload_blocks(device: &Device, rows: &[(&[i8], [i32; 2])], vectors: usize) -> Result<wgpu::Buffer, GpuError> {
+    let block_bytes = BLOCK * vectors * 16;
+    let buffer = device.storage("weights", (rows.len().div_ceil(BLOCK) * block_bytes) as u64)?;
+    let blocks_at_once = (UPLOAD / block_bytes).max(1);
+    let mut offset = 0;
+    for rows in rows.chunks(blocks_at_once * BLOCK) {
+        let mut bytes = vec![0i8; rows.len().div_ceil(BLOCK) * block_bytes];
+        for (block, rows) in bytes.chunks_exact_mut(block_bytes).zip(rows.chunks(BLOCK)) {
+            for (r, (row, _)) in rows.iter().enumerate() {
+                for (k, vector) in row.chunks(16).enumerate() {
+                    block[(k * BLOCK + r) * 16..][..vector.len()].copy_from_slice(vector);
+                }
+            }
+        }
+        device.queue.write_buffer(&buffer, offset, bytemuck::cast_slice(&bytes));
+        offset += bytes.len() as u64;
+        // Hands the copy to the device, so that the host's staging memory stays small.
+        device.queue.submit([]);
+        device.wait()?;
+    }
+    Ok(buffer)
+}
+
+/// Gain of a norm.
+pub(super) struct Gain {
+    pub(super) gain: wgpu::Buffer,
+    /// `Norm` of rmsnorm.wgsl.
+    pub(super) norm: wgpu::Buffer,
+}
+
+impl Gain {
+    pub(super) fn upload(device: &Device, norm: &Norm) -> Result<Self, GpuError> {
+        Ok(Self {
+            gain: device.upload("gain", norm.gain())?,
+            norm: device.uniform("exponent of a gain", &[norm.exponent()]),
+        })
+    }
+}
+
+/// A decoder layer.
+pub(super) struct Layer {
+    pub(super) attention_norm: Gain,
+    pub(super) qkv: Matrix,
+    pub(super) o: Matrix,
+    pub(super) ffn_norm: Gain,
+    pub(super) gate_up: Matrix,
+    pub(super) down: Matrix,
+    /// Exponents of the four matrices, each as the operator that reads its output wants them.
+    pub(super) qkv_exponents: wgpu::Buffer,
+    pub(super) o_exponent: wgpu::Buffer,
+    pub(super) gate_up_exponents: wgpu::Buffer,
+    pub(super) down_exponent: wgpu::Buffer,
+}
+
+/// A whole model.
+pub(super) struct Weights {
+    pub(super) embed: Matrix,
+    /// `Shard` of embed.wgsl for each shard.
+    pub(super) embed_shards: Vec<wgpu::Buffer>,
+    pub(super) layers: Vec<Layer>,
+    pub(super) final_norm: Gain,
+    /// Output head of its own.
+    head: Option<Matrix>,
+    pub(super) rope: wgpu::Buffer,
+    /// `Tables` of prelude.wgsl.
+    pub(super) tables: wgpu::Buffer,
+}
+
+impl Weights {
+    pub(super) fn upload(device: &Device, model: &Model) -> Result<Self, GpuError> {
+        let embed = Matrix::upload(device, &[&model.embed])?;
+        let shift = model.embed.f() + ergon_exact::RESIDUAL_EXPONENT;
+        let embed_shards = embed.shards.iter().map(|shard| {
+            let words = [shard.first as i32, shard.rows as i32, shift];
+            device.uniform("shard of the embedding", &words)
+        });
+        let rope: Vec<[i16; 2]> = model
+            .rope
+            .cos
+            .iter()
+            .zip(&model.rope.sin)
+            .map(|(cos, sin)| [*cos, *sin])
+            .collect();
+        Ok(Self {
+            embed_shards: embed_shards.collect(),
+            embed,
+            layers: model
+                .layers
+                .iter()
+                .map(|layer| upload_layer(device, layer))
+                .collect::<Result<_, _>>()?,
+            final_norm: Gain::upload(device, &model.final_norm)?,
+            head: model
+                .head
+                .as_ref()
+                .map(|head| Matrix::upload(device, &[head]))
+                .transpose()?,
+            rope: device.upload("rotary table", &rope)?,
+            tables: tables(device, &model.epsilon),
+        })
+    }
+
+    /// The matrix that gives the logits.
+    pub(super) fn output(&self) -> &Matrix {
+        self.head.as_ref().unwrap_or(&self.embed)
+    }
+}
+
+fn upload_layer(device: &Device, layer: &crate::model::Layer) -> Result<Layer, GpuError> {
+    let qkv = Matrix::upload(device, &[&layer.q, &layer.k, &layer.v])?;
+    let o = Matrix::upload(device, &[&layer.o])?;
+    let gate_up = Matrix::upload(device, &[&layer.gate, &layer.up])?;
+    let down = Matrix::upload(device, &[&layer.down])?;
+    Ok(Layer {
+        attention_norm: Gain::upload(device, &layer.attention_norm)?,
+        ffn_norm: Gain::upload(device, &layer.ffn_norm)?,
+        qkv_exponents: device.uniform("exponents of q, k, v", &qkv.exponents),
+        o_exponent: device.uniform("exponent of o", &o.exponents),
+        gate_up_exponents: device.uniform("exponents of gate, up", &gate_up.exponents),
+        down_exponent: device.uniform("exponent of down", &down.exponents),
+        qkv,
+        o,
+        gate_up,
+        down,
+    })
+}
+
+/// `Tables` of prelude.wgsl.
+pub(super) fn tables(device: &Device, epsilon: &[u64; 32]) -> wgpu::Buffer {
+    let mut words = [0u32; 65 * 4 + 32 * 4];
+    let (powers, epsilons) = words.split_at_mut(65 * 4);
+    powers[..257].copy_from_slice(&ergon_exact::tables::EXP2);
+    for (words, epsilon) in epsilons.chunks_exact_mut(4).zip(epsilon) {
+        words[0] = *epsilon as u32;
+        words[1] = (*epsilon >> 32) as u32;
+    }
+    device.uniform("tables", &words)
+}

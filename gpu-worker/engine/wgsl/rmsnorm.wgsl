@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// RMSNORM, packed: the int16 row that the next matrix reads.
+//
+// h          i32 [tokens, HIDDEN]
+// gain       i32 [HIDDEN], gain * sqrt(HIDDEN) = mantissa * 2^-exponent
+// planes     u32 [tokens, 2, words]: word w of plane 0 holds the high bytes of elements 4w..4w+4, plane 1 the low bytes; words is HIDDEN / 4
+//            up to a multiple of 4, what is beyond is 0
+// exponents  i32 [tokens]
+// One workgroup a token.
+struct Norm {
+    exponent: i32,
+}
+
+@group(0) @binding(0) var<storage, read> h: array<vec4<i32>>;
+@group(0) @binding(1) var<storage, read> gain: array<vec4<i32>>;
+@group(0) @binding(2) var<storage, read_write> planes: array<u32>;
+@group(0) @binding(3) var<storage, read_write> exponents: array<i32>;
+@group(0) @binding(4) var<uniform> norm: Norm;
+@group(0) @binding(5) var<uniform> tables: Tables;
+
+const QUADS = HIDDEN / 4u;
+const WORDS = (HIDDEN + 15u) / 16u * 4u;
+
+var<workgroup> partial: array<vec2<u32>, ROW_WIDTH>;
+
+fn square(value: i32) -> vec2<u32> {
+    let size = bitcast<u32>(abs(value));
+    return mul_u32(size, size);
+}
+
+fn workgroup_sum(value: vec2<u32>, invocation: u32) -> vec2<u32> {
+    partial[invocation] = value;
+    for (var half = ROW_WIDTH / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier();
+        if (invocation < half) {
+            partial[invocation] = add64(partial[invocation], partial[invocation + half]);
+        }
+    }
+    workgroupBarrier();
+    return partial[0];
+}
+
+// floor(sqrt(value)), value >= 2^62.
+fn square_root(value: vec2<u32>) -> u32 {
+    var root = 0u;
+    for (var bit = 0x80000000u; bit != 0u; bit >>= 1u) {
+        let candidate = root | bit;
+        if (unsigned_le64(mul_u32(candidate, candidate), value)) {
+            root = candidate;
+        }
+    }
+    return root;
+}
+
+fn normalize(x: i32, gain: i32, inverse: u32) -> i32 {
+    let u = bitcast<i32>(shift_round64(mul_i32(x, gain), 15u).x);
+    return bitcast<i32>(shift_round64(mul_i32_u32(u, inverse), 31u).x);
+}
+
+fn normalize4(token: u32, quad: u32, shift: i32, inverse: u32) -> vec4<i32> {
+    let x = shift_round4(h[token * QUADS + quad], shift);
+    let g = gain[quad];
+    return vec4<i32>(normalize(x.x, g.x, inverse), normalize(x.y, g.y, inverse), normalize(x.z, g.z, inverse), normalize(x.w, g.w, inverse));
+}
+
+@compute @workgroup_size(ROW_WIDTH)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) invocation: u32) {
+    let token = workgroup.x;
+    var top = 0u;
+    for (var quad = invocation; quad < QUADS; quad += ROW_WIDTH) {
+        top = max(top, largest(h[token * QUADS + quad]));
+    }
+    let shift = max(0, bit_length(workgroup_max(top, invocation)) - 22);
+
+    var sum = vec2<u32>(0u);
+    for (var quad = invocation; quad < QUADS; quad += ROW_WIDTH) {
+        let x = shift_round4(h[token * QUADS + quad], shift);
+        sum = add64(sum, add64(add64(square(x.x), square(x.y)), add64(square(x.z), square(x.w))));
+    }
+    let total = add64(workgroup_sum(sum, invocation), tables.epsilon[shift].xy);
+    let zeros = select(countLeadingZeros(total.y), 32u + countLeadingZeros(total.x), total.y == 0u) & 62u;
+    let inverse = divide_power(62u, square_root(shl64(total, zeros)));
+
+    var widest = 0u;
+    for (var quad = invocation; quad < QUADS; quad += ROW_WIDTH) {
+        widest = max(widest, largest(normalize4(token, quad, shift, inverse)));
+    }
+    let pack = pack16_shift(workgroup_max(widest, invocation));
+    for (var word = invocation; word < WORDS; word += ROW_WIDTH) {
+        var pair = vec2<u32>(0u);
+        if (word < QUADS) {
+            pair = byte_planes(shift_round4(normalize4(token, word, shift, inverse), pack));
+        }
+        planes[token * 2u * WORDS + word] = pair.x;
+        planes[(token * 2u + 1u) * WORDS + word] = pair.y;
+    }
+    if (invocation == 0u) {
+        exponents[token] = i32(zeros / 2u) - 16 - norm.exponent + pack;
+    }
+}
