@@ -3,6 +3,7 @@
 //!
 //! Templates are Jinja as `transformers` renders them: the variables `messages`, `add_generation_prompt`, `bos_token` and `eos_token`, the
 //! function `raise_exception`, blocks trimmed, methods of Python strings and dictionaries. A template that inserts a default system prompt does so here as well.
+use crate::model::Model;
 use minijinja::{context, syntax::SyntaxConfig, Environment, ErrorKind, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 use serde::{Deserialize, Serialize};
@@ -58,6 +59,24 @@ impl ChatTemplate {
             .template_from_str(source)
             .map_err(|error| ChatError::Template(error.to_string()))?;
         Ok(template)
+    }
+
+    /// Template of a model; `None` if it has none.
+    pub fn of(model: &Model) -> Result<Option<Self>, ChatError> {
+        let text = |id: Option<u32>| {
+            id.and_then(|id| model.tokens.get(id))
+                .map(String::from_utf8_lossy)
+                .unwrap_or_default()
+        };
+        let (bos, eos) = (
+            text(model.begin_of_sequence),
+            text(model.manifest.end_of_sequence.first().copied()),
+        );
+        model
+            .chat_template
+            .as_deref()
+            .map(|source| Self::new(source, &bos, &eos))
+            .transpose()
     }
 
     fn environment(&self) -> Environment<'_> {
