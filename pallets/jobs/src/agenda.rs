@@ -29,16 +29,17 @@ impl<T: Config> Pallet<T> {
         at
     }
 
-    /// Works through the entries up to block `now`; returns how many, at most [`Config::MaxDuePerBlock`].
-    pub(crate) fn process_due(now: BlockNumberFor<T>) -> u32 {
+    /// Works through the entries up to block `now`; returns how many, at most [`Config::MaxDuePerBlock`], and in how many of them
+    /// auditors may have been drawn.
+    pub(crate) fn process_due(now: BlockNumberFor<T>) -> (u32, u32) {
         let (mut block, mut index) = AgendaCursor::<T>::get();
-        let (mut done, mut steps) = (0, 0);
+        let (mut done, mut draws, mut steps) = (0, 0, 0);
         while block <= now && steps < T::MaxDuePerBlock::get() {
             steps += 1;
             if let Some(id) = Agenda::<T>::take(block, index) {
                 index += 1;
                 done += 1;
-                Self::fall_due(id, block, now);
+                draws += u32::from(Self::fall_due(id, block, now));
             } else {
                 AgendaCount::<T>::remove(block);
                 block.saturating_accrue(One::one());
@@ -46,25 +47,32 @@ impl<T: Config> Pallet<T> {
             }
         }
         AgendaCursor::<T>::put((block, index));
-        done
+        (done, draws)
     }
 
-    fn fall_due(id: JobId, block: BlockNumberFor<T>, now: BlockNumberFor<T>) {
+    /// Does what the job waits for. Whether auditors may have been drawn.
+    fn fall_due(id: JobId, block: BlockNumberFor<T>, now: BlockNumberFor<T>) -> bool {
         let Some(job) = Jobs::<T>::get(id).filter(|job| job.due == Some(block)) else {
-            return;
+            return false;
         };
+        let attested = job.answer.as_ref().is_some_and(|answer| answer.attested);
         match job.state {
             State::Assigned => Self::miss_result(id, job, now),
-            State::Answered => Self::open_audit(id, job, now),
-            State::Auditing if job.answer.as_ref().is_some_and(|answer| answer.attested) => {
-                Self::miss_reveal(id, job, now)
+            State::Auditing if attested => Self::miss_reveal(id, job, now),
+            State::Answered => {
+                Self::open_audit(id, job, now);
+                return true;
             }
-            State::Auditing => Self::miss_attestations(id, job, now),
+            State::Auditing => {
+                Self::miss_attestations(id, job, now);
+                return true;
+            }
             State::Settled | State::Rejected | State::Expired | State::Voided | State::Cancelled => {
                 Self::prune(id, &job)
             }
             // Wait for nothing, so they have no `due`.
             State::Queued | State::Disputed => (),
         }
+        false
     }
 }

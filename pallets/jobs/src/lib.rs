@@ -293,9 +293,9 @@ pub mod pallet {
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
         fn on_initialize(now: BlockNumberFor<T>) -> Weight {
-            let due = Self::process_due(now);
+            let (due, draws) = Self::process_due(now);
             let visits = Self::assign_waiting(now);
-            T::WeightInfo::on_initialize(due, visits)
+            T::WeightInfo::on_initialize(due, draws, visits)
         }
 
         fn integrity_test() {
@@ -303,7 +303,8 @@ pub mod pallet {
             assert!(T::MaxQueued::get() > 0 && T::MaxWaitingModels::get() > 0 && T::MaxAssignmentsPerBlock::get() > 0);
             // One step of the agenda goes to the next block; with no other it would never catch up.
             assert!(T::MaxDuePerBlock::get() > 1);
-            let most = T::WeightInfo::on_initialize(T::MaxDuePerBlock::get(), T::MaxAssignmentsPerBlock::get());
+            let (due, visits) = (T::MaxDuePerBlock::get(), T::MaxAssignmentsPerBlock::get());
+            let most = T::WeightInfo::on_initialize(due, due, visits);
             let half = T::BlockWeights::get().max_block.div(2);
             assert!(
                 most.all_lte(half),

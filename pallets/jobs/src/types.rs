@@ -74,14 +74,6 @@ impl State {
     pub fn is_active(self) -> bool {
         matches!(self, Self::Assigned | Self::Answered | Self::Auditing)
     }
-
-    /// Whether nothing but pruning is left to happen.
-    pub fn is_over(self) -> bool {
-        matches!(
-            self,
-            Self::Settled | Self::Rejected | Self::Expired | Self::Voided | Self::Cancelled
-        )
-    }
 }
 
 /// What the executor published with its output.

@@ -14,8 +14,8 @@ pub trait WeightInfo {
     fn reveal() -> Weight;
     /// A cancelled job, queued or assigned.
     fn cancel() -> Weight;
-    /// A block in which `due` jobs fell due and `visits` queues were looked at.
-    fn on_initialize(due: u32, visits: u32) -> Weight;
+    /// A block in which `due` jobs fell due, auditors were drawn for `draws` of them, and `visits` queues were looked at.
+    fn on_initialize(due: u32, draws: u32, visits: u32) -> Weight;
 }
 
 /// Estimates from the runtime's database weight.
@@ -43,16 +43,19 @@ impl<T: frame_system::Config> WeightInfo for EstimatedWeight<T> {
         Weight::from_parts(30_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(9, 9))
     }
 
-    fn on_initialize(due: u32, visits: u32) -> Weight {
+    fn on_initialize(due: u32, draws: u32, visits: u32) -> Weight {
         let db = T::DbWeight::get();
-        // Cursor, waiting models, parameters, counters.
-        let base = Weight::from_parts(10_000_000, 0).saturating_add(db.reads_writes(5, 3));
-        // The costliest: 8 silent auditors are replaced, with up to 8 tries of 3 reads for each and 4 writes for each of both.
-        let due_weight = Weight::from_parts(100_000_000, 0).saturating_add(db.reads_writes(220, 70));
-        // Job, queue, links, waiting models, model, beacon, serving, 8 tries of 3 reads, operator record, agenda.
-        let visit_weight = Weight::from_parts(50_000_000, 0).saturating_add(db.reads_writes(36, 10));
-        base.saturating_add(due_weight.saturating_mul(u64::from(due)))
-            .saturating_add(visit_weight.saturating_mul(u64::from(visits)))
+        // Cursor, counter, waiting models.
+        let base = Weight::from_parts(10_000_000, 0).saturating_add(db.reads_writes(4, 2));
+        // Entry, job, then at most: operator record, parameters, queue, 2 links, waiting models, job, executing, agenda.
+        let each_due = Weight::from_parts(30_000_000, 0).saturating_add(db.reads_writes(10, 12));
+        // 8 silent auditors are replaced: up to 8 tries of 3 reads for each, 4 writes for each of both.
+        let each_draw = Weight::from_parts(100_000_000, 0).saturating_add(db.reads_writes(210, 64));
+        // Job, queue, links, waiting models, parameters, model, beacon, serving, 8 tries of 3 reads, operator record, agenda.
+        let each_visit = Weight::from_parts(50_000_000, 0).saturating_add(db.reads_writes(36, 10));
+        base.saturating_add(each_due.saturating_mul(u64::from(due)))
+            .saturating_add(each_draw.saturating_mul(u64::from(draws)))
+            .saturating_add(each_visit.saturating_mul(u64::from(visits)))
     }
 }
 
@@ -69,7 +72,8 @@ impl WeightInfo for () {
     fn cancel() -> Weight {
         Weight::zero()
     }
-    fn on_initialize(due: u32, visits: u32) -> Weight {
-        Weight::from_parts(u64::from(due).saturating_add(u64::from(visits)), 0)
+    /// Counts, for tests.
+    fn on_initialize(due: u32, draws: u32, visits: u32) -> Weight {
+        Weight::from_parts([due, draws, visits].map(u64::from).into_iter().sum(), 0)
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Whatever anyone does, in whatever order, the invariants hold and every job comes to an end.
-use crate::{mock::*, Agenda, Event, NextJob, State};
+use crate::{mock::*, Agenda, Event, Job, NextJob, State};
 use ergon_primitives::{
     commitment::{attestation, sealed, Header, Outcome, RejectReason},
     request::DecodeSettings,
@@ -10,6 +10,8 @@ use ergon_primitives::{
 use pallet_audits::AuditParameters;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
+
+type JobOf = Job<AccountId, u64>;
 
 #[derive(Clone, Debug)]
 enum Action {
@@ -52,14 +54,14 @@ enum Kind {
 }
 
 fn kind() -> impl Strategy<Value = Kind> {
-    prop_oneof![4 => Just(Kind::Honest), 1 => Just(Kind::Wrong), 1 => Just(Kind::Rejected)]
+    prop_oneof![10 => Just(Kind::Honest), 1 => Just(Kind::Wrong), 1 => Just(Kind::Rejected)]
 }
 
 fn action() -> impl Strategy<Value = Action> {
     let often = || proptest::bool::weighted(0.9);
     prop_oneof![
         4 => (0..4u8, 0..6u8, prop::option::of(0..2u64)).prop_map(|(model, prompt, seed)| Action::Submit { model, prompt, seed }),
-        8 => (1..6u8).prop_map(Action::Blocks),
+        8 => (1..4u8).prop_map(Action::Blocks),
         8 => (any::<u8>(), often(), kind()).prop_map(|(job, by_executor, kind)| Action::Answer { job, by_executor, kind }),
         8 => (any::<u8>(), 0..2u8, often()).prop_map(|(job, auditor, honest)| Action::Attest { job, auditor, honest }),
         8 => (any::<u8>(), often(), kind()).prop_map(|(job, by_executor, kind)| Action::Reveal { job, by_executor, kind }),
@@ -90,10 +92,21 @@ fn header(id: JobId, kind: Kind) -> Header {
     }
 }
 
-/// Any job, the latest more often than not.
-fn pick(job: u8) -> JobId {
-    let next = NextJob::<Test>::get().max(1);
-    next - 1 - u64::from(job) % next.min(6)
+/// A job for which the action makes sense if there is one, any other if not.
+fn pick(number: u8, fits: impl Fn(&JobOf) -> bool) -> JobId {
+    let mut jobs: Vec<_> = crate::Jobs::<Test>::iter()
+        .filter(|(_, job)| fits(job))
+        .map(|(id, _)| id)
+        .collect();
+    jobs.sort();
+    let any = u64::from(number) % NextJob::<Test>::get().max(1);
+    jobs.get(usize::from(number) % jobs.len().max(1))
+        .copied()
+        .unwrap_or(any)
+}
+
+fn is_attested(job: &JobOf) -> bool {
+    job.answer.as_ref().is_some_and(|answer| answer.attested)
 }
 
 fn caller(id: JobId, by_executor: bool) -> RuntimeOrigin {
@@ -115,7 +128,8 @@ fn act(action: Action) {
             Jobs::submit(signed(REQUESTER), model, prompt(u64::from(number)), settings, seed).is_err()
         }
         Action::Answer { job, by_executor, kind } => {
-            let (id, header) = (pick(job), header(pick(job), kind));
+            let id = pick(job, |job| job.state == State::Assigned);
+            let header = header(id, kind);
             let output = if matches!(header.outcome, Outcome::Completed(_)) {
                 OUTPUT
             } else {
@@ -126,17 +140,18 @@ fn act(action: Action) {
             Jobs::submit_result(caller(id, by_executor), id, output, prompt, tokens, outcome, seal).is_err()
         }
         Action::Attest { job, auditor, honest } => {
-            let id = pick(job);
+            let id = pick(job, |job| job.state == State::Auditing && !is_attested(job));
             let auditor = auditors(id).get(usize::from(auditor)).copied().unwrap_or(2);
             let root = header(id, if honest { Kind::Honest } else { Kind::Wrong }).root();
             Audits::attest(signed(hot(auditor)), id, attestation(&auditor, &root)).is_err()
         }
         Action::Reveal { job, by_executor, kind } => {
-            let id = pick(job);
+            let id = pick(job, |job| job.state == State::Auditing && is_attested(job));
             Jobs::reveal(caller(id, by_executor), id, SEAL, header(id, kind)).is_err()
         }
         Action::Cancel { job, requester } => {
-            Jobs::cancel(signed(if requester { REQUESTER } else { 1 }), pick(job)).is_err()
+            let id = pick(job, |job| matches!(job.state, State::Queued | State::Assigned));
+            Jobs::cancel(signed(if requester { REQUESTER } else { 1 }), id).is_err()
         }
         Action::Blocks(count) => {
             run_to(System::block_number() + u64::from(count));
