@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Brings the operator's entry on chain in line with what its worker is told.
+//!
+//! What has to be done is decided by a pure function over the chain's state; the transactions are sent one after the other, and
+//! each is waited for until it is finalized. The operator's key is needed only to register, to add the hot key and to change models or
+//! endpoint; a suspended operator comes back by its hot key alone.
+use crate::{account, interface, submitter::fate, submitter::Submitter, AccountId, Client, Fate, Keypair};
+use ergon_primitives::{ModelId, H256};
+
+/// Whether an operator is drawn.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Status {
+    Active,
+    Draining,
+    Jailed,
+}
+
+/// An operator as it stands on chain.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Entry {
+    pub hot_keys: Vec<AccountId>,
+    pub endpoint: Vec<u8>,
+    pub models: Vec<ModelId>,
+    pub status: Status,
+}
+
+/// A transaction about the operator's entry.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum OperatorCall {
+    Register {
+        hot: AccountId,
+        endpoint: Vec<u8>,
+        models: Vec<ModelId>,
+    },
+    AddHotKey {
+        hot: AccountId,
+    },
+    Update {
+        endpoint: Vec<u8>,
+        models: Vec<ModelId>,
+    },
+    Resume,
+}
+
+impl OperatorCall {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Register { .. } => "workers.register",
+            Self::AddHotKey { .. } => "workers.add_hot_key",
+            Self::Update { .. } => "workers.update",
+            Self::Resume => "workers.resume",
+        }
+    }
+
+    fn needs_operator_key(&self) -> bool {
+        !matches!(self, Self::Resume)
+    }
+}
+
+/// What a worker is told about its registration.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// Key of the worker.
+    pub hot: Keypair,
+    /// Key of its operator.
+    pub operator: Option<Keypair>,
+    /// What it serves.
+    pub models: Vec<ModelId>,
+    /// Where it can be reached; left as it is on chain if not given.
+    pub endpoint: Option<String>,
+}
+
+/// Why a worker can't work for its operator.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistrationError {
+    /// The hot key is nobody's, and there is no key to register it with.
+    #[error("hot key {0} is not registered and no operator-key is given: give one, so that the worker can register")]
+    NotRegistered(AccountId),
+    /// The hot key works for somebody else.
+    #[error(
+        "hot key {hot} works for operator {owner}, not for {operator}: use a hot key of its own for each operator"
+    )]
+    KeyTaken {
+        /// The hot key.
+        hot: AccountId,
+        /// Whom it works for on chain.
+        owner: AccountId,
+        /// Whose key was given.
+        operator: AccountId,
+    },
+    /// The operator was found to be wrong.
+    #[error("operator {0} is jailed and is given no more work")]
+    Jailed(AccountId),
+    /// The entry has to be changed, but there is no key to do it with.
+    #[error(
+        "{call} is needed to bring the operator's entry in line with the configuration, but no operator-key is given"
+    )]
+    OperatorKeyNeeded {
+        /// The extrinsic.
+        call: &'static str,
+    },
+    /// No such model on chain.
+    #[error("model {0:?} is not active on this chain: have it registered by governance, or serve another one")]
+    UnknownModel(H256),
+    /// The chain refuses.
+    #[error("the chain refuses {call}: {reason}")]
+    Refused {
+        /// The extrinsic.
+        call: &'static str,
+        /// Pallet and error variant.
+        reason: String,
+    },
+    /// The transaction is lost; it may be sent again.
+    #[error("{call} did not get into a finalized block: {reason}")]
+    Lost {
+        /// The extrinsic.
+        call: &'static str,
+        /// What happened.
+        reason: String,
+    },
+    /// The connection failed.
+    #[error(transparent)]
+    Node(#[from] Box<subxt::Error>),
+}
+
+impl RegistrationError {
+    /// Whether trying again may help.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Lost { .. } | Self::Node(_))
+    }
+}
+
+impl From<subxt::Error> for RegistrationError {
+    fn from(error: subxt::Error) -> Self {
+        Self::Node(Box::new(error))
+    }
+}
+
+/// The operator that a hot key is to work for: `owner` as the chain says, and `operator` as configured.
+fn operator_for(
+    hot: &AccountId,
+    owner: Option<AccountId>,
+    operator: Option<AccountId>,
+) -> Result<AccountId, RegistrationError> {
+    match (owner, operator) {
+        (Some(owner), Some(operator)) if owner != operator => Err(RegistrationError::KeyTaken {
+            hot: *hot,
+            owner,
+            operator,
+        }),
+        (Some(operator), _) | (None, Some(operator)) => Ok(operator),
+        (None, None) => Err(RegistrationError::NotRegistered(*hot)),
+    }
+}
+
+/// What has to be sent for `operator` to serve `models` by `hot`, given its `entry`.
+fn calls(
+    operator: &AccountId,
+    hot: &AccountId,
+    entry: Option<&Entry>,
+    models: &[ModelId],
+    endpoint: Option<&str>,
+    resume: bool,
+) -> Result<Vec<OperatorCall>, RegistrationError> {
+    let endpoint = endpoint.map(|endpoint| endpoint.as_bytes().to_vec());
+    let Some(entry) = entry else {
+        let (hot, models) = (*hot, models.to_vec());
+        return Ok(vec![OperatorCall::Register {
+            hot,
+            endpoint: endpoint.unwrap_or_default(),
+            models,
+        }]);
+    };
+    if entry.status == Status::Jailed {
+        return Err(RegistrationError::Jailed(*operator));
+    }
+    let mut calls = Vec::new();
+    if !entry.hot_keys.contains(hot) {
+        calls.push(OperatorCall::AddHotKey { hot: *hot });
+    }
+    let same_models = entry.models.len() == models.len() && models.iter().all(|model| entry.models.contains(model));
+    let endpoint = endpoint.unwrap_or_else(|| entry.endpoint.clone());
+    if !same_models || endpoint != entry.endpoint {
+        calls.push(OperatorCall::Update {
+            endpoint,
+            models: models.to_vec(),
+        });
+    }
+    if resume && entry.status == Status::Draining {
+        calls.push(OperatorCall::Resume);
+    }
+    Ok(calls)
+}
+
+impl Client {
+    /// Makes sure that the worker is registered as told and returns its operator. A draining operator comes back if `resume` is set.
+    pub async fn register(&self, wanted: &Registration, resume: bool) -> Result<AccountId, RegistrationError> {
+        let at = self.finalized().await?;
+        let hot = account(&wanted.hot);
+        let operator = operator_for(
+            &hot,
+            interface::operator_of(&at, &hot).await?,
+            wanted.operator.as_ref().map(account),
+        )?;
+        for model in &wanted.models {
+            if !interface::is_active_model(&at, model).await? {
+                return Err(RegistrationError::UnknownModel(*model));
+            }
+        }
+        let entry = interface::operator(&at, &operator).await?;
+        let calls = calls(
+            &operator,
+            &hot,
+            entry.as_ref(),
+            &wanted.models,
+            wanted.endpoint.as_deref(),
+            resume,
+        )?;
+        for call in calls {
+            let key = match (&wanted.operator, call.needs_operator_key()) {
+                (Some(key), true) => key,
+                (None, true) => return Err(RegistrationError::OperatorKeyNeeded { call: call.name() }),
+                (_, false) => &wanted.hot,
+            };
+            self.send(&call, key).await?;
+        }
+        Ok(operator)
+    }
+
+    async fn send(&self, call: &OperatorCall, key: &Keypair) -> Result<(), RegistrationError> {
+        let name = call.name();
+        tracing::info!(call = name, signer = %account(key), "sending");
+        let progress = Submitter::new(self.clone(), key.clone())
+            .submit(call)
+            .await
+            .map_err(|reason| RegistrationError::Lost { call: name, reason })?;
+        match fate(progress).await {
+            Fate::Done(block) => {
+                tracing::info!(call = name, block, "finalized");
+                Ok(())
+            }
+            Fate::Refused(_, reason) => Err(RegistrationError::Refused { call: name, reason }),
+            Fate::Lost(reason) => Err(RegistrationError::Lost { call: name, reason }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(byte: u8) -> AccountId {
+        AccountId::from([byte; 32])
+    }
+
+    fn model(byte: u8) -> ModelId {
+        H256::repeat_byte(byte)
+    }
+
+    fn entry() -> Entry {
+        Entry {
+            hot_keys: vec![id(2)],
+            endpoint: b"http://x".to_vec(),
+            models: vec![model(1), model(2)],
+            status: Status::Active,
+        }
+    }
+
+    fn wanted(entry: Option<&Entry>, models: &[ModelId], endpoint: Option<&str>, resume: bool) -> Vec<OperatorCall> {
+        calls(&id(1), &id(2), entry, models, endpoint, resume).unwrap()
+    }
+
+    #[test]
+    fn a_hot_key_belongs_to_one_operator() {
+        assert_eq!(operator_for(&id(2), None, Some(id(1))).unwrap(), id(1));
+        assert_eq!(operator_for(&id(2), Some(id(1)), None).unwrap(), id(1));
+        assert_eq!(operator_for(&id(2), Some(id(1)), Some(id(1))).unwrap(), id(1));
+        assert!(matches!(
+            operator_for(&id(2), Some(id(3)), Some(id(1))),
+            Err(RegistrationError::KeyTaken { .. })
+        ));
+        assert!(matches!(
+            operator_for(&id(2), None, None),
+            Err(RegistrationError::NotRegistered(_))
+        ));
+    }
+
+    #[test]
+    fn a_new_operator_registers() {
+        let expected = OperatorCall::Register {
+            hot: id(2),
+            endpoint: vec![],
+            models: vec![model(1)],
+        };
+        assert_eq!(wanted(None, &[model(1)], None, true), [expected]);
+    }
+
+    #[test]
+    fn an_entry_that_fits_is_left_alone() {
+        assert_eq!(wanted(Some(&entry()), &[model(2), model(1)], None, true), []);
+        assert_eq!(
+            wanted(Some(&entry()), &[model(1), model(2)], Some("http://x"), true),
+            []
+        );
+    }
+
+    #[test]
+    fn other_models_another_endpoint_and_another_hot_key_are_brought_in_line() {
+        let update = |endpoint: &[u8], models: &[ModelId]| OperatorCall::Update {
+            endpoint: endpoint.to_vec(),
+            models: models.to_vec(),
+        };
+        assert_eq!(
+            wanted(Some(&entry()), &[model(1)], None, true),
+            [update(b"http://x", &[model(1)])]
+        );
+        let both = [model(1), model(2)];
+        assert_eq!(wanted(Some(&entry()), &both, Some(""), true), [update(b"", &both)]);
+        let other_key = Entry {
+            hot_keys: vec![id(9)],
+            ..entry()
+        };
+        assert_eq!(
+            wanted(Some(&other_key), &both, None, true),
+            [OperatorCall::AddHotKey { hot: id(2) }]
+        );
+    }
+
+    #[test]
+    fn a_draining_operator_comes_back_only_when_told_to() {
+        let draining = Entry {
+            status: Status::Draining,
+            ..entry()
+        };
+        let both = [model(1), model(2)];
+        assert_eq!(wanted(Some(&draining), &both, None, true), [OperatorCall::Resume]);
+        assert_eq!(wanted(Some(&draining), &both, None, false), []);
+    }
+
+    #[test]
+    fn a_jailed_operator_is_told_so() {
+        let jailed = Entry {
+            status: Status::Jailed,
+            ..entry()
+        };
+        let result = calls(&id(1), &id(2), Some(&jailed), &[model(1)], None, true);
+        assert!(matches!(result, Err(RegistrationError::Jailed(operator)) if operator == id(1)));
+    }
+}

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The worker at work: connects, follows finalized blocks and does what [`plan`] says.
+//!
+//! A *session* is the life of one connection. All state that must outlive it (journal, running computation, decided transactions) belongs
+//! to the [`Worker`]; a session that breaks is followed by another one after a pause that grows. One computation runs at a time, on a
+//! thread of its own, and isn't disturbed by a lost connection.
+use super::{
+    compute::{ComputeError, Models},
+    config::Config,
+    journal::{Entry, Journal},
+    plan::{plan, Transactions, Work},
+};
+use anyhow::Context;
+use ergon_primitives::{JobId, H256};
+use ergon_worker_chain::{
+    keystore,
+    registration::{Registration, RegistrationError},
+    submitter::{Submitter, LIFETIME},
+    AccountId, BlockNumber, Call, Client, ConnectError, Fate,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        Arc,
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::mpsc::{unbounded_channel, UnboundedSender},
+    task::{JoinError, JoinHandle, JoinSet},
+};
+
+/// Pause before the first attempt to reconnect; it doubles with each failure.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// Longest pause between attempts to reconnect.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How often a computation that failed is tried again.
+const MOST_FAILURES: u32 = 3;
+
+/// A worker with its keys, models and journal.
+pub struct Worker {
+    config: Config,
+    registration: Registration,
+    models: Arc<Models>,
+    /// Opened for the first chain that the worker connects to, with its genesis hash.
+    journal: Option<(H256, Journal)>,
+    transactions: Transactions,
+    running: Option<Running>,
+    failures: BTreeMap<H256, u32>,
+    /// Jobs that were complained about, so that each is complained about once.
+    reported: BTreeSet<JobId>,
+    /// Whether the worker was registered since it started.
+    registered: bool,
+}
+
+/// A computation under way.
+struct Running {
+    job: JobId,
+    answer: H256,
+    stop: Arc<AtomicBool>,
+    handle: JoinHandle<Result<Entry, ComputeError>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Why a session ended.
+enum Ended {
+    /// The connection broke; another one may do.
+    Lost(String),
+    /// Nothing that the worker could mend.
+    Fatal(anyhow::Error),
+}
+
+impl From<ergon_worker_chain::NodeError> for Ended {
+    fn from(error: ergon_worker_chain::NodeError) -> Self {
+        Self::Lost(error.to_string())
+    }
+}
+
+impl From<ConnectError> for Ended {
+    fn from(error: ConnectError) -> Self {
+        match error {
+            ConnectError::Incompatible { .. } => Self::Fatal(error.into()),
+            _ => Self::Lost(error.to_string()),
+        }
+    }
+}
+
+impl From<RegistrationError> for Ended {
+    fn from(error: RegistrationError) -> Self {
+        match error.is_transient() {
+            true => Self::Lost(error.to_string()),
+            false => Self::Fatal(error.into()),
+        }
+    }
+}
+
+impl Worker {
+    /// Reads the keys and loads the models.
+    pub fn new(config: Config) -> anyhow::Result<Self> {
+        let hot = keystore::read(&config.hot_key).context("hot-key")?;
+        let operator = config
+            .operator_key
+            .as_deref()
+            .map(keystore::read)
+            .transpose()
+            .context("operator-key")?;
+        let models = Arc::new(Models::load(&config)?);
+        let registration = Registration {
+            hot,
+            operator,
+            models: models.ids().collect(),
+            endpoint: config.endpoint.clone(),
+        };
+        Ok(Self {
+            config,
+            registration,
+            models,
+            journal: None,
+            transactions: Transactions::default(),
+            running: None,
+            failures: BTreeMap::new(),
+            reported: BTreeSet::new(),
+            registered: false,
+        })
+    }
+
+    /// Works until `stop` is ready or something happens that the worker can't mend.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        tokio::pin!(stop);
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let began = tokio::time::Instant::now();
+            let ended = tokio::select! {
+                ended = self.session() => ended,
+                () = &mut stop => return Ok(()),
+            };
+            match ended {
+                Ended::Fatal(error) => return Err(error),
+                Ended::Lost(reason) => {
+                    if began.elapsed() > LONGEST_PAUSE {
+                        pause = FIRST_PAUSE;
+                    }
+                    tracing::warn!(
+                        node = self.config.node,
+                        ?pause,
+                        "{reason}; connecting again after a pause"
+                    );
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+                () = &mut stop => return Ok(()),
+            }
+        }
+    }
+
+    /// Connects and works until the connection breaks.
+    async fn session(&mut self) -> Ended {
+        match self.work().await {
+            Err(ended) => ended,
+            Ok(never) => match never {},
+        }
+    }
+
+    async fn work(&mut self) -> Result<std::convert::Infallible, Ended> {
+        let client = Client::connect(&self.config.node).await?;
+        self.open_journal(client.genesis())?;
+        let operator = client.register(&self.registration, !self.registered).await?;
+        self.registered = true;
+        tracing::info!(node = self.config.node, %operator, "connected");
+
+        self.transactions.disconnected();
+        let mut blocks = client.finalized_blocks().await?;
+        let (calls, incoming) = unbounded_channel();
+        let (decided, mut fates) = unbounded_channel();
+        // Ends with this session.
+        let mut tasks = JoinSet::new();
+        tasks.spawn(Submitter::new(client.clone(), self.registration.hot.clone()).run(incoming, decided));
+        loop {
+            self.step(&client, &operator, &calls).await?;
+            tokio::select! {
+                block = blocks.next() => match block {
+                    Some(Ok(block)) => tracing::debug!(number = block.number(), "finalized"),
+                    Some(Err(error)) => return Err(Ended::Lost(error.to_string())),
+                    None => return Err(Ended::Lost("the node closed the subscription".into())),
+                },
+                Some((call, fate)) = fates.recv() => self.decided(&call, &fate),
+                result = finished(&mut self.running) => self.computed(result)?,
+            }
+        }
+    }
+
+    fn open_journal(&mut self, genesis: H256) -> Result<(), Ended> {
+        match &self.journal {
+            Some((known, _)) if *known == genesis => Ok(()),
+            Some((known, _)) => Err(Ended::Fatal(anyhow::anyhow!(
+                "the node at {} now serves another chain (genesis {genesis:?}, before {known:?}): restart the worker if that is meant",
+                self.config.node
+            ))),
+            None => {
+                let folder = self.config.data_dir.join(hex::encode(&genesis.as_bytes()[..8]));
+                let journal = Journal::open(&folder).map_err(|error| Ended::Fatal(error.into()))?;
+                tracing::info!(folder = %folder.display(), entries = journal.jobs().count(), "journal opened");
+                self.journal = Some((genesis, journal));
+                Ok(())
+            }
+        }
+    }
+
+    /// Looks at the latest finalized block and does what is to be done.
+    async fn step(
+        &mut self,
+        client: &Client,
+        operator: &AccountId,
+        calls: &UnboundedSender<Call>,
+    ) -> Result<(), Ended> {
+        let Some((_, journal)) = self.journal.as_mut() else {
+            return Ok(());
+        };
+        let view = client
+            .view(operator, self.config.audit, journal.jobs().collect())
+            .await?;
+        let plan = plan(operator, &view, journal, &mut self.transactions);
+        for job in plan.forget {
+            journal.forget(job).map_err(|error| Ended::Fatal(error.into()))?;
+        }
+        for job in plan.lost_seals.into_iter().filter(|job| self.reported.insert(*job)) {
+            tracing::error!(
+                job,
+                "the answer must be revealed, but its seal is not in this worker's journal"
+            );
+        }
+        for call in plan.send {
+            tracing::info!(job = call.job(), call = call.name(), "sending");
+            self.transactions
+                .sent(&call, view.number.saturating_add(LIFETIME as BlockNumber));
+            // The submitter lives as long as this session.
+            let _ = calls.send(call);
+        }
+        self.reported.retain(|job| view.open.contains(job));
+        self.failures
+            .retain(|answer, _| plan.compute.iter().any(|work| work.task.answer() == *answer));
+        if let Some(running) = &self.running {
+            if !plan.compute.iter().any(|work| work.task.answer() == running.answer) {
+                tracing::warn!(
+                    job = running.job,
+                    block = view.number,
+                    "the job's deadline has passed or it was taken back: stopping"
+                );
+                running.stop.store(true, Ordering::Relaxed);
+            }
+            return Ok(());
+        }
+        match plan.compute.into_iter().find(|work| self.is_feasible(work)) {
+            Some(work) => self.start(client, work).await,
+            None => Ok(()),
+        }
+    }
+
+    fn is_feasible(&mut self, work: &Work) -> bool {
+        let job = work.task.job;
+        let served = self.models.contains(&work.task.model);
+        if !served && self.reported.insert(job) {
+            tracing::warn!(job, model = ?work.task.model, "this worker doesn't serve the job's model");
+        }
+        let failures = self.failures.get(&work.task.answer()).copied().unwrap_or(0);
+        served && failures < MOST_FAILURES
+    }
+
+    async fn start(&mut self, client: &Client, work: Work) -> Result<(), Ended> {
+        let (job, answer) = (work.task.job, work.task.answer());
+        let Some(question) = client.question(&work.task).await? else {
+            tracing::warn!(job, "the chain no longer has the job's prompt");
+            *self.failures.entry(answer).or_default() += 1;
+            return Ok(());
+        };
+        let what = if work.audit { "audit" } else { "execution" };
+        tracing::info!(job, what, deadline = work.deadline, "computing");
+        let (models, stop) = (self.models.clone(), Arc::new(AtomicBool::new(false)));
+        let stopped = stop.clone();
+        let handle = tokio::task::spawn_blocking(move || models.answer(&work, &question, &stopped));
+        self.running = Some(Running {
+            job,
+            answer,
+            stop,
+            handle,
+        });
+        Ok(())
+    }
+
+    /// Puts a finished computation into the journal.
+    fn computed(&mut self, result: Result<Result<Entry, ComputeError>, JoinError>) -> Result<(), Ended> {
+        let Some(running) = self.running.take() else {
+            return Ok(());
+        };
+        let error = match (result, &mut self.journal) {
+            (Ok(Ok(entry)), Some((_, journal))) => {
+                self.failures.remove(&running.answer);
+                return journal.record(entry).map_err(|error| Ended::Fatal(error.into()));
+            }
+            (Ok(Ok(_)), None) | (Ok(Err(ComputeError::Stopped)), _) => return Ok(()),
+            (Ok(Err(error)), _) => error.to_string(),
+            (Err(error), _) => error.to_string(),
+        };
+        *self.failures.entry(running.answer).or_default() += 1;
+        tracing::error!(job = running.job, "the computation failed: {error}");
+        Ok(())
+    }
+
+    fn decided(&mut self, call: &Call, fate: &Fate) {
+        let (job, name) = (call.job(), call.name());
+        match fate {
+            Fate::Done(block) => tracing::info!(job, call = name, block, "finalized"),
+            Fate::Refused(block, reason) => tracing::warn!(job, call = name, block, "refused by the chain: {reason}"),
+            Fate::Lost(reason) => tracing::warn!(job, call = name, "not in a block, to be sent again: {reason}"),
+        }
+        self.transactions.decided(call, fate);
+    }
+}
+
+/// The result of the running computation; never ready if there is none.
+async fn finished(running: &mut Option<Running>) -> Result<Result<Entry, ComputeError>, JoinError> {
+    match running {
+        Some(running) => (&mut running.handle).await,
+        None => std::future::pending().await,
+    }
+}
