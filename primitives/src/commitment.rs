@@ -122,22 +122,47 @@ mod tests {
     use super::*;
 
     fn header(leaves: &[Leaf]) -> Header {
-        Header::new(H256::repeat_byte(9), 3, Outcome::Completed(StopReason::Length), b"out", leaves)
+        Header::new(
+            H256::repeat_byte(9),
+            3,
+            Outcome::Completed(StopReason::Length),
+            b"out",
+            leaves,
+        )
     }
 
     #[test]
     fn every_part_of_an_answer_changes_its_root() {
-        let leaf = Leaf { position: 0, token: 5, hidden: H256::repeat_byte(1) };
+        let leaf = Leaf {
+            position: 0,
+            token: 5,
+            hidden: H256::repeat_byte(1),
+        };
         let base = header(&[leaf]);
         let variants = [
             header(&[]),
             header(&[Leaf { token: 6, ..leaf }]),
             header(&[Leaf { position: 1, ..leaf }]),
-            header(&[Leaf { hidden: H256::zero(), ..leaf }]),
-            Header { prompt_tokens: 4, ..base.clone() },
-            Header { outcome: Outcome::Completed(StopReason::EndOfSequence), ..base.clone() },
-            Header { output: output_hash(b"other"), ..base.clone() },
-            Header { answer: H256::zero(), ..base.clone() },
+            header(&[Leaf {
+                hidden: H256::zero(),
+                ..leaf
+            }]),
+            Header {
+                prompt_tokens: 4,
+                ..base.clone()
+            },
+            Header {
+                outcome: Outcome::Completed(StopReason::EndOfSequence),
+                ..base.clone()
+            },
+            Header {
+                output: output_hash(b"other"),
+                ..base.clone()
+            },
+            Header {
+                answer: H256::zero(),
+                ..base.clone()
+            },
         ];
         for variant in variants {
             assert_ne!(variant.root(), base.root(), "{variant:?}");
@@ -146,7 +171,11 @@ mod tests {
 
     #[test]
     fn leaves_of_one_answer_are_no_leaves_of_another() {
-        let leaf = Leaf { position: 0, token: 5, hidden: H256::zero() };
+        let leaf = Leaf {
+            position: 0,
+            token: 5,
+            hidden: H256::zero(),
+        };
         assert_ne!(leaf.hash(&H256::zero()), leaf.hash(&H256::repeat_byte(1)));
     }
 

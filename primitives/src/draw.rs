@@ -19,7 +19,10 @@ impl Draw {
     /// The stream for `subject` (say, a job's number) in `domain` (say, the choice of its worker).
     pub fn new(beacon: H256, domain: &[u8], subject: &[u8]) -> Self {
         let length = (domain.len() as u32).to_le_bytes();
-        Self { key: hash(&[b"ergon/draw", &beacon.0, &length, domain, subject]), counter: 0 }
+        Self {
+            key: hash(&[b"ergon/draw", &beacon.0, &length, domain, subject]),
+            counter: 0,
+        }
     }
 
     /// The next 64 bits.

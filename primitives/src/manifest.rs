@@ -11,7 +11,18 @@ pub const ARITHMETIC_VERSION: u16 = 1;
 
 /// Family of decoders, which fixes the sequence of operators.
 #[derive(
-    Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo, Serialize, Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    PartialEq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+    Serialize,
+    Deserialize,
 )]
 pub enum Architecture {
     /// Llama: RMSNorm, rotary positions (rotate-half), grouped-query attention, SiLU gate.
@@ -20,7 +31,18 @@ pub enum Architecture {
 
 /// Shape of a decoder.
 #[derive(
-    Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo, Serialize, Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    PartialEq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+    Serialize,
+    Deserialize,
 )]
 pub struct Dimensions {
     /// Number of layers.
@@ -42,9 +64,12 @@ pub struct Dimensions {
 }
 
 /// A model, bound by its hash ([`Manifest::id`]).
-#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo, Serialize, Deserialize)]
+#[derive(
+    Clone, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo, Serialize, Deserialize,
+)]
 pub struct Manifest {
-    /// Human-readable name, UTF-8.
+    /// Human-readable name, UTF-8; a string where a manifest is written as JSON.
+    #[serde(with = "text")]
     pub name: BoundedVec<u8, ConstU32<64>>,
     /// Family.
     pub architecture: Architecture,
@@ -62,6 +87,25 @@ pub struct Manifest {
     pub chat_template: H256,
     /// Tokens that end an answer.
     pub end_of_sequence: BoundedVec<u32, ConstU32<8>>,
+}
+
+/// Names as strings in human-readable formats.
+mod text {
+    use super::{BoundedVec, ConstU32};
+    use alloc::string::String;
+    use serde::{de::Error as _, ser::Error as _, Deserialize, Deserializer, Serializer};
+
+    type Name = BoundedVec<u8, ConstU32<64>>;
+
+    pub fn serialize<S: Serializer>(name: &Name, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(core::str::from_utf8(name).map_err(S::Error::custom)?)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Name, D::Error> {
+        let name = String::deserialize(deserializer)?.into_bytes();
+        name.try_into()
+            .map_err(|_| D::Error::custom("the name is longer than 64 bytes"))
+    }
 }
 
 /// Why a manifest is refused.
@@ -84,7 +128,16 @@ impl Manifest {
     /// Checks what can be checked without the weights.
     pub fn check(&self) -> Result<(), ManifestError> {
         let d = &self.dimensions;
-        let sizes = [d.layers, d.hidden, d.feed_forward, d.heads, d.kv_heads, d.head_dim, d.vocabulary, d.context];
+        let sizes = [
+            d.layers,
+            d.hidden,
+            d.feed_forward,
+            d.heads,
+            d.kv_heads,
+            d.head_dim,
+            d.vocabulary,
+            d.context,
+        ];
         let in_range = sizes.iter().all(|size| *size > 0)
             && d.layers <= 1024
             && d.hidden.max(d.feed_forward) <= 65536
@@ -108,8 +161,16 @@ impl Manifest {
     /// Prices that follow from the number of multiply-accumulates.
     pub fn default_prices(&self) -> Prices {
         let d = &self.dimensions;
-        let [layers, hidden, inner, heads, kv, dim, vocabulary] =
-            [d.layers, d.hidden, d.feed_forward, d.heads, d.kv_heads, d.head_dim, d.vocabulary].map(u64::from);
+        let [layers, hidden, inner, heads, kv, dim, vocabulary] = [
+            d.layers,
+            d.hidden,
+            d.feed_forward,
+            d.heads,
+            d.kv_heads,
+            d.head_dim,
+            d.vocabulary,
+        ]
+        .map(u64::from);
         let attention = hidden * heads * dim * 2 + hidden * kv * dim * 2;
         let prompt_token = layers * (attention + 3 * hidden * inner);
         Prices {
@@ -168,14 +229,23 @@ mod tests {
         assert_eq!(with(|m| m.dimensions.kv_heads = 2), Err(ManifestError::Dimensions));
         assert_eq!(with(|m| m.dimensions.heads = u32::MAX), Err(ManifestError::Dimensions));
         assert_eq!(with(|m| m.dimensions.context = 32769), Err(ManifestError::Dimensions));
-        assert_eq!(with(|m| m.arithmetic_version = 0), Err(ManifestError::ArithmeticVersion));
-        assert_eq!(with(|m| m.end_of_sequence[0] = 49152), Err(ManifestError::EndOfSequence));
+        assert_eq!(
+            with(|m| m.arithmetic_version = 0),
+            Err(ManifestError::ArithmeticVersion)
+        );
+        assert_eq!(
+            with(|m| m.end_of_sequence[0] = 49152),
+            Err(ManifestError::EndOfSequence)
+        );
     }
 
     #[test]
     fn every_field_is_bound_by_the_id() {
         let base = smollm2();
-        let other = Manifest { weights_root: H256::zero(), ..base.clone() };
+        let other = Manifest {
+            weights_root: H256::zero(),
+            ..base.clone()
+        };
         assert_ne!(base.id(), other.id());
         assert_eq!(base.id(), smollm2().id());
     }

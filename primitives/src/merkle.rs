@@ -79,7 +79,11 @@ pub fn verify(root: H256, count: u32, index: u32, leaf: H256, path: &[H256]) -> 
     while width > 1 {
         if at ^ 1 < width {
             let Some(sibling) = siblings.next() else { return false };
-            current = if at & 1 == 0 { node(&current, sibling) } else { node(sibling, &current) };
+            current = if at & 1 == 0 {
+                node(&current, sibling)
+            } else {
+                node(sibling, &current)
+            };
         }
         at /= 2;
         width = width.div_ceil(2);

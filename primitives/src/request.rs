@@ -76,7 +76,13 @@ pub enum SettingsError {
 impl DecodeSettings {
     /// Greedy decoding of at most `max_tokens` tokens.
     pub fn greedy(max_tokens: u32) -> Self {
-        Self { max_tokens, temperature_milli: 0, top_k: 1, top_p_milli: 1000, stop: BoundedVec::new() }
+        Self {
+            max_tokens,
+            temperature_milli: 0,
+            top_k: 1,
+            top_p_milli: 1000,
+            stop: BoundedVec::new(),
+        }
     }
 
     /// Checks every range.
@@ -133,11 +139,17 @@ mod tests {
         };
         assert_eq!(with(|_| ()), Ok(()));
         assert_eq!(with(|s| s.max_tokens = 0), Err(SettingsError::MaxTokens));
-        assert_eq!(with(|s| s.max_tokens = MAX_OUTPUT_TOKENS + 1), Err(SettingsError::MaxTokens));
+        assert_eq!(
+            with(|s| s.max_tokens = MAX_OUTPUT_TOKENS + 1),
+            Err(SettingsError::MaxTokens)
+        );
         assert_eq!(with(|s| s.top_k = 0), Err(SettingsError::TopK));
         assert_eq!(with(|s| s.top_k = MAX_TOP_K + 1), Err(SettingsError::TopK));
         assert_eq!(with(|s| s.top_p_milli = 0), Err(SettingsError::TopP));
         assert_eq!(with(|s| s.top_p_milli = 1001), Err(SettingsError::TopP));
-        assert_eq!(with(|s| s.stop.try_push(Default::default()).unwrap()), Err(SettingsError::EmptyStop));
+        assert_eq!(
+            with(|s| s.stop.try_push(Default::default()).unwrap()),
+            Err(SettingsError::EmptyStop)
+        );
     }
 }

@@ -10,7 +10,19 @@ pub const MACS_PER_UNIT: u128 = 1_000_000;
 
 /// What a model's tokens count, in multiply-accumulates.
 #[derive(
-    Clone, Copy, Debug, Default, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo, Serialize, Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    Eq,
+    PartialEq,
+    Encode,
+    Decode,
+    DecodeWithMemTracking,
+    MaxEncodedLen,
+    TypeInfo,
+    Serialize,
+    Deserialize,
 )]
 pub struct Prices {
     /// `a`: a prompt token (every layer, no logits).
@@ -48,7 +60,11 @@ mod tests {
 
     #[test]
     fn the_largest_inputs_saturate() {
-        let prices = Prices { prompt_token: u64::MAX, output_token: u64::MAX, attended_position: u64::MAX };
+        let prices = Prices {
+            prompt_token: u64::MAX,
+            output_token: u64::MAX,
+            attended_position: u64::MAX,
+        };
         assert_eq!(prices.units(u32::MAX, u32::MAX), Units::MAX);
         assert_eq!(prices.units(0, 0), 0);
     }
