@@ -47,7 +47,7 @@ pub fn score(dot: i32, exponent: i32, scale: Scale) -> i32 {
 ///
 /// `p = exp2_neg(max - score)`, `inverse = floor(2^47 / sum(p))` (at most 2^31, since the largest contributes 65536),
 /// `weight = shift_round(p * inverse, 24)`. The weights are at most 2^23 and sum to at most `2^23 + positions`.
-/// Error of a weight: less than 2^-14 of the largest possible, 1.
+/// Their sum falls short of 2^23 by at most 2^7 and half a unit a position.
 pub fn softmax(scores: &mut [i32]) {
     let most = scores.iter().fold(i32::MIN, |most, score| most.max(*score));
     let mut sum = 0u64;
@@ -93,6 +93,8 @@ pub const WEIGHT_EXPONENT: i32 = -23;
 /// - `keys`, `values`: all positions up to and with the query's own, 1 to 32768.
 /// - `weights`: room for one weight a position.
 /// - `out`: `[head_dim]`.
+///
+/// Error: `(positions + 2) * 2^-15` of the largest value that the cached exponents allow.
 ///
 /// # Panics
 /// If the lengths differ or there is no position.

@@ -25,7 +25,7 @@ pub fn sigmoid(a: i16, exponent: i32) -> u32 {
 /// `out = silu(a) * b`. Returns the exponent of `out`, which then is packed by [`pack16`](crate::pack::pack16).
 ///
 /// `c = shift_round(a * sigmoid(a), 14)` is at most 65278 in size, `out = c * b` exactly, below 2^31. Exponent `exponent_a + exponent_b - 1`.
-/// Error of `silu(a)`: 2^-14 of `a`'s size and one unit of 2^-1 of its mantissa.
+/// Error of `silu(a)`: 2^-13 of `a` and a quarter of its mantissa's unit.
 ///
 /// # Panics
 /// If the lengths differ.

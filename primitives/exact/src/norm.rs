@@ -29,7 +29,8 @@ pub fn pre_shift(h: &[i32]) -> i32 {
 /// `out = shift_round(shift_round(x * gain, 15) * inverse, 31)`, exponent `half - 16 - gain_exponent`.
 ///
 /// Bounds: `|x| <= 2^22`, `sum <= 2^62 + 2^62`, `|x * gain| < 2^45`, the next product at most 2^61, `|out| <= 2^30`.
-/// Error: 2^-22 relative by the pre-shift of the row's largest, 2^-30 relative by the root, 1 unit of the result by rounding.
+/// Error: 1 unit of the result by rounding, 2^-28 of it by the root; if there is a pre-shift, also 2^-20 of what the row's largest would be
+/// under this element's gain.
 ///
 /// # Panics
 /// If the lengths differ.
