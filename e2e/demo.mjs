@@ -7,7 +7,7 @@ import { startNode } from './harness/node.mjs';
 import { stopAll } from './harness/process.mjs';
 import { followEvents, tell } from './harness/story.mjs';
 import { HarnessError, say, waitFor } from './harness/wait.mjs';
-import { startWorkers } from './harness/worker.mjs';
+import { startWorkers, wgpuAdapter } from './harness/worker.mjs';
 
 const QUESTION = 'What is the capital of France?';
 const EXPECTED = 'The capital of France is Paris.';
@@ -33,7 +33,7 @@ async function demo() {
 
   say('starting worker A (wgpu) and worker B (cpu)');
   const workers = await startWorkers(api, [
-    { name: 'A', number: 1, node: node.url, backend: 'wgpu' },
+    { name: 'A', number: 1, node: node.url, backend: 'wgpu', adapter: await wgpuAdapter() },
     { name: 'B', number: 2, node: node.url, backend: 'cpu' },
   ]);
   for (const { name, backend, operator } of workers) say(`worker ${name} (${backend}) is registered: operator ${operator.address}`);

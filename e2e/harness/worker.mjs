@@ -3,7 +3,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { devKey } from './chain.mjs';
-import { Process, temporaryFolder } from './process.mjs';
+import { Process, run, temporaryFolder } from './process.mjs';
 import { modelArtifact, workerBinary } from './settings.mjs';
 import { waitFor } from './wait.mjs';
 
@@ -13,10 +13,10 @@ const REGISTER_SECONDS = 120;
 /** A worker: its identity and settings, whether it runs or not. */
 export class Worker {
   /**
-   * @param {{ name: string, number: number, node: string, backend?: string, artifact?: string, trustArtifact?: boolean }} options
+   * @param {{ name: string, number: number, node: string, backend?: string, adapter?: string, artifact?: string, trustArtifact?: boolean }} options
    *   `number` chooses the operator `//Worker{number}`
    */
-  static async create({ name, number, node, backend = 'cpu', artifact = modelArtifact(), trustArtifact = false }) {
+  static async create({ name, number, node, backend = 'cpu', adapter, artifact = modelArtifact(), trustArtifact = false }) {
     const worker = new Worker();
     Object.assign(worker, { name, backend, folder: temporaryFolder(`worker-${name}`) });
     const operatorUri = `//Worker${number}`;
@@ -30,6 +30,7 @@ export class Worker {
       'operator-key': 'operator.key',
       model: [artifact],
       backend,
+      ...(adapter && { adapter }),
       'data-dir': 'data',
       'trust-artifact': trustArtifact,
     };
@@ -70,4 +71,13 @@ export async function startWorkers(api, options) {
   workers.forEach((worker) => worker.start());
   await Promise.all(workers.map((worker) => worker.registered(api)));
   return workers;
+}
+
+/** Number of the adapter to test wgpu on: a real GPU if there is one, else llvmpipe, the faster of the software renderers. */
+export async function wgpuAdapter() {
+  const { output } = await run(workerBinary(), ['adapters']);
+  const adapters = output.split('\n').filter((line) => /^\d+ /.test(line));
+  const best = adapters.find((line) => !line.includes('Software')) ?? adapters.find((line) => line.includes('llvmpipe')) ?? adapters[0];
+  if (!best) throw new Error(`wgpu finds no adapter. On Debian, 'apt-get install mesa-vulkan-drivers' gives one without a GPU.\n${output}`);
+  return best.split(' ')[0];
 }

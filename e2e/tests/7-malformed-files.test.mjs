@@ -29,7 +29,7 @@ function written(name, bytes) {
 test('a GGUF file whose header lies is refused by the import, which leaves nothing behind', { timeout }, async () => {
   const file = written('lying.gguf', lyingGguf());
   const out = join(folder, 'out.ergon');
-  await refuses(['model', 'import', file, '--out', out], file, /tensor/);
+  await refuses(['model', 'import', file, '--out', out], file, /is malformed: 2305843009213693952 entries are announced, but only \d+ bytes are left/);
   assert.ok(!existsSync(out));
 });
 
@@ -37,15 +37,15 @@ test('an artifact that was cut off is refused', { timeout }, async () => {
   const file = join(folder, 'cut.ergon');
   copyFileSync(modelArtifact(), file);
   truncateSync(file, 1_000_000);
-  await refuses(['model', 'info', file], file, /end|length|offset|truncated|incomplete|header/i);
+  await refuses(['model', 'info', file], file, /no valid safetensors file \(.*file not fully covered\)/);
 });
 
 test('an artifact whose header claims more than the file is refused', { timeout }, async () => {
   const file = written('lying.ergon', Buffer.alloc(64, 0xff));
-  await refuses(['model', 'info', file], file, /header/i);
+  await refuses(['model', 'info', file], file, /no valid safetensors file \(header too large\)/);
 });
 
 test('a file that is no artifact is refused', { timeout }, async () => {
   const file = written('text.ergon', 'not a model\n');
-  await refuses(['model', 'info', file], file, /header|safetensors|artifact/i);
+  await refuses(['model', 'info', file], file, /no valid safetensors file/);
 });
