@@ -57,6 +57,9 @@ fn an_operator_may_be_its_own_hot_key() {
         assert_eq!(Workers::operator_of(&1), Some(1));
         assert_ok!(Workers::drain(signed(1)));
         assert_ok!(Workers::resume(signed(1)));
+        register([2]);
+        assert_ok!(Workers::add_hot_key(signed(2), 2));
+        assert_eq!(Workers::operator_of(&2), Some(2));
     });
 }
 
