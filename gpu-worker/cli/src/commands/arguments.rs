@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Arguments that several subcommands share.
+use crate::worker::{
+    compute,
+    config::{BackendChoice, LogFormat},
+    logging,
+};
+use clap::Args;
+use ergon_engine::{
+    artifact::{Artifact, Verify},
+    Backend, Model,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::{path::PathBuf, sync::Arc};
+
+/// Which model to load.
+#[derive(Args, Debug)]
+pub struct ModelArguments {
+    /// Model artifact, as `ergon-worker model import` writes it.
+    #[arg(long, value_name = "FILE", env = "ERGON_MODEL")]
+    model: PathBuf,
+    /// Skip hashing the artifact: start faster with a file that was checked before.
+    #[arg(long)]
+    trust_artifact: bool,
+}
+
+impl ModelArguments {
+    /// Loads the model.
+    pub fn load(&self) -> anyhow::Result<Arc<Model>> {
+        let verify = if self.trust_artifact {
+            Verify::Skip
+        } else {
+            Verify::Full
+        };
+        Ok(Arc::new(Artifact::load(&self.model, verify)?))
+    }
+}
+
+/// What computes.
+#[derive(Args, Debug)]
+pub struct BackendArguments {
+    /// What computes. `auto` takes a GPU if there is one, the CPU otherwise; all give the same bits.
+    #[arg(long, default_value = "auto")]
+    backend: BackendChoice,
+    /// Adapter for wgpu: its number or a part of its name, as `ergon-worker adapters` shows them.
+    #[arg(long, value_name = "NAME")]
+    adapter: Option<String>,
+}
+
+impl BackendArguments {
+    /// Opens the backend.
+    pub fn open(&self, model: Arc<Model>) -> anyhow::Result<Box<dyn Backend>> {
+        logging::init(LogFormat::Text);
+        compute::open(model, self.backend, self.adapter.as_deref())
+    }
+}
+
+/// Progress bar on standard error; nothing where that is no terminal.
+pub fn progress_bar(total: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {elapsed} + {eta}  {wide_msg}");
+    ProgressBar::new(total).with_style(style.expect("the template is valid"))
+}
