@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Whole generations of small random models: every backend and adapter gives the bits of `ergon_exact`, however a sequence is cut.
-mod support;
 
 use ergon_engine::{
     backend::{Backend, Error, Position},
     cpu::CpuBackend,
-    gpu::WgpuBackend,
+    gpu::{testing::vulkan_adapters, WgpuBackend},
     testing::{model, reference, Random, DIMENSIONS},
 };
 use ergon_primitives::manifest::Dimensions;
@@ -39,7 +38,7 @@ fn outputs(backend: &dyn Backend, tokens: &[u32], cuts: &[usize]) -> Vec<Positio
 fn backends(dimensions: Dimensions, tied: bool) -> Vec<Box<dyn Backend>> {
     let model = Arc::new(model(dimensions, tied, 7));
     let mut backends: Vec<Box<dyn Backend>> = vec![Box::new(CpuBackend::new(model.clone()))];
-    for adapter in support::vulkan_adapters() {
+    for adapter in vulkan_adapters() {
         backends.push(Box::new(WgpuBackend::new(model.clone(), &adapter).unwrap()));
     }
     backends

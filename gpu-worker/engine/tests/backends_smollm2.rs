@@ -2,13 +2,12 @@
 //! A whole generation of the real model: prefill of 64 tokens and 32 decoded ones have the same bits on the CPU and on every Vulkan adapter,
 //! however the prompt is cut.
 mod common;
-mod support;
 
 use ergon_engine::{
     artifact::{Artifact, Verify},
     backend::{Backend, Position},
     cpu::CpuBackend,
-    gpu::WgpuBackend,
+    gpu::{testing::vulkan_adapters, WgpuBackend},
     tokenizer::Tokenizer,
     Model,
 };
@@ -51,17 +50,28 @@ fn a_generation_of_the_real_model_has_the_same_bits_on_every_backend() {
         return;
     };
     let model: Arc<Model> = Arc::new(Artifact::load(&path, Verify::Skip).unwrap());
-    let mut prompt = Tokenizer::from_json(model.tokenizer.as_bytes()).unwrap().encode(TEXT).unwrap();
+    let mut prompt = Tokenizer::from_json(model.tokenizer.as_bytes())
+        .unwrap()
+        .encode(TEXT)
+        .unwrap();
     prompt.truncate(PROMPT);
     let cpu = CpuBackend::new(model.clone());
     let expected = generate(&cpu, &prompt, &[PROMPT]);
     assert_eq!((expected.0.len(), expected.1.len()), (1 + DECODED, PROMPT + DECODED));
-    assert!(expected == generate(&cpu, &prompt, &[1, 30, 33]), "{} differs", cpu.name());
-    for adapter in support::vulkan_adapters() {
+    assert!(
+        expected == generate(&cpu, &prompt, &[1, 30, 33]),
+        "{} differs",
+        cpu.name()
+    );
+    for adapter in vulkan_adapters() {
         let backend = WgpuBackend::new(model.clone(), &adapter).unwrap();
         for cuts in [&[PROMPT][..], &[3, 40, 1, 20]] {
             let found = generate(&backend, &prompt, cuts);
-            assert!(found == expected, "{} differs with the prompt cut at {cuts:?}", backend.name());
+            assert!(
+                found == expected,
+                "{} differs with the prompt cut at {cuts:?}",
+                backend.name()
+            );
         }
     }
 }

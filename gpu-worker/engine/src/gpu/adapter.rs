@@ -11,6 +11,7 @@ const ADDED_DRIVERS: &str = "VK_ADD_DRIVER_FILES";
 
 /// Adds SwiftShader to what the Vulkan loader finds, if it is installed and nothing else was asked for by `VK_ADD_DRIVER_FILES`.
 ///
+/// It also turns off Mesa's layer that asks a desktop which GPU it draws with where there is no desktop, since that complains on stderr.
 /// Together with Mesa's llvmpipe a machine without a GPU then has two independent adapters. Call it first in the program: it sets an
 /// environment variable, which other threads must not read meanwhile, and has no effect once [`adapters`] was called.
 pub fn include_software_adapters() {
@@ -18,6 +19,9 @@ pub fn include_software_adapters() {
     ONCE.call_once(|| {
         if std::env::var_os(ADDED_DRIVERS).is_none() && Path::new(SWIFTSHADER).exists() {
             std::env::set_var(ADDED_DRIVERS, SWIFTSHADER);
+        }
+        if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+            std::env::set_var("NODEVICE_SELECT", "1");
         }
     });
 }

@@ -37,6 +37,7 @@ mod device;
 mod kernels;
 mod plan;
 mod sequence;
+pub mod testing;
 #[cfg(test)]
 mod tests;
 mod weights;

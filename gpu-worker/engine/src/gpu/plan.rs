@@ -101,6 +101,15 @@ pub(super) struct Rows {
 }
 
 impl Rows {
+    /// Bytes of the widest row of all buffers.
+    pub(super) fn widest(core: &Core, capacity: u64) -> u64 {
+        let d = core.model.dimensions();
+        let [hidden, inner, heads, kv, dim] =
+            [d.hidden, d.feed_forward, d.heads, d.kv_heads, d.head_dim].map(u64::from);
+        let counts = [hidden, 2 * inner, (heads + 2 * kv) * dim, heads * capacity];
+        counts.into_iter().fold(0, u64::max) * 4
+    }
+
     pub(super) fn new(core: &Core, rows: u64, capacity: u64) -> Result<Self, GpuError> {
         let d = core.model.dimensions();
         let [hidden, inner, heads, kv, dim] =

@@ -34,9 +34,7 @@ impl WgpuSequence {
         device.guard("a sequence", || {
             // No buffer may be empty.
             let positions = capacity.max(1) as u64;
-            let scores_a_row = u64::from(core.model.dimensions().heads) * positions * 4;
-            // At least a tile; a buffer that is too large even then is refused where it is made.
-            let most_rows = (device.max_binding / scores_a_row / 4 * 4).clamp(4, MOST_ROWS);
+            let most_rows = rows_that_fit(&core, Rows::widest(&core, positions), MOST_ROWS);
             let rows = Rows::new(&core, most_rows, positions)?;
             let layers = 0..core.weights.layers.len();
             let layers = layers.map(|index| Ok(rows.layer(&core, index, &Cache::new(&core, positions)?)));
@@ -73,8 +71,8 @@ impl WgpuSequence {
             device.queue.submit([encoder.finish()]);
         }
         let mut positions = Vec::with_capacity(wanted.len());
-        for first in wanted.clone().step_by(MOST_OUTPUTS as usize) {
-            let rows = first..wanted.end.min(first + MOST_OUTPUTS as usize);
+        for first in wanted.clone().step_by(self.outputs.most_rows) {
+            let rows = first..wanted.end.min(first + self.outputs.most_rows);
             positions.extend(self.outputs.compute(&self.core, &self.rows.residual, rows)?);
         }
         if wanted.is_empty() {
@@ -122,6 +120,12 @@ fn encode<'a>(encoder: &mut CommandEncoder, launches: impl IntoIterator<Item = &
     }
 }
 
+/// Rows of `bytes` that a binding has room for: at most `most`, a multiple of 4 as both. At least a tile of 4; a buffer that is too large even
+/// then is refused where it is made.
+fn rows_that_fit(core: &Core, bytes: u64, most: u64) -> u64 {
+    (core.device.max_binding / bytes / 4 * 4).clamp(4, most)
+}
+
 /// Multiply-accumulates of a token in one layer.
 fn layer_macs(d: &Dimensions) -> u64 {
     let [hidden, inner, heads, kv, dim] = [d.hidden, d.feed_forward, d.heads, d.kv_heads, d.head_dim].map(u64::from);
@@ -130,6 +134,7 @@ fn layer_macs(d: &Dimensions) -> u64 {
 
 /// The end of a pass: final norm and logits, for a few rows at a time, and their way to the host.
 struct Outputs {
+    most_rows: usize,
     residual: Buffer,
     hidden: Packed,
     logits: Buffer,
@@ -142,14 +147,16 @@ impl Outputs {
     fn new(core: &Core) -> Result<Self, GpuError> {
         let d = core.model.dimensions();
         let device = &core.device;
-        let residual = device.storage("residual rows of outputs", MOST_OUTPUTS * u64::from(d.hidden) * 4)?;
-        let hidden = Packed::new(core, MOST_OUTPUTS, d.hidden)?;
-        let logits = device.storage("logits", MOST_OUTPUTS * u64::from(d.vocabulary) * 4)?;
+        let most_rows = rows_that_fit(core, u64::from(d.vocabulary.max(d.hidden)) * 4, MOST_OUTPUTS);
+        let residual = device.storage("residual rows of outputs", most_rows * u64::from(d.hidden) * 4)?;
+        let hidden = Packed::new(core, most_rows, d.hidden)?;
+        let logits = device.storage("logits", most_rows * u64::from(d.vocabulary) * 4)?;
         let step = device.uniform("step of outputs", &[0u32; 3]);
         let mut launches = vec![norm(core, &residual, &core.weights.final_norm, &hidden)];
         launches.extend(matrix(core, core.weights.output(), &hidden, &logits, &step));
-        let bytes = MOST_OUTPUTS * (4 + hidden.bytes + u64::from(d.vocabulary) * 4);
+        let bytes = most_rows * (4 + hidden.bytes + u64::from(d.vocabulary) * 4);
         Ok(Self {
+            most_rows: most_rows as usize,
             readback: device.readback(bytes),
             residual,
             hidden,
@@ -159,7 +166,7 @@ impl Outputs {
         })
     }
 
-    /// Outputs of these rows of the residual stream, at most [`MOST_OUTPUTS`].
+    /// Outputs of these rows of the residual stream, at most `most_rows`.
     fn compute(&self, core: &Core, residual: &Buffer, rows: Range<usize>) -> Result<Vec<Position>, GpuError> {
         let d = core.model.dimensions();
         let count = rows.len() as u64;

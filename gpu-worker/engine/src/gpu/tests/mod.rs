@@ -1,2 +1,199 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Every operator against `ergon_exact`, on every adapter of this machine.
+//! Every operator against `ergon_exact`, on random and extreme inputs, on every Vulkan adapter of this machine.
+//!
+//! Each runs with the workgroups of a software adapter and with those of a GPU, on sizes that kernels like and on sizes that they don't.
+mod attention;
+mod failures;
+mod matrices;
+mod rows;
+
+use super::{
+    device::Device,
+    kernels::{Kernel, Kernels},
+    sequence::{join_planes, words},
+    testing::vulkan_adapters,
+    weights, Kind,
+};
+use crate::testing::Random;
+use ergon_primitives::manifest::Dimensions;
+use wgpu::Buffer;
+
+/// Mantissa and shift of the attention scores; those of a head of 64.
+const SCALE: (i32, i32) = (774_541_002, 32);
+
+const SHAPES: [Dimensions; 2] = [
+    Dimensions {
+        layers: 1,
+        hidden: 576,
+        feed_forward: 1536,
+        heads: 9,
+        kv_heads: 3,
+        head_dim: 64,
+        vocabulary: 128,
+        context: 512,
+    },
+    Dimensions {
+        layers: 1,
+        hidden: 36,
+        feed_forward: 52,
+        heads: 6,
+        kv_heads: 3,
+        head_dim: 12,
+        vocabulary: 76,
+        context: 512,
+    },
+];
+
+/// An open device with the kernels of one shape.
+struct Rig {
+    device: Device,
+    kernels: Kernels,
+    d: Dimensions,
+}
+
+/// Vulkan devices, opened.
+fn devices() -> Vec<Device> {
+    let adapters = vulkan_adapters();
+    adapters.iter().map(|adapter| Device::open(adapter).unwrap()).collect()
+}
+
+/// Runs a check on every adapter, shape and kind of workgroups.
+fn on_every_adapter(check: impl Fn(&mut Rig)) {
+    for shape in SHAPES {
+        for kind in [Kind::Software, Kind::Discrete] {
+            for mut device in devices() {
+                device.kind = kind;
+                let kernels = Kernels::new(&device, &shape, SCALE).unwrap();
+                let mut rig = Rig {
+                    device,
+                    kernels,
+                    d: shape,
+                };
+                check(&mut rig);
+            }
+        }
+    }
+}
+
+impl Rig {
+    fn upload<T: bytemuck::NoUninit>(&self, data: &[T]) -> Buffer {
+        self.device.upload("test", data).unwrap()
+    }
+
+    fn uniform<T: bytemuck::NoUninit>(&self, data: &[T]) -> Buffer {
+        self.device.uniform("test", data)
+    }
+
+    /// Room for this many `i32`, filled with what no kernel should leave.
+    fn room(&self, count: usize) -> Buffer {
+        self.upload(&vec![0x5a5a_5a5a; count])
+    }
+
+    fn tables(&self) -> Buffer {
+        weights::tables(&self.device, &[1; 32])
+    }
+
+    fn run(&self, kernel: &Kernel, buffers: &[&Buffer], (x, y): (u32, u32)) {
+        self.device
+            .guard("test", || {
+                let bindings = kernel.bind(&self.device, buffers);
+                let mut encoder = self.device.device.create_command_encoder(&Default::default());
+                let mut pass = encoder.begin_compute_pass(&Default::default());
+                pass.set_pipeline(&kernel.pipeline);
+                pass.set_bind_group(0, &bindings, &[]);
+                pass.dispatch_workgroups(x, y, 1);
+                drop(pass);
+                self.device.queue.submit([encoder.finish()]);
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    fn read(&self, buffer: &Buffer) -> Vec<u8> {
+        let target = self.device.readback(buffer.size());
+        let mut encoder = self.device.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(buffer, 0, &target, 0, buffer.size());
+        self.device.queue.submit([encoder.finish()]);
+        self.device.read(&target, buffer.size()).unwrap()
+    }
+
+    fn read_i32(&self, buffer: &Buffer) -> Vec<i32> {
+        words(&self.read(buffer)).collect()
+    }
+
+    /// Rows of `width` int16 mantissas from their byte planes; what fills a row up must be 0.
+    fn read_rows(&self, buffer: &Buffer, width: usize) -> Vec<Vec<i16>> {
+        let padded = width.next_multiple_of(16);
+        let bytes = self.read(buffer);
+        let rows = bytes.chunks(2 * padded).map(|planes| join_planes(planes, padded));
+        rows.map(|mut row| {
+            assert!(row.split_off(width).iter().all(|mantissa| *mantissa == 0));
+            row
+        })
+        .collect()
+    }
+}
+
+/// Byte planes of rows of mantissas, each plane filled up to `padded` bytes.
+fn planes(rows: &[Vec<i16>], padded: usize) -> Vec<i8> {
+    let mut bytes = Vec::new();
+    for row in rows {
+        for plane in 0..2 {
+            let split = row.iter().map(|mantissa| ergon_exact::linear::planes(*mantissa));
+            let start = bytes.len();
+            bytes.extend(split.map(|(high, low)| if plane == 0 { high } else { low }));
+            bytes.resize(start + padded, 0);
+        }
+    }
+    bytes
+}
+
+/// Rows of `i32`: of every magnitude, all 0, and with the extremes of the type.
+fn extreme_rows(random: &mut Random, width: usize) -> Vec<Vec<i32>> {
+    let mut rows: Vec<Vec<i32>> = [0, 1, 5, 11, 17, 22, 26, 30]
+        .iter()
+        .map(|less| (0..width).map(|_| random.next() as i32 >> less).collect())
+        .collect();
+    rows.push(vec![0; width]);
+    rows.push(vec![i32::MIN; width]);
+    rows.push(vec![i32::MAX; width]);
+    for (place, value) in [(0, i32::MIN), (width - 1, i32::MAX), (width / 2, 1), (1, -1)] {
+        let mut row = vec![0; width];
+        row[place] = value;
+        rows.push(row);
+    }
+    // Largest sizes around the steps of packing: 32639, 127 and their doubles.
+    for top in [
+        32639,
+        32640,
+        32767,
+        65278,
+        65279,
+        65280,
+        127,
+        128,
+        254,
+        255,
+        256,
+        (1 << 22) + 1,
+    ] {
+        rows.push((0..width).map(|i| [top, -top, top - 1, 1][i % 4]).collect());
+    }
+    rows
+}
+
+/// One of the `i16` that a packed row can hold, the largest ones often.
+fn mantissa(random: &mut Random) -> i16 {
+    match random.next() % 8 {
+        0 => 32639,
+        1 => -32639,
+        2 => 0,
+        _ => ((random.next() % 65279) as i32 - 32639) as i16,
+    }
+}
+
+fn pack16(row: &[i32]) -> (Vec<i16>, i32) {
+    let mut out = vec![0; row.len()];
+    let shift = ergon_exact::pack::pack16(row, &mut out);
+    (out, shift)
+}

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Operators on rows: norm, gate, residual, heads.
+use super::{extreme_rows, on_every_adapter, pack16, Rig};
+use crate::{gpu::weights, testing::Random};
+use ergon_exact::{attention, gate, norm, pack, residual, rope};
+
+/// Exponents that rows may have, and some that saturate.
+fn exponents(random: &mut Random, count: usize, most: i32) -> Vec<i32> {
+    (0..count)
+        .map(|_| (random.next() % (2 * most as u64 + 1)) as i32 - most)
+        .collect()
+}
+
+fn check_norm(rig: &Rig, random: &mut Random, epsilon: &[u64; 32]) {
+    let width = rig.d.hidden as usize;
+    let rows = extreme_rows(random, width);
+    let most = (1 << 23) - 1;
+    let gain: Vec<i32> = (0..width)
+        .map(|i| [most, -most, 0, random.next() as i32 >> 9][i % 4])
+        .collect();
+    let padded = width.next_multiple_of(16);
+    let out = (rig.room(rows.len() * padded / 2), rig.room(rows.len()));
+    let buffers = [
+        &rig.upload(&rows.concat()),
+        &rig.upload(&gain),
+        &out.0,
+        &out.1,
+        &rig.uniform(&[-17]),
+        &weights::tables(&rig.device, epsilon),
+    ];
+    rig.run(&rig.kernels.rms_norm, &buffers, (rows.len() as u32, 1));
+    let (found, exponents) = (rig.read_rows(&out.0, width), rig.read_i32(&out.1));
+    for (i, row) in rows.iter().enumerate() {
+        let mut expected = vec![0; width];
+        let exponent = norm::rms_norm(row, &gain, -17, epsilon, &mut expected);
+        let (expected, shift) = pack16(&expected);
+        let name = &rig.device.name;
+        assert_eq!(
+            (exponents[i], &found[i]),
+            (exponent + shift, &expected),
+            "{name}, row {i}"
+        );
+    }
+}
+
+#[test]
+fn rms_norm_equals_exact() {
+    on_every_adapter(|rig| {
+        let random = &mut Random::new(1);
+        check_norm(rig, random, &[1; 32]);
+        check_norm(rig, random, &[(1 << 62) - 1; 32]);
+        check_norm(rig, random, &std::array::from_fn(|i| (1 << 40) >> i));
+    });
+}
+
+#[test]
+fn gate_equals_exact() {
+    on_every_adapter(|rig| {
+        let random = &mut Random::new(2);
+        let width = rig.d.feed_forward as usize;
+        let (a, mut b) = (extreme_rows(random, width), extreme_rows(random, width));
+        b.rotate_left(5);
+        let x_exponents = exponents(random, a.len(), 60);
+        let y: Vec<i32> = a.iter().zip(&b).flat_map(|(a, b)| [a, b]).flatten().copied().collect();
+        let padded = width.next_multiple_of(16);
+        let out = (rig.room(a.len() * padded / 2), rig.room(a.len()));
+        let buffers = [
+            &rig.upload(&y),
+            &rig.upload(&x_exponents),
+            &out.0,
+            &out.1,
+            &rig.uniform(&[-9, 4]),
+            &rig.tables(),
+        ];
+        rig.run(&rig.kernels.gate, &buffers, (a.len() as u32, 1));
+        let (found, found_exponents) = (rig.read_rows(&out.0, width), rig.read_i32(&out.1));
+        for i in 0..a.len() {
+            let ((a, a_shift), (b, b_shift)) = (pack16(&a[i]), pack16(&b[i]));
+            let mut products = vec![0; width];
+            let (a_exponent, b_exponent) = (x_exponents[i] - 9 + a_shift, x_exponents[i] + 4 + b_shift);
+            let exponent = gate::gate(&a, a_exponent, &b, b_exponent, &mut products);
+            let (expected, shift) = pack16(&products);
+            let name = &rig.device.name;
+            assert_eq!(
+                (found_exponents[i], &found[i]),
+                (exponent + shift, &expected),
+                "{name}, row {i}"
+            );
+        }
+    });
+}
+
+#[test]
+fn residual_equals_exact() {
+    on_every_adapter(|rig| {
+        let random = &mut Random::new(3);
+        let width = rig.d.hidden as usize;
+        let (y, mut h) = (extreme_rows(random, width), extreme_rows(random, width));
+        h.rotate_left(7);
+        for most in [12, 40, 100] {
+            let x_exponents = exponents(random, y.len(), most);
+            let buffer = rig.upload(&h.concat());
+            let buffers = [
+                &rig.upload(&y.concat()),
+                &rig.upload(&x_exponents),
+                &buffer,
+                &rig.uniform(&[-7]),
+            ];
+            let groups = (rig.d.hidden / 4).div_ceil(rig.kernels.row_width);
+            rig.run(&rig.kernels.residual, &buffers, (groups, y.len() as u32));
+            let mut expected = h.clone();
+            for ((h, y), exponent) in expected.iter_mut().zip(&y).zip(&x_exponents) {
+                residual::add(h, y, exponent - 7);
+            }
+            assert_eq!(rig.read_i32(&buffer), expected.concat(), "{}", rig.device.name);
+        }
+    });
+}
+
+#[test]
+fn join_heads_equals_exact() {
+    on_every_adapter(|rig| {
+        let random = &mut Random::new(4);
+        let (heads, width) = (rig.d.heads as usize, (rig.d.heads * rig.d.head_dim) as usize);
+        let rows = extreme_rows(random, width);
+        let padded = width.next_multiple_of(16);
+        for most in [0, 3, 40, 500] {
+            let head_exponents = exponents(random, rows.len() * heads, most);
+            let out = (rig.room(rows.len() * padded / 2), rig.room(rows.len()));
+            let buffers = [
+                &rig.upload(&rows.concat()),
+                &rig.upload(&head_exponents),
+                &out.0,
+                &out.1,
+            ];
+            rig.run(&rig.kernels.join_heads, &buffers, (rows.len() as u32, 1));
+            let (found, found_exponents) = (rig.read_rows(&out.0, width), rig.read_i32(&out.1));
+            for (i, (row, exponents)) in rows.iter().zip(head_exponents.chunks(heads)).enumerate() {
+                let mut row = row.clone();
+                let exponent = attention::join_heads(&mut row, exponents);
+                let (expected, shift) = pack16(&row);
+                let name = &rig.device.name;
+                assert_eq!(
+                    (found_exponents[i], &found[i]),
+                    (exponent + shift, &expected),
+                    "{name}, row {i}"
+                );
+            }
+        }
+    });
+}
+
+/// What `heads` must give for a query or a key before its last packing.
+fn rotated(head: &[i32], turns: &[[i16; 2]]) -> (Vec<i32>, i32) {
+    let (packed, shift) = pack16(head);
+    let (cos, sin): (Vec<i16>, Vec<i16>) = turns.iter().map(|turn| (turn[0], turn[1])).unzip();
+    let mut out = vec![0; head.len()];
+    rope::rotate(&packed, &cos, &sin, &mut out);
+    (out, shift + rope::ROTATE_EXPONENT)
+}
+
+fn pack8(row: &[i32]) -> (Vec<i8>, i32) {
+    let mut out = vec![0; row.len()];
+    let shift = pack::pack8(row, &mut out);
+    (out, shift)
+}
+
+#[test]
+fn heads_equal_exact() {
+    on_every_adapter(|rig| {
+        let random = &mut Random::new(5);
+        let [heads, kv, dim] = [rig.d.heads, rig.d.kv_heads, rig.d.head_dim].map(|size| size as usize);
+        let all = heads + 2 * kv;
+        // Every head of every token has another kind of row.
+        let kinds = extreme_rows(random, dim);
+        let tokens = 2 * kinds.len();
+        let (position, capacity) = (3, tokens + 5);
+        let y: Vec<&Vec<i32>> = (0..tokens * all)
+            .map(|i| &kinds[(i * 7 + i / all) % kinds.len()])
+            .collect();
+        let x_exponents = exponents(random, tokens, 50);
+        let turns: Vec<[i16; 2]> = (0..capacity * dim / 2)
+            .map(|i| match i % 5 {
+                0 => [1 << 14, 1 << 14],
+                1 => [-1 << 14, 1 << 14],
+                _ => [random.next() as i16 / 2, random.next() as i16 / 2],
+            })
+            .collect();
+        let queries = (rig.room(tokens * heads * dim / 2), rig.room(tokens * heads));
+        let caches = [kv * capacity * dim / 4, kv * capacity * dim / 4, 2 * kv * capacity].map(|count| rig.room(count));
+        let buffers = [
+            &rig.upload(&y.iter().flat_map(|row| row.iter().copied()).collect::<Vec<_>>()),
+            &rig.upload(&x_exponents),
+            &rig.upload(&turns),
+            &queries.0,
+            &queries.1,
+            &caches[0],
+            &caches[1],
+            &caches[2],
+            &rig.uniform(&[-3, 5, 11]),
+            &rig.uniform(&[tokens as u32, position as u32, capacity as u32]),
+        ];
+        rig.run(&rig.kernels.heads, &buffers, (all as u32, tokens as u32));
+
+        let planes = rig.read(&queries.0);
+        let found_queries: Vec<_> = planes
+            .chunks(2 * dim)
+            .map(|planes| crate::gpu::sequence::join_planes(planes, dim))
+            .collect();
+        let query_exponents = rig.read_i32(&queries.1);
+        let (keys, values, kv_exponents) = (rig.read(&caches[0]), rig.read(&caches[1]), rig.read_i32(&caches[2]));
+        let name = &rig.device.name;
+        for token in 0..tokens {
+            let turns = &turns[(position + token) * dim / 2..][..dim / 2];
+            for head in 0..all {
+                let row = y[token * all + head];
+                if head < heads {
+                    let (row, exponent) = rotated(row, turns);
+                    let (expected, shift) = pack16(&row);
+                    let at = token * heads + head;
+                    assert_eq!(found_queries[at], expected, "{name}: query {token} {head}");
+                    assert_eq!(query_exponents[at], x_exponents[token] - 3 + exponent + shift);
+                    continue;
+                }
+                let is_key = head < heads + kv;
+                let at = (head - heads - if is_key { 0 } else { kv }) * capacity + position + token;
+                let (row, exponent) = match is_key {
+                    true => rotated(row, turns),
+                    false => (row.clone(), 0),
+                };
+                let (expected, shift) = pack8(&row);
+                let (cache, constant, at_exponent) = match is_key {
+                    true => (&keys, 5, at),
+                    false => (&values, 11, kv * capacity + at),
+                };
+                let found: &[i8] = bytemuck::cast_slice(&cache[at * dim..][..dim]);
+                assert_eq!(found, expected, "{name}: token {token}, head {head}");
+                assert_eq!(
+                    kv_exponents[at_exponent],
+                    x_exponents[token] + constant + exponent + shift
+                );
+            }
+        }
+    });
+}
