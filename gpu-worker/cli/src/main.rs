@@ -19,7 +19,7 @@ Examples:
 
 /// GPU worker of Ergon: exact inference on any GPU or CPU, the same bits everywhere.
 #[derive(Debug, Parser)]
-#[command(name = "ergon-worker", version, after_help = EXAMPLES, max_term_width = 120)]
+#[command(name = "ergon-worker", version, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

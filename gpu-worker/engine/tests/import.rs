@@ -195,6 +195,30 @@ fn headers_that_lie_about_counts_and_sizes_are_refused() {
 }
 
 #[test]
+fn safetensors_headers_that_lie_are_refused() {
+    let folder = folder(&Tiny::new(1), Dtype::F32, |v| v.to_le_bytes().to_vec(), 1);
+    let path = folder.path().join("model.safetensors");
+    let honest = fs::read(&path).unwrap();
+    let refused = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        let error = refusal(folder.path());
+        assert!(error.contains("model.safetensors is malformed"), "{error}");
+    };
+    for length in [u64::MAX, 1 << 40, honest.len() as u64, 0] {
+        refused(&[&length.to_le_bytes(), &honest[8..]].concat());
+    }
+    refused(&honest[..honest.len() - 4]);
+    for offsets in ["[0, 18446744073709551615]", "[8, 12]", "[4, 0]", "[0, 1099511627776]"] {
+        let header =
+            format!(r#"{{"model.norm.weight": {{"dtype": "F32", "shape": [64], "data_offsets": {offsets}}}}}"#);
+        refused(&[&(header.len() as u64).to_le_bytes(), header.as_bytes(), &[0; 256]].concat());
+    }
+    let header =
+        r#"{"model.norm.weight": {"dtype": "F32", "shape": [4294967296, 4294967296], "data_offsets": [0, 0]}}"#;
+    refused(&[&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat());
+}
+
+#[test]
 fn what_is_not_supported_is_refused_by_name() {
     let with = |key: &str, entry: Entry| {
         let tiny = Tiny::new(1);
