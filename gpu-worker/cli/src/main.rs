@@ -62,7 +62,11 @@ fn one_line(error: &anyhow::Error) -> String {
     for cause in error.chain() {
         let cause = cause.to_string().replace('\n', " ");
         if !line.contains(&cause) {
-            line = if line.is_empty() { cause } else { format!("{line}: {cause}") };
+            line = if line.is_empty() {
+                cause
+            } else {
+                format!("{line}: {cause}")
+            };
         }
     }
     line
@@ -80,7 +84,9 @@ mod tests {
 
     #[test]
     fn an_error_is_one_line_that_says_nothing_twice() {
-        let error = anyhow::anyhow!("no such\nfile").context("a.gguf can't be read: no such file").context("model");
+        let error = anyhow::anyhow!("no such\nfile")
+            .context("a.gguf can't be read: no such file")
+            .context("model");
         assert_eq!(one_line(&error), "model: a.gguf can't be read: no such file");
     }
 }
