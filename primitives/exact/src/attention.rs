@@ -38,6 +38,7 @@ pub fn dot(query: &[i16], key: &[i8]) -> i32 {
 /// Score of a position in the log2 domain, Q16: `dot * 2^exponent * scale`, rounded, at most 2^30 in size.
 ///
 /// `exponent` is that of the query plus that of the key.
+#[inline]
 pub fn score(dot: i32, exponent: i32, scale: Scale) -> i32 {
     let shift = (scale.shift - 16).saturating_sub(exponent);
     mul_shift(dot, scale.mantissa, shift).clamp(-MOST, MOST)

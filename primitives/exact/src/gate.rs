@@ -12,6 +12,7 @@ const MOST: i32 = 1 << 30;
 ///
 /// With `p = 2^-(|a| * log2(e))` in Q16 it is `2^31 / (65536 + p)`, for negative `a` `(p << 15) / (65536 + p)`, both rounded down.
 /// Error: less than 2 units of Q15.
+#[inline]
 pub fn sigmoid(a: i16, exponent: i32) -> u32 {
     let x = mul_shift(i32::from(a).abs(), LOG2E_Q30, 14i32.saturating_sub(exponent)).min(MOST);
     let p = exp2_neg(x as u32);

@@ -11,6 +11,7 @@ use crate::{
 /// The two planes of a mantissa, `x = 256 * high + low`, both in `i8` for `|x| <= 32639`.
 ///
 /// A device that multiplies bytes sums each plane by itself: at most 65536 * 128 * 128 = 2^30.
+#[inline]
 pub const fn planes(x: i16) -> (i8, i8) {
     let low = x as i8;
     (((x as i32 - low as i32) >> 8) as i8, low)
@@ -30,6 +31,7 @@ pub fn dot(weight: &[i8], x: &[i16]) -> i64 {
 }
 
 /// The sum of one row as the row's output: `shift_round(sum * scale, shift)`, below 2^31 in size if `shift` is the matrix's [`output_shift`].
+#[inline]
 pub const fn rescale(sum: i64, scale: i32, shift: u32) -> i32 {
     shift_round(sum * scale as i64, shift as i32) as i32
 }
@@ -55,6 +57,7 @@ pub fn output_shift(columns: usize, weight: &[i8], scale: &[i32]) -> u32 {
 }
 
 /// Exponent of the output for an input of exponent `x`.
+#[inline]
 pub const fn output_exponent(x: i32, f: i32, shift: u32) -> i32 {
     x - f + shift as i32
 }

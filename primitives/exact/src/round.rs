@@ -4,6 +4,7 @@
 /// `x * 2^-s`, rounded to the nearest, halves up; for `s <= 0` the exact `x * 2^-s`.
 ///
 /// `s` above 62 counts as 62. Needs `|x| <= 2^62`, and for `s <= 0` a result that fits 64 bits.
+#[inline]
 pub const fn shift_round(x: i64, s: i32) -> i64 {
     if s <= 0 {
         return x << -s;
@@ -13,6 +14,7 @@ pub const fn shift_round(x: i64, s: i32) -> i64 {
 }
 
 /// `a * b * 2^-s`, rounded like [`shift_round`] and saturated to `i32`. Defined for every argument.
+#[inline]
 pub const fn mul_shift(a: i32, b: i32, s: i32) -> i32 {
     let product = a as i64 * b as i64;
     if s > 0 {
@@ -24,6 +26,7 @@ pub const fn mul_shift(a: i32, b: i32, s: i32) -> i32 {
 }
 
 /// `x`, or the nearest `i32`.
+#[inline]
 pub const fn saturate(x: i64) -> i32 {
     if x > i32::MAX as i64 {
         i32::MAX
@@ -35,6 +38,7 @@ pub const fn saturate(x: i64) -> i32 {
 }
 
 /// Number of bits of `x`: 0 for 0, 32 for `2^31` and more.
+#[inline]
 pub const fn bit_length(x: u32) -> i32 {
     32 - x.leading_zeros() as i32
 }

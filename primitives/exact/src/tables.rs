@@ -29,6 +29,7 @@ pub const EXP2: [u32; 257] = [
 /// `2^-d`, argument and result in Q16: 65536 for 0, 0 from 31.0 on.
 ///
 /// Linear interpolation in [`EXP2`], rounded to the nearest, then a shift that rounds down. Monotone. Error: less than 1.6 units of Q16.
+#[inline]
 pub const fn exp2_neg(d: u32) -> u32 {
     let whole = d >> 16;
     if whole >= 31 {

@@ -337,16 +337,43 @@ mod avx512 {
                     }
                 }
             }
-            for r in 0..R {
-                for p in 0..P {
-                    let low = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(lanes[r][p]));
-                    let high = _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64::<1>(lanes[r][p]));
-                    sums[r][p] += _mm512_reduce_add_epi64(_mm512_add_epi64(low, high));
+            for p in 0..P {
+                let mut rows = [_mm512_setzero_si512(); 4];
+                for r in 0..R {
+                    rows[r] = lanes[r][p];
+                }
+                for (r, sum) in sum_each(rows).into_iter().take(R).enumerate() {
+                    sums[r][p] += sum;
                 }
             }
         }
         super::add_tail(&mut sums, weights, x, whole);
         sums
+    }
+
+    /// Sum of the lanes of each register, in 64 bits.
+    #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
+    #[inline]
+    fn sum_each(lanes: [__m512i; 4]) -> [i64; 4] {
+        let mut wide = [_mm512_setzero_si512(); 4];
+        for (wide, lanes) in wide.iter_mut().zip(lanes) {
+            let (odd, even) = (_mm512_srai_epi64::<32>(lanes), _mm512_slli_epi64::<32>(lanes));
+            *wide = _mm512_add_epi64(odd, _mm512_srai_epi64::<32>(even));
+        }
+        let [a, b, c, d] = wide;
+        // Each pair of lanes is (a, b), then (c, d); the pairs that belong together are added by halves.
+        let ab = _mm512_add_epi64(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+        let cd = _mm512_add_epi64(_mm512_unpacklo_epi64(c, d), _mm512_unpackhi_epi64(c, d));
+        let pairs = _mm512_add_epi64(
+            _mm512_shuffle_i64x2::<0x44>(ab, cd),
+            _mm512_shuffle_i64x2::<0xee>(ab, cd),
+        );
+        let (first, second) = (
+            _mm512_shuffle_i64x2::<0x88>(pairs, pairs),
+            _mm512_shuffle_i64x2::<0xdd>(pairs, pairs),
+        );
+        let sums = _mm512_castsi512_si256(_mm512_add_epi64(first, second));
+        bytemuck::cast(sums)
     }
 }
 
