@@ -34,10 +34,11 @@ pub fn prompt_ids(
     Ok(ids)
 }
 
-/// Whether the bytes of `ids`, one after the other, are `text`.
+/// Whether the bytes of `ids`, at least one each, are `text` one after the other.
 fn spells(ids: &[u32], tokens: &TokenTable, mut text: &[u8]) -> bool {
     for id in ids {
-        match tokens.get(*id).and_then(|bytes| text.strip_prefix(bytes)) {
+        let bytes = tokens.get(*id).filter(|bytes| !bytes.is_empty());
+        match bytes.and_then(|bytes| text.strip_prefix(bytes)) {
             Some(rest) => text = rest,
             None => return false,
         }
@@ -62,6 +63,7 @@ mod tests {
             "A" => Some(vec![0]),
             "ab?" => Some(vec![2]),
             "abc" => Some(vec![2, 9]),
+            "b" => Some(vec![3, 1]),
             _ => None,
         }
     }
@@ -81,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_text_that_its_ids_do_not_spell_is_invalid() {
-        for bytes in [&b"A"[..], b"ab?", b"abc", b"zzz", b"", b"\xff\xfe"] {
+        for bytes in [&b"A"[..], b"ab?", b"abc", b"b", b"zzz", b"", b"\xff\xfe"] {
             assert_eq!(text(bytes), Err(RejectReason::InvalidPrompt), "{bytes:?}");
         }
     }

@@ -47,34 +47,42 @@ enum Standing {
     Refused,
 }
 
-/// The transactions that were sent, by job and extrinsic.
+/// The transactions that were sent.
 #[derive(Debug, Default)]
-pub struct Transactions(BTreeMap<(JobId, &'static str), Standing>);
+pub struct Transactions {
+    /// By job and extrinsic.
+    standings: BTreeMap<(JobId, &'static str), Standing>,
+    /// Block of the latest view.
+    number: BlockNumber,
+}
 
 impl Transactions {
     /// `call` is on its way and expires after block `expires`.
     pub fn sent(&mut self, call: &Call, expires: BlockNumber) {
-        self.0.insert((call.job(), call.name()), Standing::Sent { expires });
+        self.standings
+            .insert((call.job(), call.name()), Standing::Sent { expires });
     }
 
     /// The chain has decided about `call`.
     pub fn decided(&mut self, call: &Call, fate: &Fate) {
-        let key = (call.job(), call.name());
-        match fate {
-            Fate::Done(block) => self.0.insert(key, Standing::Done { block: *block }),
-            Fate::Refused(..) => self.0.insert(key, Standing::Refused),
-            Fate::Lost(_) => self.0.remove(&key),
+        let standing = match fate {
+            Fate::Done(block) => Standing::Done { block: *block },
+            Fate::Refused(..) => Standing::Refused,
+            // Not before the next block, lest a node that takes no transactions is flooded.
+            Fate::Lost(_) => Standing::Sent { expires: self.number },
         };
+        self.standings.insert((call.job(), call.name()), standing);
     }
 
     /// Nothing is known about transactions that were on their way: the connection is lost.
     pub fn disconnected(&mut self) {
-        self.0.retain(|_, standing| !matches!(standing, Standing::Sent { .. }));
+        self.standings
+            .retain(|_, standing| !matches!(standing, Standing::Sent { .. }));
     }
 
     /// Whether `call` should not be sent as of block `number`.
     fn holds_back(&self, call: &Call, number: BlockNumber) -> bool {
-        match self.0.get(&(call.job(), call.name())) {
+        match self.standings.get(&(call.job(), call.name())) {
             None => false,
             Some(Standing::Sent { expires }) => number <= *expires,
             Some(Standing::Done { block }) => number < *block,
@@ -82,9 +90,10 @@ impl Transactions {
         }
     }
 
-    /// Drops what no longer matters as of `view`.
-    fn prune(&mut self, view: &View) {
-        self.0.retain(|(job, _), standing| match standing {
+    /// Takes note of `view` and drops what no longer matters.
+    fn observe(&mut self, view: &View) {
+        self.number = view.number;
+        self.standings.retain(|(job, _), standing| match standing {
             Standing::Refused => view.due.contains_key(job),
             _ => view.open.contains(job),
         });
@@ -93,7 +102,7 @@ impl Transactions {
 
 /// What `operator` has to do as of `view`.
 pub fn plan(operator: &AccountId, view: &View, journal: &Journal, transactions: &mut Transactions) -> Plan {
-    transactions.prune(view);
+    transactions.observe(view);
     let mut plan = Plan {
         forget: journal.jobs().filter(|job| !view.open.contains(job)).collect(),
         ..Plan::default()
@@ -344,6 +353,7 @@ mod tests {
         assert_eq!(worker.plan(&execute(21)).send.first(), Some(&call));
         worker.transactions.sent(&call, 90);
         worker.transactions.decided(&call, &Fate::Lost("dropped".into()));
+        assert_eq!(worker.plan(&execute(21)).send, []);
         assert_eq!(worker.plan(&execute(22)).send, [call]);
     }
 

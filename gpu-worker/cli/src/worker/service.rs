@@ -111,6 +111,9 @@ impl Worker {
             .map(keystore::read)
             .transpose()
             .context("operator-key")?;
+        if !config.audit {
+            tracing::warn!("audit is off: audits that this operator is drawn for will count as missed");
+        }
         let models = Arc::new(Models::load(&config)?);
         let registration = Registration {
             hot,
@@ -229,6 +232,7 @@ impl Worker {
             .await?;
         let plan = plan(operator, &view, journal, &mut self.transactions);
         for job in plan.forget {
+            tracing::info!(job, "the job is over");
             journal.forget(job).map_err(|error| Ended::Fatal(error.into()))?;
         }
         for job in plan.lost_seals.into_iter().filter(|job| self.reported.insert(*job)) {
