@@ -1,2 +1,179 @@
 // SPDX-License-Identifier: Apache-2.0
+//! The runtime of Ergon: which pallets there are, how they are wired, and what the node may ask of them.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`timing`] | slot and epoch length |
+//! | [`configs`] | the configuration of each pallet |
+//! | [`compute`] | reads of models, workers, jobs and vote weight |
+//! | [`apis`] | the runtime APIs |
+//! | [`genesis`] | the presets of the `dev` and `local` networks |
+//!
+//! There is no token and no fee. An account exists, in the sense that it may sign transactions, once a provider reference is held for it:
+//! by the genesis list of the workers' pallet, or by registering.
 #![cfg_attr(not(feature = "std"), no_std)]
+// The macros recurse once for every pallet.
+#![recursion_limit = "256"]
+
+extern crate alloc;
+
+pub mod apis;
+pub mod compute;
+pub mod configs;
+pub mod genesis;
+pub mod timing;
+
+use alloc::{borrow::Cow, vec::Vec};
+use sp_runtime::{
+    generic, impl_opaque_keys,
+    traits::{BlakeTwo256, IdentifyAccount, Verify},
+    MultiAddress, MultiSignature,
+};
+use sp_version::RuntimeVersion;
+
+pub use apis::RuntimeApi;
+
+#[cfg(feature = "std")]
+include!(concat!(env!("OUT_DIR"), "/wasm_binary.rs"));
+
+/// Number of a block.
+pub type BlockNumber = u32;
+/// Any of the three kinds of signature.
+pub type Signature = MultiSignature;
+/// Hash of a public key, or the key itself.
+pub type AccountId = <<Signature as Verify>::Signer as IdentifyAccount>::AccountId;
+/// How a transaction names its sender.
+pub type Address = MultiAddress<AccountId, ()>;
+/// Amount of the token that doesn't exist.
+pub type Balance = u128;
+/// Number of transactions that an account has sent.
+pub type Nonce = u32;
+/// Hash of blocks, extrinsics and state.
+pub type Hash = sp_core::H256;
+/// Header of a block.
+pub type Header = generic::Header<BlockNumber, BlakeTwo256>;
+/// A block.
+pub type Block = generic::Block<Header, UncheckedExtrinsic>;
+/// An extrinsic as it comes from the network.
+pub type UncheckedExtrinsic = generic::UncheckedExtrinsic<Address, RuntimeCall, Signature, TransactionExtensions>;
+/// What a signature covers.
+pub type SignedPayload = generic::SignedPayload<RuntimeCall, TransactionExtensions>;
+
+/// What every transaction goes through, in this order. None of them needs anything from a client beyond the standard ones, and none charges
+/// a fee; [`frame_system::CheckNonce`] refuses senders whose account doesn't exist.
+pub type TransactionExtensions = (
+    frame_system::AuthorizeCall<Runtime>,
+    frame_system::CheckNonZeroSender<Runtime>,
+    frame_system::CheckSpecVersion<Runtime>,
+    frame_system::CheckTxVersion<Runtime>,
+    frame_system::CheckGenesis<Runtime>,
+    frame_system::CheckEra<Runtime>,
+    frame_system::CheckNonce<Runtime>,
+    frame_system::CheckWeight<Runtime>,
+    frame_system::WeightReclaim<Runtime>,
+);
+
+/// Runs blocks.
+pub type Executive =
+    frame_executive::Executive<Runtime, Block, frame_system::ChainContext<Runtime>, Runtime, AllPalletsWithSystem>;
+
+/// Version of this runtime.
+#[sp_version::runtime_version]
+pub const VERSION: RuntimeVersion = RuntimeVersion {
+    spec_name: Cow::Borrowed("ergon"),
+    impl_name: Cow::Borrowed("ergon-node"),
+    authoring_version: 1,
+    spec_version: 1,
+    impl_version: 1,
+    apis: apis::RUNTIME_API_VERSIONS,
+    transaction_version: 1,
+    system_version: 1,
+};
+
+impl_opaque_keys! {
+    /// The keys that a validator signs with.
+    pub struct SessionKeys {
+        /// Block authoring.
+        pub babe: Babe,
+        /// Finality.
+        pub grandpa: Grandpa,
+    }
+}
+
+/// Checks what must hold in every state: that nothing was ever issued, and the invariants of our own pallets.
+#[cfg(any(feature = "std", feature = "try-runtime"))]
+pub fn check_invariants() -> Result<(), sp_runtime::TryRuntimeError> {
+    frame_support::ensure!(Balances::total_issuance() == 0, "balances: there is a token");
+    Beacon::do_try_state()?;
+    Models::do_try_state()?;
+    Workers::do_try_state()?;
+    Contributions::do_try_state()?;
+    Audits::do_try_state()?;
+    Jobs::do_try_state()
+}
+
+#[frame_support::runtime]
+mod runtime {
+    #[runtime::runtime]
+    #[runtime::derive(
+        RuntimeCall,
+        RuntimeEvent,
+        RuntimeError,
+        RuntimeOrigin,
+        RuntimeFreezeReason,
+        RuntimeHoldReason,
+        RuntimeSlashReason,
+        RuntimeLockId,
+        RuntimeTask,
+        RuntimeViewFunction
+    )]
+    pub struct Runtime;
+
+    #[runtime::pallet_index(0)]
+    pub type System = frame_system;
+
+    #[runtime::pallet_index(1)]
+    pub type Timestamp = pallet_timestamp;
+
+    #[runtime::pallet_index(2)]
+    pub type Babe = pallet_babe;
+
+    #[runtime::pallet_index(3)]
+    pub type Authorship = pallet_authorship;
+
+    #[runtime::pallet_index(4)]
+    #[runtime::disable_call]
+    pub type Balances = pallet_balances;
+
+    #[runtime::pallet_index(5)]
+    pub type Session = pallet_session;
+
+    #[runtime::pallet_index(6)]
+    pub type Grandpa = pallet_grandpa;
+
+    #[runtime::pallet_index(7)]
+    pub type Utility = pallet_utility;
+
+    #[cfg(not(feature = "production"))]
+    #[runtime::pallet_index(8)]
+    pub type Sudo = pallet_sudo;
+
+    // The order of ours is that of their hooks: the beacon first, since jobs and audits draw from it; then whom jobs call.
+    #[runtime::pallet_index(20)]
+    pub type Beacon = pallet_beacon;
+
+    #[runtime::pallet_index(21)]
+    pub type Models = pallet_models;
+
+    #[runtime::pallet_index(22)]
+    pub type Workers = pallet_workers;
+
+    #[runtime::pallet_index(23)]
+    pub type Contributions = pallet_contributions;
+
+    #[runtime::pallet_index(24)]
+    pub type Audits = pallet_audits;
+
+    #[runtime::pallet_index(25)]
+    pub type Jobs = pallet_jobs;
+}

@@ -1,2 +1,219 @@
 // SPDX-License-Identifier: Apache-2.0
+//! What anyone may ask the runtime about models, workers, jobs and vote weight, at any block whose state is kept.
+//!
+//! The node serves the same as JSON-RPC `compute_*`. There, hashes and bytes are `0x` hex, accounts SS58, fields named as here.
 #![cfg_attr(not(feature = "std"), no_std)]
+#![warn(missing_docs)]
+
+extern crate alloc;
+
+use alloc::{string::String, vec::Vec};
+use codec::{Decode, Encode};
+use ergon_primitives::{
+    commitment::{Outcome, RejectReason, StopReason},
+    manifest::Manifest,
+    units::Prices,
+    Epoch, JobId, ModelId, Units, VoteWeight, H256,
+};
+use scale_info::TypeInfo;
+#[cfg(feature = "std")]
+use serde::{Deserialize, Serialize};
+use sp_runtime::AccountId32;
+
+/// Number of a block.
+pub type BlockNumber = u32;
+
+/// A registered model.
+#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "std", derive(Serialize, Deserialize))]
+pub struct ModelInfo {
+    /// Its name on chain, the hash of the manifest.
+    pub id: ModelId,
+    /// Its name for people.
+    pub name: String,
+    /// Whether it takes new jobs.
+    pub active: bool,
+    /// Number of active operators that serve it.
+    pub serving: u32,
+    /// What its tokens count, in multiply-accumulates.
+    pub prices: Prices,
+    /// What it is.
+    pub manifest: Manifest,
+}
+
+/// Whether an operator takes part.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "std", derive(Serialize, Deserialize))]
+pub enum WorkerStatus {
+    /// It is drawn for jobs and audits.
+    Active,
+    /// It finishes what it has and is drawn no more.
+    Draining,
+    /// It was found to have cheated.
+    Jailed,
+}
+
+/// An operator and its workers.
+#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "std", derive(Serialize, Deserialize))]
+pub struct WorkerInfo {
+    /// The account that works and votes.
+    pub operator: AccountId32,
+    /// Keys that its workers sign with.
+    pub hot_keys: Vec<AccountId32>,
+    /// Where it can be reached; empty if it can't.
+    pub endpoint: String,
+    /// Models that it serves.
+    pub models: Vec<ModelId>,
+    /// Whether it takes part.
+    pub status: WorkerStatus,
+    /// Jobs that it was drawn for and that aren't over.
+    pub in_flight: u32,
+    /// Deadlines kept.
+    pub kept: u32,
+    /// Deadlines missed.
+    pub missed: u32,
+    /// Deadlines missed since the last one kept.
+    pub misses_in_row: u32,
+}
+
+/// How the decoding of an answer ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "std", derive(Serialize, Deserialize))]
+pub enum Finish {
+    /// The model said so.
+    EndOfSequence,
+    /// The most tokens, the context or the longest output was reached.
+    Length,
+    /// A stop string begins at this byte of the decoded text.
+    StopString(u32),
+    /// There is no answer: prompt and one token don't fit the context.
+    PromptTooLong,
+    /// There is no answer: the prompt is not one.
+    InvalidPrompt,
+}
+
+impl From<Outcome> for Finish {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Completed(StopReason::EndOfSequence) => Self::EndOfSequence,
+            Outcome::Completed(StopReason::Length) => Self::Length,
+            Outcome::Completed(StopReason::StopString { at }) => Self::StopString(at),
+            Outcome::Rejected(RejectReason::PromptTooLong) => Self::PromptTooLong,
+            Outcome::Rejected(RejectReason::InvalidPrompt) => Self::InvalidPrompt,
+        }
+    }
+}
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "std", derive(Serialize, Deserialize))]
+pub enum JobState {
+    /// Waits for an executor.
+    Queued,
+    /// Its executor is to answer.
+    Assigned,
+    /// Answered; auditors are drawn next.
+    Answered,
+    /// Auditors are to attest, then the executor is to reveal.
+    Auditing,
+    /// Over: answered, revealed and not found wrong.
+    Settled,
+    /// Over: can't be answered, and that was not found wrong.
+    Rejected,
+    /// Over: nobody answered in time.
+    Expired,
+    /// An auditor computed something else.
+    Disputed,
+    /// Over: its executor did not reveal in time.
+    Voided,
+    /// Over: the requester took it back.
+    Cancelled,
+}
+
+/// An operator that is to compute an answer again.
+#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "std", derive(Serialize, Deserialize))]
+pub struct AuditorInfo {
+    /// Who.
+    pub operator: AccountId32,
+    /// What it published, once it has: the root that it computed, bound to its account.
+    pub attestation: Option<H256>,
+}
+
+/// What an executor published.
+#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "std", derive(Serialize, Deserialize))]
+pub struct AnswerInfo {
+    /// The output's bytes; may end inside of a character.
+    #[cfg_attr(feature = "std", serde(with = "sp_core::bytes"))]
+    pub output: Vec<u8>,
+    /// How it ended.
+    pub finish: Finish,
+    /// Number of prompt tokens.
+    pub prompt_tokens: u32,
+    /// Number of output tokens.
+    pub output_tokens: u32,
+    /// Sealed root of the commitment.
+    pub sealed: H256,
+    /// Root of the commitment, once it is revealed.
+    pub root: Option<H256>,
+}
+
+/// A job.
+#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "std", derive(Serialize, Deserialize))]
+pub struct JobInfo {
+    /// Its number.
+    pub id: JobId,
+    /// Who asked.
+    pub requester: AccountId32,
+    /// Model asked.
+    pub model: ModelId,
+    /// Hash of what is asked.
+    pub request: H256,
+    /// Where it stands.
+    pub state: JobState,
+    /// Block in which it was submitted.
+    pub submitted: BlockNumber,
+    /// Block in which it came where it stands.
+    pub since: BlockNumber,
+    /// Block at whose start it moves on by itself.
+    pub due: Option<BlockNumber>,
+    /// Operator to which it is assigned.
+    pub executor: Option<AccountId32>,
+    /// Operators that let the deadline pass.
+    pub missed: Vec<AccountId32>,
+    /// The answer.
+    pub answer: Option<AnswerInfo>,
+    /// Who checks it, while that is under way or disputed.
+    pub auditors: Vec<AuditorInfo>,
+    /// Units credited for it.
+    pub units: Units,
+}
+
+/// Share of power.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "std", derive(Serialize, Deserialize))]
+pub struct VoteWeightInfo {
+    /// The current epoch.
+    pub epoch: Epoch,
+    /// The operator's weight at its start.
+    pub weight: VoteWeight,
+    /// Sum of all weights at its start.
+    pub total: VoteWeight,
+}
+
+sp_api::decl_runtime_apis! {
+    /// Reads of the compute market.
+    pub trait ComputeApi {
+        /// Every registered model, retired ones included.
+        fn models() -> Vec<ModelInfo>;
+        /// The worker of an operator, named by either of its accounts.
+        fn worker(account: AccountId32) -> Option<WorkerInfo>;
+        /// A job, until it is pruned.
+        fn job(job: JobId) -> Option<JobInfo>;
+        /// What an operator weighs; zero for anyone else.
+        fn vote_weight(operator: AccountId32) -> VoteWeightInfo;
+    }
+}

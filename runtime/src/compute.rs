@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Answers to [`ComputeApi`](ergon_runtime_api::ComputeApi), put together from our pallets.
+use crate::{configs::Sessions, AccountId, Contributions, Runtime, Workers};
+use alloc::{string::String, vec::Vec};
+use ergon_primitives::{
+    traits::{Contributions as _, CurrentEpoch, Workers as _},
+    JobId,
+};
+use ergon_runtime_api::{
+    AnswerInfo, AuditorInfo, JobInfo, JobState, ModelInfo, VoteWeightInfo, WorkerInfo, WorkerStatus,
+};
+use pallet_jobs::State;
+
+/// Every registered model; there is a bound on their number.
+pub fn models() -> Vec<ModelInfo> {
+    pallet_models::Models::<Runtime>::iter()
+        .map(|(id, model)| ModelInfo {
+            id,
+            name: text(&model.manifest.name),
+            active: model.status == pallet_models::Status::Active,
+            serving: Workers::serving(&id),
+            prices: model.prices,
+            manifest: model.manifest,
+        })
+        .collect()
+}
+
+/// The worker of `account`, or of the operator whose hot key it is.
+pub fn worker(account: AccountId) -> Option<WorkerInfo> {
+    let operator = Workers::operator_of(&account).unwrap_or(account);
+    let entry = pallet_workers::Operators::<Runtime>::get(&operator)?;
+    Some(WorkerInfo {
+        operator,
+        hot_keys: entry.hot_keys.into_inner(),
+        endpoint: text(&entry.endpoint),
+        models: entry.models.into_inner(),
+        status: match entry.status {
+            pallet_workers::Status::Active => WorkerStatus::Active,
+            pallet_workers::Status::Draining => WorkerStatus::Draining,
+            pallet_workers::Status::Jailed => WorkerStatus::Jailed,
+        },
+        in_flight: entry.in_flight,
+        kept: entry.kept,
+        missed: entry.missed,
+        misses_in_row: entry.misses_in_row,
+    })
+}
+
+/// A job with its answer and auditors.
+pub fn job(id: JobId) -> Option<JobInfo> {
+    let job = pallet_jobs::Jobs::<Runtime>::get(id)?;
+    Some(JobInfo {
+        id,
+        requester: job.requester,
+        model: job.model,
+        request: job.request,
+        state: state(job.state),
+        submitted: job.submitted,
+        since: job.since,
+        due: job.due,
+        executor: job.executor,
+        missed: job.missed.into_inner(),
+        answer: job.answer.map(|answer| answer_info(id, answer)),
+        auditors: auditors(id),
+        units: job.units,
+    })
+}
+
+/// What `operator` weighs in the current epoch.
+pub fn vote_weight(operator: &AccountId) -> VoteWeightInfo {
+    VoteWeightInfo {
+        epoch: Sessions::current_epoch(),
+        weight: Contributions::weight(operator),
+        total: Contributions::total(),
+    }
+}
+
+fn answer_info(id: JobId, answer: pallet_jobs::Answer) -> AnswerInfo {
+    AnswerInfo {
+        output: pallet_jobs::Outputs::<Runtime>::get(id)
+            .unwrap_or_default()
+            .into_inner(),
+        finish: answer.outcome.into(),
+        prompt_tokens: answer.prompt_tokens,
+        output_tokens: answer.output_tokens,
+        sealed: answer.sealed,
+        root: pallet_jobs::Headers::<Runtime>::get(id).map(|header| header.root()),
+    }
+}
+
+fn auditors(id: JobId) -> Vec<AuditorInfo> {
+    let auditors = pallet_audits::Audits::<Runtime>::get(id).map(|audit| audit.auditors.into_inner());
+    let info = |auditor: pallet_audits::Auditor<AccountId>| AuditorInfo {
+        operator: auditor.operator,
+        attestation: auditor.attestation,
+    };
+    auditors.unwrap_or_default().into_iter().map(info).collect()
+}
+
+fn state(state: State) -> JobState {
+    match state {
+        State::Queued => JobState::Queued,
+        State::Assigned => JobState::Assigned,
+        State::Answered => JobState::Answered,
+        State::Auditing => JobState::Auditing,
+        State::Settled => JobState::Settled,
+        State::Rejected => JobState::Rejected,
+        State::Expired => JobState::Expired,
+        State::Disputed => JobState::Disputed,
+        State::Voided => JobState::Voided,
+        State::Cancelled => JobState::Cancelled,
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Our own pallets. Times and rates are genesis state; here stand the bounds of storage and work.
+use super::*;
+use crate::{Audits, Beacon, Contributions, Jobs, Models, Workers};
+use ergon_primitives::{traits::CurrentEpoch, Epoch};
+use frame_system::EnsureRoot;
+
+/// Most models, retired ones included.
+const MAX_MODELS: u32 = 64;
+/// Most jobs that one operator has in flight.
+const MAX_IN_FLIGHT: u32 = 4;
+/// Missed deadlines in a row after which an operator is drawn no more.
+const MAX_MISSES_IN_ROW: u32 = 3;
+
+impl pallet_beacon::Config for Runtime {
+    type Randomness = pallet_babe::ParentBlockRandomness<Runtime>;
+    type WeightInfo = pallet_beacon::weights::EstimatedWeight<Runtime>;
+}
+
+impl pallet_models::Config for Runtime {
+    type GovernanceOrigin = EnsureRoot<AccountId>;
+    type MaxModels = ConstU32<MAX_MODELS>;
+    type WeightInfo = pallet_models::weights::EstimatedWeight<Runtime>;
+}
+
+impl pallet_workers::Config for Runtime {
+    type Models = Models;
+    type Capacity = Contributions;
+    type MaxInFlight = ConstU32<MAX_IN_FLIGHT>;
+    type MaxMissesInRow = ConstU32<MAX_MISSES_IN_ROW>;
+    type WeightInfo = pallet_workers::weights::EstimatedWeight<Runtime>;
+}
+
+impl pallet_contributions::Config for Runtime {
+    type CurrentEpoch = Sessions;
+    type HalfLifeEpochs = ConstU32<{ timing::HALF_LIFE_EPOCHS }>;
+}
+
+impl pallet_audits::Config for Runtime {
+    type Beacon = Beacon;
+    type Workers = Workers;
+    type Contributions = Contributions;
+    type OnAttested = Jobs;
+    type WeightInfo = pallet_audits::weights::EstimatedWeight<Runtime>;
+}
+
+impl pallet_jobs::Config for Runtime {
+    type Beacon = Beacon;
+    type Models = Models;
+    type Workers = Workers;
+    type Contributions = Contributions;
+    type Audits = Audits;
+    type MaxQueued = ConstU32<1024>;
+    type MaxWaitingModels = ConstU32<MAX_MODELS>;
+    type MaxAssignmentsPerBlock = ConstU32<32>;
+    type MaxDuePerBlock = ConstU32<24>;
+    type WeightInfo = pallet_jobs::weights::EstimatedWeight<Runtime>;
+}
+
+/// An epoch is a session.
+pub struct Sessions;
+
+impl CurrentEpoch for Sessions {
+    fn current_epoch() -> Epoch {
+        Session::current_index()
+    }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Runs blocks of the real runtime on the genesis of a preset.
+use codec::Encode;
+use ergon_runtime::{
+    check_invariants, genesis, timing, BlockNumber, Executive, Header, RuntimeCall, RuntimeGenesisConfig, System,
+    TransactionExtensions, UncheckedExtrinsic,
+};
+use frame_support::genesis_builder_helper::build_state;
+use sp_consensus_babe::{digests::CompatibleDigestItem, Slot};
+use sp_core::{crypto::DEV_PHRASE, sr25519::Pair, Pair as _};
+use sp_genesis_builder::DEV_RUNTIME_PRESET;
+use sp_io::TestExternalities;
+use sp_runtime::{
+    generic::Era,
+    traits::{Header as _, TransactionExtension as _},
+    Digest, DigestItem, MultiAddress, MultiSignature,
+};
+
+/// The state after the genesis block of this preset.
+pub fn of_preset(name: &str) -> TestExternalities {
+    let mut chain = TestExternalities::default();
+    chain.execute_with(|| {
+        build_state::<RuntimeGenesisConfig>(full_genesis(name)).unwrap();
+        check_invariants().unwrap();
+    });
+    chain
+}
+
+/// As [`of_preset`], of the development network.
+pub fn dev() -> TestExternalities {
+    of_preset(DEV_RUNTIME_PRESET)
+}
+
+/// The preset's patch over the default genesis, as the node merges them.
+fn full_genesis(name: &str) -> Vec<u8> {
+    let mut config = serde_json::to_value(RuntimeGenesisConfig::default()).unwrap();
+    let patch = serde_json::from_slice(&genesis::preset(&name.into()).unwrap()).unwrap();
+    merge(&mut config, patch);
+    serde_json::to_vec(&config).unwrap()
+}
+
+/// JSON merge patch (RFC 7386) without its removal by null, which presets don't use.
+fn merge(target: &mut serde_json::Value, patch: serde_json::Value) {
+    match (target, patch) {
+        (serde_json::Value::Object(target), serde_json::Value::Object(patch)) => {
+            for (key, value) in patch {
+                merge(target.entry(key).or_insert(serde_json::Value::Null), value);
+            }
+        }
+        (target, patch) => *target = patch,
+    }
+}
+
+/// Runs the next block with these extrinsics after the timestamp; each must be valid, what they did is in the events.
+pub fn run_block(extrinsics: Vec<UncheckedExtrinsic>) {
+    let number = System::block_number() + 1;
+    let slot = Slot::from(u64::from(number));
+    let digest = Digest {
+        logs: vec![secondary_slot(slot)],
+    };
+    let parent = System::parent_hash();
+    Executive::initialize_block(&Header::new(
+        number,
+        Default::default(),
+        Default::default(),
+        parent,
+        digest,
+    ));
+    let now = *slot * timing::SLOT_MILLISECONDS;
+    let timestamp = UncheckedExtrinsic::new_bare(RuntimeCall::Timestamp(pallet_timestamp::Call::set { now }));
+    for extrinsic in std::iter::once(timestamp).chain(extrinsics) {
+        let _outcome = Executive::apply_extrinsic(extrinsic).expect("a valid extrinsic");
+    }
+    Executive::finalize_block();
+    check_invariants().unwrap();
+}
+
+fn secondary_slot(slot: Slot) -> DigestItem {
+    let claim = sp_consensus_babe::digests::SecondaryPlainPreDigest {
+        authority_index: 0,
+        slot,
+    };
+    DigestItem::babe_pre_digest(sp_consensus_babe::digests::PreDigest::SecondaryPlain(claim))
+}
+
+/// The key at this path under the development phrase.
+pub fn key(path: &str) -> Pair {
+    Pair::from_string(&format!("{DEV_PHRASE}{path}"), None).unwrap()
+}
+
+/// A transaction as stock clients send it.
+pub fn signed(signer: &Pair, nonce: u32, call: RuntimeCall) -> UncheckedExtrinsic {
+    let extensions: TransactionExtensions = (
+        frame_system::AuthorizeCall::new(),
+        frame_system::CheckNonZeroSender::new(),
+        frame_system::CheckSpecVersion::new(),
+        frame_system::CheckTxVersion::new(),
+        frame_system::CheckGenesis::new(),
+        frame_system::CheckEra::from(Era::Immortal),
+        frame_system::CheckNonce::from(nonce),
+        frame_system::CheckWeight::new(),
+        frame_system::WeightReclaim::new(),
+    );
+    let implicit = extensions.implicit().unwrap();
+    let payload = (call.clone(), extensions.clone(), implicit).using_encoded(|bytes| {
+        if bytes.len() > 256 {
+            sp_core::blake2_256(bytes).to_vec()
+        } else {
+            bytes.to_vec()
+        }
+    });
+    let signature = MultiSignature::Sr25519(signer.sign(&payload));
+    UncheckedExtrinsic::new_signed(call, MultiAddress::Id(signer.public().into()), signature, extensions)
+}
+
+/// Runs this many empty blocks.
+pub fn run_blocks(count: BlockNumber) {
+    for _ in 0..count {
+        run_block(vec![]);
+    }
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+use crate::chain;
+use ergon_runtime::{genesis, timing, AccountId, Babe, Balances, Grandpa, Runtime, Session, System};
+use sp_core::{crypto::DEV_PHRASE, sr25519::Pair, Pair as _};
+use sp_keyring::Sr25519Keyring::{Alice, Bob, Charlie};
+
+#[test]
+fn both_presets_make_a_genesis_with_their_validators() {
+    let expected = [
+        ("development", vec![Alice]),
+        ("local_testnet", vec![Alice, Bob, Charlie]),
+    ];
+    assert_eq!(
+        genesis::preset_names(),
+        expected.each_ref().map(|(name, _)| name.to_string())
+    );
+    for (name, validators) in expected {
+        chain::of_preset(name).execute_with(|| {
+            let accounts: Vec<AccountId> = validators.iter().map(|key| key.to_account_id()).collect();
+            assert_eq!(Session::validators(), accounts);
+            assert_eq!(Babe::authorities().len(), validators.len());
+            assert_eq!(Grandpa::grandpa_authorities().len(), validators.len());
+        });
+    }
+}
+
+#[test]
+fn an_unknown_preset_is_none() {
+    assert_eq!(genesis::preset(&"production".into()), None);
+}
+
+#[test]
+fn the_models_of_the_presets_are_registered() {
+    chain::dev().execute_with(|| {
+        let file: Vec<serde_json::Value> = serde_json::from_str(include_str!("../../presets/models.json")).unwrap();
+        assert_eq!(pallet_models::Models::<Runtime>::count() as usize, file.len());
+    });
+}
+
+#[test]
+fn worker_accounts_are_those_of_the_development_phrase() {
+    for (index, account) in genesis::WORKERS.iter().enumerate() {
+        let derived = Pair::from_string(&format!("{DEV_PHRASE}//Worker{}", index + 1), None)
+            .unwrap()
+            .public();
+        assert_eq!(derived.0, *account, "//Worker{}", index + 1);
+    }
+}
+
+#[test]
+fn well_known_accounts_exist_without_owning_anything() {
+    chain::dev().execute_with(|| {
+        for account in genesis::well_known_accounts() {
+            assert_eq!(
+                System::providers(&account),
+                1 + u32::from(account == Alice.to_account_id()),
+                "{account}"
+            );
+            assert_eq!(Balances::total_balance(&account), 0);
+        }
+    });
+}
+
+#[test]
+fn nothing_is_issued_and_the_validators_stay_over_several_sessions() {
+    chain::of_preset("local_testnet").execute_with(|| {
+        let validators = Session::validators();
+        // Each block checks the issuance, as an invariant.
+        chain::run_blocks(3 * timing::EPOCH_SLOTS as u32);
+        assert!(Session::current_index() >= 2, "session {}", Session::current_index());
+        assert_eq!(Session::validators(), validators);
+    });
+}

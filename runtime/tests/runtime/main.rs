@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Tests of the composed runtime; what a single pallet does is tested there.
+mod chain;
+mod dependencies;
+mod genesis;
+mod job;
+mod transactions;

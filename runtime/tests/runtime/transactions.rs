@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+use crate::chain::{dev, key, run_block, signed};
+use ergon_runtime::{AccountId, Executive, RuntimeCall, System, UncheckedExtrinsic};
+use sp_core::Pair as _;
+use sp_runtime::transaction_validity::{
+    InvalidTransaction, TransactionSource, TransactionValidity, TransactionValidityError,
+};
+
+fn remark() -> RuntimeCall {
+    RuntimeCall::System(frame_system::Call::remark_with_event {
+        remark: b"hello".to_vec(),
+    })
+}
+
+/// What the pool hears of a transaction.
+fn validate(transaction: UncheckedExtrinsic) -> TransactionValidity {
+    Executive::validate_transaction(TransactionSource::External, transaction, System::parent_hash())
+}
+
+fn invalid(why: InvalidTransaction) -> TransactionValidity {
+    Err(TransactionValidityError::Invalid(why))
+}
+
+#[test]
+fn a_sponsored_account_sends_transactions_without_a_fee() {
+    dev().execute_with(|| {
+        let alice = key("//Alice");
+        run_block(vec![signed(&alice, 0, remark()), signed(&alice, 1, remark())]);
+        assert_eq!(System::account_nonce(AccountId::from(alice.public())), 2);
+        assert!(validate(signed(&alice, 2, remark())).is_ok());
+    });
+}
+
+#[test]
+fn an_account_that_nobody_sponsored_is_refused() {
+    dev().execute_with(|| {
+        run_block(vec![]);
+        assert_eq!(
+            validate(signed(&key("//Stranger"), 0, remark())),
+            invalid(InvalidTransaction::Payment)
+        );
+    });
+}
+
+#[test]
+fn a_forged_signature_is_refused() {
+    dev().execute_with(|| {
+        run_block(vec![]);
+        let mut transaction = signed(&key("//Alice"), 0, remark());
+        transaction.function = RuntimeCall::System(frame_system::Call::remark { remark: vec![] });
+        assert_eq!(validate(transaction), invalid(InvalidTransaction::BadProof));
+    });
+}
+
+#[test]
+fn a_used_nonce_is_refused() {
+    dev().execute_with(|| {
+        run_block(vec![signed(&key("//Bob"), 0, remark())]);
+        assert_eq!(
+            validate(signed(&key("//Bob"), 0, remark())),
+            invalid(InvalidTransaction::Stale)
+        );
+    });
+}
