@@ -132,3 +132,17 @@ pub fn check_forward(model: &Model, len: usize, capacity: usize, tokens: &[u32],
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_of_a_row_is_over_exponent_and_mantissas_in_little_endian() {
+        let row = PackedRow {
+            mantissas: vec![1, -2],
+            exponent: -3,
+        };
+        assert_eq!(row.hash(), hash(&[&[0xfd, 0xff, 0xff, 0xff, 1, 0, 0xfe, 0xff]]));
+    }
+}
