@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The runtime's interface, generated from its metadata: what is read from its storage, how its calls are encoded.
+//!
+//! Types that chain and worker share are those of `ergon_primitives`, encoded by themselves; subxt checks their shape by the hashes
+//! of the calls and storage entries that they occur in.
+use crate::{
+    client::AtBlock,
+    reader::{Job, Stage},
+    registration::{Entry, OperatorCall, Status},
+    AccountId, Call, Keypair,
+};
+use ergon_primitives::{request::Input, JobId, ModelId};
+use std::{collections::BTreeSet, sync::LazyLock};
+use subxt::{
+    client::OnlineClientAtBlockImpl,
+    config::DefaultExtrinsicParamsBuilder,
+    error::ExtrinsicError,
+    tx::{Payload, SubmittableTransaction},
+    ArcMetadata, Metadata, SubstrateConfig,
+};
+
+#[subxt::subxt(
+    runtime_metadata_path = "metadata.scale",
+    substitute_type(
+        path = "ergon_primitives::request::Input",
+        with = "::subxt::utils::Static<::ergon_primitives::request::Input>"
+    ),
+    substitute_type(
+        path = "ergon_primitives::request::DecodeSettings",
+        with = "::subxt::utils::Static<::ergon_primitives::request::DecodeSettings>"
+    ),
+    substitute_type(
+        path = "ergon_primitives::commitment::Header",
+        with = "::subxt::utils::Static<::ergon_primitives::commitment::Header>"
+    ),
+    substitute_type(
+        path = "ergon_primitives::commitment::Outcome",
+        with = "::subxt::utils::Static<::ergon_primitives::commitment::Outcome>"
+    )
+)]
+mod runtime {}
+
+use runtime::runtime_types::{
+    bounded_collections::bounded_vec::BoundedVec, pallet_jobs::types::State,
+    pallet_models::types::Status as ModelStatus, pallet_workers::types::Status as OperatorStatus,
+};
+
+/// Calls that are sent.
+const CALLS: [(&str, &str); 7] = [
+    ("Jobs", "submit_result"),
+    ("Jobs", "reveal"),
+    ("Audits", "attest"),
+    ("Workers", "register"),
+    ("Workers", "add_hot_key"),
+    ("Workers", "update"),
+    ("Workers", "resume"),
+];
+
+/// Storage entries that are read.
+const ENTRIES: [(&str, &str); 8] = [
+    ("Jobs", "Jobs"),
+    ("Jobs", "Inputs"),
+    ("Jobs", "Outputs"),
+    ("Jobs", "Executing"),
+    ("Audits", "Pending"),
+    ("Workers", "HotKeys"),
+    ("Workers", "Operators"),
+    ("Models", "Models"),
+];
+
+/// The metadata that the code above is generated from.
+static METADATA: LazyLock<ArcMetadata> = LazyLock::new(|| {
+    let metadata = Metadata::decode_from(include_bytes!("../metadata.scale"));
+    metadata
+        .expect("the code above could not have been generated otherwise")
+        .into()
+});
+
+/// The first of the calls and storage entries in use that a live runtime doesn't have, or has in another shape.
+pub(crate) fn difference(live: &Metadata) -> Option<String> {
+    let call = |metadata: &Metadata, pallet: &str, name: &str| metadata.pallet_by_name(pallet)?.call_hash(name);
+    let entry = |metadata: &Metadata, pallet: &str, name: &str| metadata.pallet_by_name(pallet)?.storage_hash(name);
+    let name = |(pallet, name): &(&str, &str)| format!("{pallet}.{name}");
+    let calls = CALLS
+        .iter()
+        .find(|(pallet, name)| call(live, pallet, name) != call(&METADATA, pallet, name));
+    let entries = || {
+        ENTRIES
+            .iter()
+            .find(|(pallet, name)| entry(live, pallet, name) != entry(&METADATA, pallet, name))
+    };
+    calls.or_else(entries).map(name)
+}
+
+/// A transaction that is ready to be submitted.
+pub(crate) type Signed = SubmittableTransaction<SubstrateConfig, OnlineClientAtBlockImpl<SubstrateConfig>>;
+
+/// What can be signed and submitted.
+pub(crate) trait Extrinsic {
+    /// The transaction with this nonce, which can be included for `lifetime` blocks from `at` on.
+    fn sign(&self, at: &AtBlock, key: &Keypair, nonce: u64, lifetime: u64) -> Result<Signed, ExtrinsicError>;
+}
+
+impl Extrinsic for Call {
+    fn sign(&self, at: &AtBlock, key: &Keypair, nonce: u64, lifetime: u64) -> Result<Signed, ExtrinsicError> {
+        let jobs = runtime::tx().jobs();
+        match self.clone() {
+            Self::SubmitResult {
+                job,
+                output,
+                header,
+                sealed,
+            } => {
+                let (prompt, tokens, outcome) = (header.prompt_tokens, header.output_tokens, header.outcome.into());
+                let call = jobs.submit_result(job, BoundedVec(output), prompt, tokens, outcome, sealed);
+                sign(at, &call, key, nonce, lifetime)
+            }
+            Self::Reveal { job, seal, header } => {
+                sign(at, &jobs.reveal(job, seal, header.into()), key, nonce, lifetime)
+            }
+            Self::Attest { job, attestation } => sign(
+                at,
+                &runtime::tx().audits().attest(job, attestation),
+                key,
+                nonce,
+                lifetime,
+            ),
+        }
+    }
+}
+
+impl Extrinsic for OperatorCall {
+    fn sign(&self, at: &AtBlock, key: &Keypair, nonce: u64, lifetime: u64) -> Result<Signed, ExtrinsicError> {
+        let workers = runtime::tx().workers();
+        match self.clone() {
+            Self::Register { hot, endpoint, models } => {
+                let call = workers.register(hot, BoundedVec(endpoint), BoundedVec(models));
+                sign(at, &call, key, nonce, lifetime)
+            }
+            Self::AddHotKey { hot } => sign(at, &workers.add_hot_key(hot), key, nonce, lifetime),
+            Self::Update { endpoint, models } => sign(
+                at,
+                &workers.update(BoundedVec(endpoint), BoundedVec(models)),
+                key,
+                nonce,
+                lifetime,
+            ),
+            Self::Resume => sign(at, &workers.resume(), key, nonce, lifetime),
+        }
+    }
+}
+
+fn sign(at: &AtBlock, call: &impl Payload, key: &Keypair, nonce: u64, lifetime: u64) -> Result<Signed, ExtrinsicError> {
+    let params = DefaultExtrinsicParamsBuilder::new()
+        .nonce(nonce)
+        .mortal_from_unchecked(lifetime, at.block_number(), at.block_hash())
+        .build();
+    at.transactions().create_signable_offline(call, params)?.sign(key)
+}
+
+/// Jobs that `operator` is to answer or to reveal.
+pub(crate) async fn executions_of(at: &AtBlock, operator: &AccountId) -> Result<BTreeSet<JobId>, subxt::Error> {
+    let mut entries = at
+        .storage()
+        .iter(runtime::storage().jobs().executing(), (*operator,))
+        .await?;
+    let mut jobs = BTreeSet::new();
+    while let Some(entry) = entries.next().await {
+        jobs.insert(entry?.key()?.decode()?.1);
+    }
+    Ok(jobs)
+}
+
+/// Jobs that `operator` is to attest.
+pub(crate) async fn audits_of(at: &AtBlock, operator: &AccountId) -> Result<BTreeSet<JobId>, subxt::Error> {
+    let mut entries = at
+        .storage()
+        .iter(runtime::storage().audits().pending(), (*operator,))
+        .await?;
+    let mut jobs = BTreeSet::new();
+    while let Some(entry) = entries.next().await {
+        jobs.insert(entry?.key()?.decode()?.1);
+    }
+    Ok(jobs)
+}
+
+/// A job, until it is pruned.
+pub(crate) async fn job(at: &AtBlock, id: JobId) -> Result<Option<Job>, subxt::Error> {
+    let Some(job) = at.storage().try_fetch(runtime::storage().jobs().jobs(), (id,)).await? else {
+        return Ok(None);
+    };
+    let job = job.decode()?;
+    let attested = job.answer.as_ref().is_some_and(|answer| answer.attested);
+    let stage = match job.state {
+        State::Assigned => Stage::Assigned,
+        State::Auditing if attested => Stage::Revealing,
+        State::Auditing => Stage::Auditing,
+        State::Queued | State::Answered | State::Disputed => Stage::Waiting,
+        State::Settled | State::Rejected | State::Expired | State::Voided | State::Cancelled => Stage::Over,
+    };
+    Ok(Some(Job {
+        stage,
+        executor: job.executor,
+        model: job.model,
+        request: job.request,
+        settings: job.settings.0,
+        sampling_key: job.sampling_key,
+        sealed: job.answer.map(|answer| answer.sealed),
+        due: job.due,
+    }))
+}
+
+/// A job's prompt.
+pub(crate) async fn input(at: &AtBlock, id: JobId) -> Result<Option<Input>, subxt::Error> {
+    match at
+        .storage()
+        .try_fetch(runtime::storage().jobs().inputs(), (id,))
+        .await?
+    {
+        Some(input) => Ok(Some(input.decode()?.0)),
+        None => Ok(None),
+    }
+}
+
+/// The output of an answered job.
+pub(crate) async fn output(at: &AtBlock, id: JobId) -> Result<Option<Vec<u8>>, subxt::Error> {
+    match at
+        .storage()
+        .try_fetch(runtime::storage().jobs().outputs(), (id,))
+        .await?
+    {
+        Some(output) => Ok(Some(output.decode()?.0)),
+        None => Ok(None),
+    }
+}
+
+/// The operator that a hot key works for.
+pub(crate) async fn operator_of(at: &AtBlock, hot: &AccountId) -> Result<Option<AccountId>, subxt::Error> {
+    match at
+        .storage()
+        .try_fetch(runtime::storage().workers().hot_keys(), (*hot,))
+        .await?
+    {
+        Some(operator) => Ok(Some(operator.decode()?)),
+        None => Ok(None),
+    }
+}
+
+/// An operator's entry.
+pub(crate) async fn operator(at: &AtBlock, operator: &AccountId) -> Result<Option<Entry>, subxt::Error> {
+    let entry = at
+        .storage()
+        .try_fetch(runtime::storage().workers().operators(), (*operator,))
+        .await?;
+    let Some(entry) = entry else { return Ok(None) };
+    let entry = entry.decode()?;
+    let status = match entry.status {
+        OperatorStatus::Active => Status::Active,
+        OperatorStatus::Draining => Status::Draining,
+        OperatorStatus::Jailed => Status::Jailed,
+    };
+    Ok(Some(Entry {
+        hot_keys: entry.hot_keys.0,
+        endpoint: entry.endpoint.0,
+        models: entry.models.0,
+        status,
+    }))
+}
+
+/// Whether a model takes new jobs.
+pub(crate) async fn is_active_model(at: &AtBlock, model: &ModelId) -> Result<bool, subxt::Error> {
+    match at
+        .storage()
+        .try_fetch(runtime::storage().models().models(), (*model,))
+        .await?
+    {
+        Some(model) => Ok(matches!(model.decode()?.status, ModelStatus::Active)),
+        None => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use codec::Encode;
+    use ergon_primitives::{
+        commitment::{Header, Outcome, StopReason},
+        H256,
+    };
+    use subxt::{config::substrate::SpecVersionForRange, OfflineClient};
+
+    /// A call's arguments as they are encoded against the metadata.
+    fn arguments(call: &impl Payload) -> Vec<u8> {
+        let version = SpecVersionForRange {
+            block_range: 0..u64::MAX,
+            spec_version: 1,
+            transaction_version: 1,
+        };
+        let config = SubstrateConfig::builder()
+            .set_metadata_for_spec_versions([(1, ArcMetadata::clone(&METADATA))])
+            .set_spec_version_for_block_ranges([version])
+            .build();
+        let at = OfflineClient::new_with_config(config).at_block(0u64).unwrap();
+        at.transactions().validate(call).unwrap();
+        at.transactions().call_data(call).unwrap().split_off(2)
+    }
+
+    #[test]
+    fn everything_in_use_is_in_the_metadata() {
+        for (pallet, name) in CALLS {
+            assert!(
+                METADATA.pallet_by_name(pallet).unwrap().call_hash(name).is_some(),
+                "{pallet}.{name}"
+            );
+        }
+        for (pallet, name) in ENTRIES {
+            assert!(
+                METADATA.pallet_by_name(pallet).unwrap().storage_hash(name).is_some(),
+                "{pallet}.{name}"
+            );
+        }
+        assert_eq!(difference(&METADATA), None);
+    }
+
+    #[test]
+    fn shared_types_are_encoded_as_the_chain_decodes_them() {
+        let outcome = Outcome::Completed(StopReason::StopString { at: 3 });
+        let header = Header::new(H256::repeat_byte(1), 5, outcome, b"out", &[]);
+        let jobs = runtime::tx().jobs();
+        let result = jobs.submit_result(7, BoundedVec(b"out".to_vec()), 5, 2, outcome.into(), H256::zero());
+        assert_eq!(
+            arguments(&result),
+            (7u64, b"out".to_vec(), 5u32, 2u32, outcome, H256::zero()).encode()
+        );
+        let reveal = jobs.reveal(7, H256::zero(), header.clone().into());
+        assert_eq!(arguments(&reveal), (7u64, H256::zero(), header).encode());
+    }
+}
