@@ -53,8 +53,8 @@ pub fn softmax(scores: &mut [i32]) {
     let most = scores.iter().fold(i32::MIN, |most, score| most.max(*score));
     let mut sum = 0u64;
     for score in scores.iter_mut() {
-        // Both are at most 2^30 in size, so the difference fits.
-        let p = crate::tables::exp2_neg((most - *score) as u32);
+        // Both are at most 2^30 in size, so the difference, up to 2^31, fits `u32` but not `i32`.
+        let p = crate::tables::exp2_neg(most.abs_diff(*score));
         sum += u64::from(p);
         *score = p as i32;
     }

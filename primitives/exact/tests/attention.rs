@@ -199,3 +199,10 @@ fn a_single_position_has_all_the_weight() {
     assert_eq!((weights, out, exponent), ([1 << 23], [100 << 23, -7 << 23], -26));
     assert_eq!(dot(&[5, 6], &[100, -7]), 458);
 }
+
+#[test]
+fn a_score_as_far_below_another_as_can_be_has_no_weight() {
+    let mut weights = [1 << 30, -(1 << 30)];
+    softmax(&mut weights);
+    assert_eq!(weights, [1 << 23, 0]);
+}
