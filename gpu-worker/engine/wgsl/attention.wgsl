@@ -25,7 +25,7 @@ const WORDS = HEAD_DIM / 4u;
 const PARTS = ATTENTION_WIDTH / WORDS;
 
 var<workgroup> total: atomic<u32>;
-var<workgroup> partial: array<vec4<i32>, ATTENTION_WIDTH>;
+var<workgroup> shares: array<vec4<i32>, ATTENTION_WIDTH>;
 
 // Sum over the workgroup; `total` is 0 before, which the barriers of an earlier maximum guarantee.
 fn workgroup_sum(value: u32) -> u32 {
@@ -93,11 +93,11 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             sums += scores[first_score + t] * unpack4xI8(values[(first_key + t) * WORDS + word]);
         }
     }
-    partial[invocation] = sums;
+    shares[invocation] = sums;
     workgroupBarrier();
     if (invocation < WORDS) {
         for (var part = 1u; part < PARTS; part++) {
-            sums += partial[part * WORDS + word];
+            sums += shares[part * WORDS + word];
         }
         out[row * WORDS + word] = sums;
     }

@@ -20,6 +20,8 @@ struct Shard {
 @group(0) @binding(4) var<uniform> shard: Shard;
 
 const BLOCK = 32u;
+// Invocations that share a block; each has the rows r, r + 8, r + 16 and r + 24 of it.
+const LANES = 8u;
 
 fn dot16(a: vec4<u32>, b: vec4<u32>) -> i32 {
     return dot4I8Packed(a.x, b.x) + dot4I8Packed(a.y, b.y) + dot4I8Packed(a.z, b.z) + dot4I8Packed(a.w, b.w);

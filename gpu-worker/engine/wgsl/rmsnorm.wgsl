@@ -21,7 +21,7 @@ struct Norm {
 const QUADS = HIDDEN / 4u;
 const WORDS = (HIDDEN + 15u) / 16u * 4u;
 
-var<workgroup> partial: array<vec2<u32>, ROW_WIDTH>;
+var<workgroup> shares: array<vec2<u32>, ROW_WIDTH>;
 
 fn square(value: i32) -> vec2<u32> {
     let size = bitcast<u32>(abs(value));
@@ -29,15 +29,15 @@ fn square(value: i32) -> vec2<u32> {
 }
 
 fn workgroup_sum(value: vec2<u32>, invocation: u32) -> vec2<u32> {
-    partial[invocation] = value;
+    shares[invocation] = value;
     for (var half = ROW_WIDTH / 2u; half > 0u; half /= 2u) {
         workgroupBarrier();
         if (invocation < half) {
-            partial[invocation] = add64(partial[invocation], partial[invocation + half]);
+            shares[invocation] = add64(shares[invocation], shares[invocation + half]);
         }
     }
     workgroupBarrier();
-    return partial[0];
+    return shares[0];
 }
 
 // floor(sqrt(value)), value >= 2^62.
