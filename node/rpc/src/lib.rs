@@ -1,1 +1,130 @@
 // SPDX-License-Identifier: Apache-2.0
+//! The JSON-RPC methods `compute_*`: what [`ComputeApi`](ergon_runtime_api::ComputeApi) answers, at any block.
+//!
+//! Every method takes the hash of a block as its last, optional parameter; without it, it reads the best block. What doesn't exist is
+//! `null`, as everywhere in this interface. Errors:
+//!
+//! | code | meaning |
+//! |---|---|
+//! | -32602 | a parameter is malformed |
+//! | 11001 | the node doesn't know the block, or has pruned its state |
+//! | 11002 | the runtime at that block could not answer |
+#![warn(missing_docs)]
+
+use ergon_primitives::{JobId, H256};
+use ergon_runtime_api::{ComputeApi as ComputeRuntimeApi, JobInfo, ModelInfo, VoteWeightInfo, WorkerInfo};
+use jsonrpsee::{
+    core::RpcResult,
+    proc_macros::rpc,
+    types::{ErrorObject, ErrorObjectOwned},
+};
+use sp_api::{ApiError, ApiRef, ProvideRuntimeApi};
+use sp_blockchain::HeaderBackend;
+use sp_runtime::{traits::Block as BlockT, AccountId32};
+use std::{marker::PhantomData, sync::Arc};
+
+/// Error code: the node doesn't know the block, or has pruned its state.
+pub const UNKNOWN_BLOCK: i32 = 11001;
+/// Error code: the runtime at that block could not answer.
+pub const RUNTIME_FAILED: i32 = 11002;
+
+/// Reads of models, workers, jobs and vote weight.
+#[rpc(client, server, namespace = "compute")]
+pub trait ComputeApi<Hash> {
+    /// Every registered model, retired ones included.
+    #[method(name = "models")]
+    fn models(&self, at: Option<Hash>) -> RpcResult<Vec<ModelInfo>>;
+
+    /// The worker of an operator, named by either of its accounts.
+    #[method(name = "worker")]
+    fn worker(&self, account: AccountId32, at: Option<Hash>) -> RpcResult<Option<WorkerInfo>>;
+
+    /// A job, until it is pruned.
+    #[method(name = "job")]
+    fn job(&self, job: JobId, at: Option<Hash>) -> RpcResult<Option<JobInfo>>;
+
+    /// What an operator weighs; zero for anyone else.
+    #[method(name = "voteWeight")]
+    fn vote_weight(&self, operator: AccountId32, at: Option<Hash>) -> RpcResult<VoteWeightInfo>;
+}
+
+/// Answers [`ComputeApiServer`] from a client's state.
+pub struct Compute<Client, Block> {
+    client: Arc<Client>,
+    _block: PhantomData<Block>,
+}
+
+impl<Client, Block> Compute<Client, Block> {
+    /// Reads from `client`.
+    pub fn new(client: Arc<Client>) -> Self {
+        Self {
+            client,
+            _block: PhantomData,
+        }
+    }
+}
+
+impl<Client, Block> Compute<Client, Block>
+where
+    Block: BlockT<Hash = H256>,
+    Client: ProvideRuntimeApi<Block> + HeaderBackend<Block>,
+    Client::Api: ComputeRuntimeApi<Block>,
+{
+    /// Asks the runtime at a block.
+    fn read<T>(
+        &self,
+        at: Option<H256>,
+        ask: impl FnOnce(ApiRef<'_, Client::Api>, H256) -> Result<T, ApiError>,
+    ) -> RpcResult<T> {
+        let block = at.unwrap_or_else(|| self.client.info().best_hash);
+        ask(self.client.runtime_api(), block).map_err(|cause| error(block, cause))
+    }
+}
+
+impl<Client, Block> ComputeApiServer<H256> for Compute<Client, Block>
+where
+    Block: BlockT<Hash = H256>,
+    Client: ProvideRuntimeApi<Block> + HeaderBackend<Block> + Send + Sync + 'static,
+    Client::Api: ComputeRuntimeApi<Block>,
+{
+    fn models(&self, at: Option<H256>) -> RpcResult<Vec<ModelInfo>> {
+        self.read(at, |api, block| api.models(block))
+    }
+
+    fn worker(&self, account: AccountId32, at: Option<H256>) -> RpcResult<Option<WorkerInfo>> {
+        self.read(at, |api, block| api.worker(block, account))
+    }
+
+    fn job(&self, job: JobId, at: Option<H256>) -> RpcResult<Option<JobInfo>> {
+        self.read(at, |api, block| api.job(block, job))
+    }
+
+    fn vote_weight(&self, operator: AccountId32, at: Option<H256>) -> RpcResult<VoteWeightInfo> {
+        self.read(at, |api, block| api.vote_weight(block, operator))
+    }
+}
+
+fn error(block: H256, cause: ApiError) -> ErrorObjectOwned {
+    let unknown = match &cause {
+        ApiError::UnknownBlock(_) => true,
+        ApiError::Application(inner) => inner.downcast_ref().is_some_and(|error| {
+            matches!(
+                error,
+                sp_blockchain::Error::UnknownBlock(_) | sp_blockchain::Error::UnknownBlocks(_)
+            )
+        }),
+        _ => false,
+    };
+    let (code, message) = if unknown {
+        (
+            UNKNOWN_BLOCK,
+            format!("block {block:?} is unknown, or its state is pruned"),
+        )
+    } else {
+        (
+            RUNTIME_FAILED,
+            format!("the runtime at block {block:?} could not answer"),
+        )
+    };
+    ErrorObject::owned(code, message, Some(cause.to_string()))
+}
