@@ -63,6 +63,22 @@ export function send(api, extrinsic, signer, options = {}) {
   });
 }
 
+/**
+ * Sends all of them at once, so that they share a block, and waits for each.
+ * @param {[extrinsic: object, signer: object][]} list
+ * @returns as `Promise.allSettled`, in the same order
+ */
+export async function sendTogether(api, list) {
+  const nonces = new Map();
+  const sent = [];
+  for (const [extrinsic, signer] of list) {
+    const nonce = nonces.get(signer) ?? (await api.rpc.system.accountNextIndex(signer.address)).toNumber();
+    nonces.set(signer, nonce + 1);
+    sent.push(send(api, extrinsic, signer, { nonce }));
+  }
+  return Promise.allSettled(sent);
+}
+
 /** Signs and sends all of them, one after the other, without waiting for blocks. */
 export async function sendAll(api, extrinsics, signer) {
   let nonce = (await api.rpc.system.accountNextIndex(signer.address)).toNumber();

@@ -9,14 +9,19 @@ import { stopAll } from './process.mjs';
 /** Time for one test; every wait in it has a shorter limit of its own. */
 export const timeout = 300_000;
 
-/** A development chain for the tests of one file: `node`, `api`, `model` (its id) and `requester` (Alice) once the tests run. */
-export function useDevChain(options = {}) {
+/**
+ * A development chain for the tests of one file: `node`, `api`, `model` (its id) and `requester` (Alice) once the tests run.
+ * @param {object} options for {@link startNode}
+ * @param {(chain: object) => any} prepare runs before the first test
+ */
+export function useDevChain(options = {}, prepare = () => {}) {
   const chain = {};
   before(async () => {
     chain.node = await startNode(options);
     await chain.connect();
     chain.model = (await findModel(chain.node)).id;
     chain.requester = await devKey('//Alice');
+    await prepare(chain);
   });
   after(async () => {
     await chain.api?.disconnect();
