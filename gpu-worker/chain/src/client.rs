@@ -8,9 +8,8 @@ use std::time::Duration;
 use subxt::{
     backend::LegacyBackend,
     client::Blocks,
-    config::RpcConfigFor,
     ext::jsonrpsee::ws_client::{PingConfig, WsClientBuilder},
-    rpcs::{LegacyRpcMethods, RpcClient},
+    rpcs::RpcClient,
     OnlineClient, OnlineClientAtBlock, SubstrateConfig,
 };
 
@@ -57,7 +56,7 @@ pub enum ConnectError {
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(crate) api: OnlineClient<SubstrateConfig>,
-    pub(crate) rpc: LegacyRpcMethods<RpcConfigFor<SubstrateConfig>>,
+    pub(crate) rpc: RpcClient,
 }
 
 /// The chain as of one block.
@@ -98,10 +97,7 @@ impl Client {
                 difference,
             });
         }
-        Ok(Self {
-            api,
-            rpc: LegacyRpcMethods::new(rpc),
-        })
+        Ok(Self { api, rpc })
     }
 
     /// Hash of the genesis block: the chain's identity.

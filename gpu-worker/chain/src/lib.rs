@@ -14,6 +14,7 @@
 
 pub mod client;
 pub mod duty;
+mod fate;
 mod interface;
 pub mod keystore;
 pub mod reader;

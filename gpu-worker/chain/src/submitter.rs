@@ -5,13 +5,12 @@
 //! are finalized, so one that waits holds up none behind it. They are mortal ([`LIFETIME`]). The nonce comes from the node's pool
 //! (`system_accountNextIndex`) and is counted on here; it is read again whenever the pool refuses a transaction or loses one, so a gap
 //! left by a lost transaction is filled by the next one.
-use crate::{account, client::AtBlock, interface::Extrinsic, Call, Client, Fate, Keypair};
+use crate::{account, client::AtBlock, fate::Progress, interface::Extrinsic, Call, Client, Fate, Keypair};
 use futures::{future::BoxFuture, stream::FuturesUnordered, FutureExt, StreamExt};
 use subxt::{
-    client::OnlineClientAtBlockImpl,
-    error::{BackendError, ExtrinsicError, RpcError, TransactionEventsError},
-    rpcs::{Error as ClientError, UserError},
-    tx::TransactionProgress,
+    config::RpcConfigFor,
+    error::{BackendError, ExtrinsicError, RpcError},
+    rpcs::{Error as ClientError, LegacyRpcMethods, UserError},
     SubstrateConfig,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -23,8 +22,6 @@ const NONCE_ATTEMPTS: u32 = 4;
 
 /// Errors of `author_submitAndWatchExtrinsic` that another nonce may mend: invalid (stale or future), too low a priority.
 const NONCE_ERRORS: [i32; 2] = [1010, 1014];
-
-type Progress = TransactionProgress<SubstrateConfig, OnlineClientAtBlockImpl<SubstrateConfig>>;
 
 /// A signer of transactions with a nonce of its own.
 pub struct Submitter {
@@ -56,7 +53,8 @@ impl Submitter {
                     }
                     Some(call) => match self.submit(&call).await {
                         Ok(progress) => {
-                            watched.push(async move { (call, fate(progress).await) }.boxed());
+                            let client = self.client.clone();
+                            watched.push(async move { (call, client.fate(progress).await) }.boxed());
                             continue;
                         }
                         Err(reason) => (call, Fate::Lost(reason)),
@@ -74,18 +72,12 @@ impl Submitter {
 
     /// Signs and submits one call and returns once the pool has it, or says why it hasn't.
     pub(crate) async fn submit(&mut self, call: &impl Extrinsic) -> Result<Progress, String> {
-        let account = account(&self.key);
         let mut attempt = 1;
         loop {
             let at = self.client.finalized().await.map_err(|error| error.to_string())?;
             let nonce = match self.nonce {
                 Some(nonce) => nonce,
-                None => self
-                    .client
-                    .rpc
-                    .system_account_next_index(&account)
-                    .await
-                    .map_err(|error| error.to_string())?,
+                None => self.next_nonce().await.map_err(|error| error.to_string())?,
             };
             match submit_with(&at, call, &self.key, nonce).await {
                 Ok(progress) => {
@@ -105,6 +97,12 @@ impl Submitter {
             }
         }
     }
+
+    /// The nonce after all transactions that the node's pool knows.
+    async fn next_nonce(&self) -> Result<u64, subxt::rpcs::Error> {
+        let methods = LegacyRpcMethods::<RpcConfigFor<SubstrateConfig>>::new(self.client.rpc.clone());
+        methods.system_account_next_index(&account(&self.key)).await
+    }
 }
 
 async fn submit_with(
@@ -114,23 +112,6 @@ async fn submit_with(
     nonce: u64,
 ) -> Result<Progress, ExtrinsicError> {
     call.sign(at, key, nonce, LIFETIME)?.submit_and_watch().await
-}
-
-/// Waits until a transaction is finalized, or can't be any more.
-pub async fn fate(progress: Progress) -> Fate {
-    let block = match progress.wait_for_finalized().await {
-        Ok(block) => block,
-        Err(error) => return Fate::Lost(error.to_string()),
-    };
-    let number = match block.at().await {
-        Ok(at) => at.block_number() as u32,
-        Err(error) => return Fate::Lost(error.to_string()),
-    };
-    match block.wait_for_success().await {
-        Ok(_) => Fate::Done(number),
-        Err(TransactionEventsError::ExtrinsicFailed(error)) => Fate::Refused(number, error.to_string()),
-        Err(error) => Fate::Lost(error.to_string()),
-    }
 }
 
 /// What the node itself said against a transaction.
