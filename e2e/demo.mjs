@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The demo: a real model answers a job on a development chain with two workers. Run by `make demo`.
 import { connect, devKey } from './harness/chain.mjs';
-import { greedy, readOutput, submit, waitForState } from './harness/jobs.mjs';
+import { greedy, readOutput, submit, waitForState, waitForWeight } from './harness/jobs.mjs';
 import { findModel } from './harness/models.mjs';
 import { startNode } from './harness/node.mjs';
 import { stopAll } from './harness/process.mjs';
 import { followEvents, tell } from './harness/story.mjs';
-import { HarnessError, say, waitFor } from './harness/wait.mjs';
+import { HarnessError, say } from './harness/wait.mjs';
 import { startWorkers, wgpuAdapter } from './harness/worker.mjs';
 
 const QUESTION = 'What is the capital of France?';
@@ -58,7 +58,7 @@ async function demo() {
 
   const executor = names.get(job.executor);
   say(`units become weight when the epoch closes; waiting for the weight of ${executor}`);
-  const weight = await waitFor(`vote weight of ${executor}`, EPOCH_SECONDS, async () => (await node.rpc('compute_voteWeight', job.executor)).weight);
+  const weight = await waitForWeight(node, job.executor, EPOCH_SECONDS);
   unfollow();
   await api.disconnect();
   const audited = `audited-by=${roles.auditors.join(',')}`;

@@ -53,3 +53,10 @@ export async function waitForState(api, id, states, seconds) {
     { note: () => `it is ${job?.state}` },
   );
 }
+
+/** Waits until the operator has vote weight, which it has after the epoch in which it was credited units, and gives the weight. */
+export const waitForWeight = (node, operator, seconds) =>
+  waitFor(`vote weight of ${operator}`, seconds, async () => {
+    const { weight } = await node.rpc('compute_voteWeight', operator);
+    return weight > 0 && weight;
+  });

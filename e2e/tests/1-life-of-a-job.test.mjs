@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { send, sendAll } from '../harness/chain.mjs';
-import { greedy, readJob, readOutput, submission, submit, waitForState } from '../harness/jobs.mjs';
+import { greedy, readJob, readOutput, submission, submit, waitForState, waitForWeight } from '../harness/jobs.mjs';
 import { timeout, useDevChain } from '../harness/test.mjs';
 import { waitFor } from '../harness/wait.mjs';
 import { startWorkers, wgpuAdapter } from '../harness/worker.mjs';
@@ -23,8 +23,7 @@ test('a wgpu worker and a cpu worker agree on an answer, and the executor earns 
   assert.ok(chain.workers.some(({ operator }) => operator.address === job.executor));
   const { answer } = await node.rpc('compute_job', id);
   assert.notEqual(answer.root, null, 'the commitment is revealed');
-  const weight = async () => (await node.rpc('compute_voteWeight', job.executor)).weight;
-  assert.ok((await waitFor('vote weight', 120, weight)) > 0);
+  await waitForWeight(node, job.executor, 120);
 });
 
 test('60 queued jobs over 3 workers all settle and earn units', { timeout }, async () => {
