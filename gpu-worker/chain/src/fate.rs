@@ -16,7 +16,7 @@ use subxt::{
 /// A transaction on its way.
 pub(crate) type Progress = TransactionProgress<SubstrateConfig, OnlineClientAtBlockImpl<SubstrateConfig>>;
 
-/// The part of `chain_getBlock`'s answer that counts here. subxt's own type also reads the justifications, and fails at those of a node.
+/// The part of `chain_getBlock`'s answer that counts here.
 #[derive(Deserialize)]
 struct Answer {
     block: Block,
@@ -24,7 +24,24 @@ struct Answer {
 
 #[derive(Deserialize)]
 struct Block {
-    extrinsics: Vec<Bytes>,
+    extrinsics: Vec<Extrinsic>,
+}
+
+/// An extrinsic as a node writes it: in hexadecimal if its block type is opaque, in numbers otherwise (which subxt's own type can't read).
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Extrinsic {
+    Hexadecimal(Bytes),
+    Numbers(Vec<u8>),
+}
+
+impl Extrinsic {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Hexadecimal(bytes) => bytes,
+            Self::Numbers(bytes) => bytes,
+        }
+    }
 }
 
 impl Client {
@@ -67,7 +84,21 @@ impl Client {
             .block
             .extrinsics
             .iter()
-            .position(|bytes| at.hasher().hash(bytes) == extrinsic);
+            .position(|found| at.hasher().hash(found.bytes()) == extrinsic);
         Ok(index.map(|index| index as u32))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extrinsics_are_read_as_hexadecimal_and_as_numbers() {
+        let text =
+            r#"{"block": {"header": {}, "extrinsics": ["0x280501", [40, 5, 1]]}, "justifications": [[[70], [1]]]}"#;
+        let answer: Answer = serde_json::from_str(text).unwrap();
+        let bytes: Vec<_> = answer.block.extrinsics.iter().map(Extrinsic::bytes).collect();
+        assert_eq!(bytes, [[40, 5, 1]; 2]);
     }
 }
