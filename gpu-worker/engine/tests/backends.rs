@@ -102,3 +102,18 @@ fn what_does_not_fit_a_sequence_is_refused_and_changes_nothing() {
         assert!(backend.sequence(0).unwrap().forward(&[], 0).unwrap().is_empty());
     }
 }
+
+#[test]
+fn sequences_of_one_backend_run_side_by_side() {
+    let model = model(DIMENSIONS, true, 7);
+    let tokens = [3, 4].map(|seed| Random::new(seed).tokens(30, DIMENSIONS.vocabulary));
+    let expected = tokens.each_ref().map(|tokens| reference(&model, tokens));
+    for backend in backends(DIMENSIONS, true) {
+        std::thread::scope(|scope| {
+            for (tokens, expected) in tokens.iter().zip(&expected) {
+                let backend = &*backend;
+                scope.spawn(move || assert!(outputs(backend, tokens, &[1; 20]) == *expected, "{}", backend.name()));
+            }
+        });
+    }
+}

@@ -21,11 +21,10 @@
 //! at most 64 tokens, a longer prompt takes several. The KV cache has a fixed capacity, given when a sequence begins.
 //!
 //! ```no_run
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use ergon_engine::{gpu, Backend, Model};
-//! # fn load() -> std::sync::Arc<Model> { unimplemented!() }
+//! # fn run(model: std::sync::Arc<Model>) -> Result<(), Box<dyn std::error::Error>> {
 //! let adapter = gpu::select(&"auto".parse()?)?;
-//! let backend = gpu::WgpuBackend::new(load(), &adapter)?;
+//! let backend = gpu::WgpuBackend::new(model, &adapter)?;
 //! let mut sequence = backend.sequence(256)?;
 //! let outputs = sequence.forward(&[1, 2, 3], 1)?;
 //! println!("{} on {adapter}", outputs[0].hidden.hash());

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::testing::Random;
 use ergon_primitives::manifest::Dimensions;
+use std::sync::{LazyLock, Mutex, PoisonError};
 use wgpu::Buffer;
 
 /// Mantissa and shift of the attention scores; those of a head of 64.
@@ -57,21 +58,26 @@ fn devices() -> Vec<Device> {
     adapters.iter().map(|adapter| Device::open(adapter).unwrap()).collect()
 }
 
-/// Runs a check on every adapter, shape and kind of workgroups.
-fn on_every_adapter(check: impl Fn(&mut Rig)) {
-    for shape in SHAPES {
+/// A rig for every adapter, shape and kind of workgroups: compiling takes longer than checking.
+static RIGS: LazyLock<Vec<Mutex<Rig>>> = LazyLock::new(|| {
+    let mut rigs = Vec::new();
+    for d in SHAPES {
         for kind in [Kind::Software, Kind::Discrete] {
             for mut device in devices() {
                 device.kind = kind;
-                let kernels = Kernels::new(&device, &shape, SCALE).unwrap();
-                let mut rig = Rig {
-                    device,
-                    kernels,
-                    d: shape,
-                };
-                check(&mut rig);
+                let kernels = Kernels::new(&device, &d, SCALE).unwrap();
+                rigs.push(Mutex::new(Rig { device, kernels, d }));
             }
         }
+    }
+    rigs
+});
+
+/// Runs a check on every rig.
+fn on_every_adapter(check: impl Fn(&mut Rig)) {
+    for rig in RIGS.iter() {
+        // Another test's failure says nothing about this one.
+        check(&mut rig.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
