@@ -128,3 +128,31 @@ fn error(block: H256, cause: ApiError) -> ErrorObjectOwned {
     };
     ErrorObject::owned(code, message, Some(cause.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_tell_an_unknown_block_from_a_failing_runtime() {
+        let block = H256::repeat_byte(1);
+        let inner = |error: sp_blockchain::Error| ApiError::Application(Box::new(error));
+        let code = |cause| error(block, cause).code();
+        assert_eq!(code(ApiError::UnknownBlock("pruned".into())), UNKNOWN_BLOCK);
+        assert_eq!(
+            code(inner(sp_blockchain::Error::UnknownBlock("pruned".into()))),
+            UNKNOWN_BLOCK
+        );
+        assert_eq!(
+            code(inner(sp_blockchain::Error::Backend("broken".into()))),
+            RUNTIME_FAILED
+        );
+        assert_eq!(code(ApiError::StateBackendIsNotTrie), RUNTIME_FAILED);
+    }
+
+    #[test]
+    fn an_error_names_the_block() {
+        let error = error(H256::repeat_byte(0xAB), ApiError::UnknownBlock("pruned".into()));
+        assert!(error.message().contains(&"ab".repeat(32)), "{}", error.message());
+    }
+}

@@ -217,3 +217,35 @@ sp_api::decl_runtime_apis! {
         fn vote_weight(operator: AccountId32) -> VoteWeightInfo;
     }
 }
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_readable_json() {
+        let answer = AnswerInfo {
+            output: b"Paris".to_vec(),
+            finish: Outcome::Completed(StopReason::StopString { at: 5 }).into(),
+            prompt_tokens: 7,
+            output_tokens: 2,
+            sealed: H256::zero(),
+            root: None,
+        };
+        let json = serde_json::to_value(&answer).unwrap();
+        assert_eq!(json["output"], "0x5061726973");
+        assert_eq!(json["finish"], serde_json::json!({ "StopString": 5 }));
+        assert_eq!(json["root"], serde_json::Value::Null);
+        assert_eq!(serde_json::from_value::<AnswerInfo>(json).unwrap(), answer);
+    }
+
+    #[test]
+    fn accounts_are_ss58_in_json() {
+        let auditor = AuditorInfo {
+            operator: AccountId32::new([0; 32]),
+            attestation: None,
+        };
+        let json = serde_json::to_value(&auditor).unwrap();
+        assert_eq!(json["operator"], "5C4hrfjw9DjXZTzV3MwzrrAr9P1MJhSrvWGWqi1eSuyUpnhM");
+    }
+}

@@ -104,7 +104,7 @@ pub fn signed(signer: &Pair, nonce: u32, call: RuntimeCall) -> UncheckedExtrinsi
     let implicit = extensions.implicit().unwrap();
     let payload = (call.clone(), extensions.clone(), implicit).using_encoded(|bytes| {
         if bytes.len() > 256 {
-            sp_core::blake2_256(bytes).to_vec()
+            sp_io::hashing::blake2_256(bytes).to_vec()
         } else {
             bytes.to_vec()
         }

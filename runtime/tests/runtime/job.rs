@@ -11,7 +11,7 @@ use ergon_primitives::{
 use ergon_runtime::{compute, timing, AccountId, RuntimeCall, System};
 use ergon_runtime_api::{Finish, JobInfo, JobState, WorkerStatus};
 use pallet_jobs::UncheckedInput;
-use sp_core::{sr25519::Pair, Pair as _};
+use sp_core::Pair as _;
 
 const OUTPUT: &[u8] = b"Paris";
 const SEAL: H256 = H256::repeat_byte(0x5E);
