@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What became of a transaction.
-use crate::{client::AtBlock, Client, Fate};
+use crate::{client::AtBlock, BlockNumber, Client, Fate};
 use serde::Deserialize;
 use subxt::{
     client::OnlineClientAtBlockImpl,
@@ -12,6 +12,9 @@ use subxt::{
     utils::H256,
     SubstrateConfig,
 };
+
+/// Errors by which the chain says that an earlier transaction, perhaps before a restart, did the same.
+const ALREADY_DONE: [&str; 2] = ["Jobs::AlreadyAnswered", "Audits::AlreadyAttested"];
 
 /// A transaction on its way.
 pub(crate) type Progress = TransactionProgress<SubstrateConfig, OnlineClientAtBlockImpl<SubstrateConfig>>;
@@ -71,7 +74,7 @@ impl Client {
             let failed = (event.pallet_name(), event.event_name()) == ("System", "ExtrinsicFailed");
             if failed && event.phase() == Phase::ApplyExtrinsic(index) {
                 let reason = DispatchError::decode_from(event.field_bytes(), at.metadata())?.to_string();
-                return Ok(Fate::Refused(number, reason));
+                return Ok(refused(number, reason));
             }
         }
         Ok(Fate::Done(number))
@@ -89,6 +92,14 @@ impl Client {
     }
 }
 
+/// What a dispatch error means: that something is on chain already is as good as success.
+fn refused(number: BlockNumber, reason: String) -> Fate {
+    match ALREADY_DONE.iter().any(|name| reason.ends_with(name)) {
+        true => Fate::Done(number),
+        false => Fate::Refused(number, reason),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +111,15 @@ mod tests {
         let answer: Answer = serde_json::from_str(text).unwrap();
         let bytes: Vec<_> = answer.block.extrinsics.iter().map(Extrinsic::bytes).collect();
         assert_eq!(bytes, [[40, 5, 1]; 2]);
+    }
+
+    #[test]
+    fn what_was_done_before_is_no_failure() {
+        let refused = |reason: &str| refused(4, format!("Pallet error: {reason}"));
+        assert_eq!(refused("Jobs::AlreadyAnswered"), Fate::Done(4));
+        assert_eq!(refused("Audits::AlreadyAttested"), Fate::Done(4));
+        assert!(
+            matches!(refused("Jobs::WrongState"), Fate::Refused(4, reason) if reason.ends_with("Jobs::WrongState"))
+        );
     }
 }
