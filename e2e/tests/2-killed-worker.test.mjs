@@ -8,18 +8,20 @@ import { startWorkers } from '../harness/worker.mjs';
 
 const chain = useDevChain();
 
-test('a job whose worker is killed goes to another one and settles', { timeout }, async () => {
+test('a job whose worker is killed goes to another one, and the revived worker audits it', { timeout }, async () => {
   const { api, node, model, requester } = chain;
-  const workers = await startWorkers(api, [1, 2, 3].map((number) => ({ name: `${number}`, number, node: node.url })));
-  const id = await submit(api, requester, model, '1, 2, 3, 4, 5,', greedy(64));
+  const workers = await startWorkers(api, [1, 2].map((number) => ({ name: `${number}`, number, node: node.url })));
+  const id = await submit(api, requester, model, '1, 2, 3, 4, 5,', greedy(40));
   const { executor } = await waitForState(api, id, ['Assigned'], 60);
   const victim = workers.find(({ operator }) => operator.address === executor);
   await waitFor('start of the execution', 60, () => victim.process.lines.some((line) => /computing\b.*execution/.test(line)), { every: 20 });
   await victim.process.kill();
   assert.ok(!victim.process.lines.some((line) => /\bcomputed\b/.test(line)), 'it was killed before it had the answer');
   await waitForState(api, id, ['Queued'], 150);
+  victim.start();
   const job = await waitForState(api, id, ['Settled'], 180);
   assert.deepEqual(job.missed, [executor]);
   assert.notEqual(job.executor, executor);
+  assert.ok(job.units > 0);
   assert.match(await readOutput(api, id), /^ 6, 7, 8, 9, 10, 11,/);
 });
