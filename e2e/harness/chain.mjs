@@ -2,6 +2,7 @@
 // The chain as a developer sees it: stock @polkadot/api, no custom types.
 import { ApiPromise, Keyring, WsProvider } from '@polkadot/api';
 import { cryptoWaitReady } from '@polkadot/util-crypto';
+import { beforeStop } from './process.mjs';
 
 const SEND_SECONDS = 60;
 
@@ -16,7 +17,9 @@ export class ExtrinsicError extends Error {
 /** Connects; `noInitWarn` because the node's own RPC methods are called by name. */
 export async function connect(url) {
   await cryptoWaitReady();
-  return ApiPromise.create({ provider: new WsProvider(url), noInitWarn: true, throwOnConnect: true });
+  const api = await ApiPromise.create({ provider: new WsProvider(url), noInitWarn: true, throwOnConnect: true });
+  beforeStop(() => api.disconnect());
+  return api;
 }
 
 /** A key pair of a development account, such as `//Alice`. */

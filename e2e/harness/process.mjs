@@ -15,6 +15,7 @@ const STOP_MS = 20_000;
 /** Processes that were started, dead ones included, in order. */
 const started = new Set();
 const folders = new Set();
+const farewells = [];
 
 /** A running program with its log. */
 export class Process {
@@ -90,8 +91,12 @@ export function findDead() {
 /** The ends of all logs. */
 export const logTails = () => [...started].map((process) => process.tail()).filter(Boolean).join('\n');
 
+/** Has `stopAll` call this before it stops any process. */
+export const beforeStop = (farewell) => farewells.push(farewell);
+
 /** Stops everything that still runs, last started first, and removes what it left behind. */
 export async function stopAll() {
+  for (const farewell of farewells.splice(0)) await farewell();
   for (const process of [...started].reverse()) await process.stop();
   removeFolders();
 }
@@ -128,4 +133,7 @@ process.on('exit', () => {
   for (const { child, ending } of started) if (ending === undefined) child.kill('SIGKILL');
   removeFolders();
 });
+// A test runner or npm that is killed takes nobody along.
+const parent = process.ppid;
+setInterval(() => process.ppid !== parent && process.exit(1), 1_000).unref();
 for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]]) process.on(signal, () => process.exit(code));

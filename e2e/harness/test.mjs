@@ -23,10 +23,7 @@ export function useDevChain(options = {}, prepare = () => {}) {
     chain.requester = await devKey('//Alice');
     await prepare(chain);
   });
-  after(async () => {
-    await chain.api?.disconnect();
-    await stopAll();
-  });
+  after(stopAll);
   chain.connect = async () => (chain.api = await connect(chain.node.url));
   return chain;
 }

@@ -43,5 +43,4 @@ test('three validators finalize the same chain past a session change', { timeout
   });
   const hashes = await Promise.all(nodes.map((node) => node.rpc('chain_getBlockHash', target)));
   assert.equal(new Set(hashes).size, 1, 'all finalized the same block');
-  await api.disconnect();
 });
