@@ -57,7 +57,7 @@ const CALLS: [(&str, &str); 7] = [
 ];
 
 /// Storage entries that are read.
-const ENTRIES: [(&str, &str); 8] = [
+const ENTRIES: [(&str, &str); 9] = [
     ("Jobs", "Jobs"),
     ("Jobs", "Inputs"),
     ("Jobs", "Outputs"),
@@ -66,6 +66,7 @@ const ENTRIES: [(&str, &str); 8] = [
     ("Workers", "HotKeys"),
     ("Workers", "Operators"),
     ("Models", "Models"),
+    ("System", "Account"),
 ];
 
 /// The metadata that the code above is generated from.
@@ -267,6 +268,16 @@ pub(crate) async fn operator(at: &AtBlock, operator: &AccountId) -> Result<Optio
     }))
 }
 
+/// Whether the chain takes transactions of an account.
+pub(crate) async fn can_sign(at: &AtBlock, account: &AccountId) -> Result<bool, subxt::Error> {
+    let account = at
+        .storage()
+        .fetch(runtime::storage().system().account(), (*account,))
+        .await?
+        .decode()?;
+    Ok(account.providers > 0 || account.sufficients > 0)
+}
+
 /// Whether a model takes new jobs.
 pub(crate) async fn is_active_model(at: &AtBlock, model: &ModelId) -> Result<bool, subxt::Error> {
     match at
@@ -320,6 +331,37 @@ mod tests {
             );
         }
         assert_eq!(difference(&METADATA), None);
+    }
+
+    /// The metadata with `from` renamed `to`, of the same length.
+    fn renamed(from: &str, to: &str) -> Metadata {
+        let text = include_bytes!("../metadata.scale");
+        let mut bytes = text.to_vec();
+        for (at, _) in text
+            .windows(from.len())
+            .enumerate()
+            .filter(|(_, window)| *window == from.as_bytes())
+        {
+            bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+        }
+        Metadata::decode_from(&bytes).unwrap()
+    }
+
+    #[test]
+    fn a_runtime_that_differs_is_found_by_what_is_in_use() {
+        assert_eq!(
+            difference(&renamed("submit_result", "submit_resulu")).as_deref(),
+            Some("Jobs.submit_result")
+        );
+        assert_eq!(
+            difference(&renamed("Executing", "Executinh")).as_deref(),
+            Some("Jobs.Executing")
+        );
+        // A field of a type deep inside.
+        assert_eq!(
+            difference(&renamed("sampling_key", "sampling_kez")).as_deref(),
+            Some("Jobs.Jobs")
+        );
     }
 
     #[test]

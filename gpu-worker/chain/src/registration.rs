@@ -99,6 +99,9 @@ pub enum RegistrationError {
         /// The extrinsic.
         call: &'static str,
     },
+    /// The chain takes no transactions of the operator.
+    #[error("operator {0} is not known to the chain, which takes no transactions of it: have it sponsored first")]
+    NotSponsored(AccountId),
     /// No such model on chain.
     #[error("model {0:?} is not active on this chain: have it registered by governance, or serve another one")]
     UnknownModel(H256),
@@ -216,6 +219,10 @@ impl Client {
             wanted.endpoint.as_deref(),
             resume,
         )?;
+        let by_operator = calls.iter().any(OperatorCall::needs_operator_key);
+        if by_operator && wanted.operator.is_some() && !interface::can_sign(&at, &operator).await? {
+            return Err(RegistrationError::NotSponsored(operator));
+        }
         for call in calls {
             let key = match (&wanted.operator, call.needs_operator_key()) {
                 (Some(key), true) => key,
