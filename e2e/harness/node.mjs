@@ -4,7 +4,8 @@ import { Process, freePorts, temporaryFolder } from './process.mjs';
 import { nodeBinary } from './settings.mjs';
 import { waitFor } from './wait.mjs';
 
-const START_SECONDS = 60;
+// Compiling the runtime takes seconds, and several times that on busy cores.
+const START_SECONDS = 120;
 
 /** A running node. */
 export class Node {
