@@ -9,6 +9,7 @@
 //! | [`reader`] | reads an operator's duties from the state of a finalized block |
 //! | [`registration`] | brings the operator's entry on chain in line with the configuration |
 //! | [`submitter`] | owns the nonce of the hot key: signs, submits and watches its transactions |
+//! | `fate` | finds out what became of a transaction |
 //!
 //! Only `interface` knows the runtime's metadata; it is generated from `metadata.scale`, which `make metadata` brings up to date.
 

@@ -35,7 +35,7 @@ use tokio::{
 /// Pause before the first attempt to reconnect; it doubles with each failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Longest pause between attempts to reconnect.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How often a computation that failed is tried again.
 const MOST_FAILURES: u32 = 3;
 
