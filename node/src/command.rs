@@ -4,7 +4,7 @@ use crate::{
     cli::{Cli, Subcommand},
     service::{self, Parts},
 };
-use ergon_runtime::{Block, Hash};
+use ergon_runtime::{opaque::Block, Hash};
 use sc_cli::{Error, Result, SubstrateCli};
 use sc_network::{config::NetworkBackendType, Litep2pNetworkBackend, NetworkWorker};
 

@@ -2,7 +2,7 @@
 //! The node's JSON-RPC methods beyond those that the framework always serves: system, BABE, GRANDPA and `compute_*`.
 use crate::service::{Backend, Client, SelectChain};
 use ergon_rpc::{Compute, ComputeApiServer};
-use ergon_runtime::{Block, BlockNumber, Hash};
+use ergon_runtime::{opaque::Block, BlockNumber, Hash};
 use jsonrpsee::RpcModule;
 use sc_consensus_babe::BabeWorkerHandle;
 use sc_consensus_babe_rpc::{Babe, BabeApiServer};

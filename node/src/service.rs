@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Puts a node together: client and database, transaction pool, network, RPC, BABE and GRANDPA.
 use crate::rpc;
-use ergon_runtime::{Block, Hash, RuntimeApi};
+use ergon_runtime::{opaque::Block, Hash, RuntimeApi};
 use futures::FutureExt;
 use sc_client_api::{Backend as _, BlockBackend};
 use sc_consensus_babe::{BabeBlockImport, BabeLink, BabeParams, BabeWorkerHandle, SlotProportion};

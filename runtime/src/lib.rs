@@ -56,6 +56,13 @@ pub type Header = generic::Header<BlockNumber, BlakeTwo256>;
 pub type Block = generic::Block<Header, UncheckedExtrinsic>;
 /// An extrinsic as it comes from the network.
 pub type UncheckedExtrinsic = generic::UncheckedExtrinsic<Address, RuntimeCall, Signature, TransactionExtensions>;
+/// What the node knows of blocks: it need not understand their extrinsics, so it outlives runtime upgrades.
+pub mod opaque {
+    pub use sp_runtime::OpaqueExtrinsic as UncheckedExtrinsic;
+
+    /// A block with extrinsics as mere bytes.
+    pub type Block = sp_runtime::generic::Block<super::Header, UncheckedExtrinsic>;
+}
 /// What a signature covers.
 pub type SignedPayload = generic::SignedPayload<RuntimeCall, TransactionExtensions>;
 

@@ -2,19 +2,15 @@
 //! Runs blocks of the real runtime on the genesis of a preset.
 use codec::Encode;
 use ergon_runtime::{
-    check_invariants, genesis, timing, BlockNumber, Executive, Header, RuntimeCall, RuntimeGenesisConfig, System,
-    TransactionExtensions, UncheckedExtrinsic,
+    check_invariants, genesis, timing, BlockNumber, Executive, Header, RuntimeCall, RuntimeGenesisConfig,
+    SignedPayload, System, TransactionExtensions, UncheckedExtrinsic,
 };
 use frame_support::genesis_builder_helper::build_state;
 use sp_consensus_babe::{digests::CompatibleDigestItem, Slot};
 use sp_core::{crypto::DEV_PHRASE, sr25519::Pair, Pair as _};
 use sp_genesis_builder::DEV_RUNTIME_PRESET;
 use sp_io::TestExternalities;
-use sp_runtime::{
-    generic::Era,
-    traits::{Header as _, TransactionExtension as _},
-    Digest, DigestItem, MultiAddress, MultiSignature,
-};
+use sp_runtime::{generic::Era, traits::Header as _, Digest, DigestItem, MultiAddress, MultiSignature};
 
 /// The state after the genesis block of this preset.
 pub fn of_preset(name: &str) -> TestExternalities {
@@ -101,15 +97,9 @@ pub fn signed(signer: &Pair, nonce: u32, call: RuntimeCall) -> UncheckedExtrinsi
         frame_system::CheckWeight::new(),
         frame_system::WeightReclaim::new(),
     );
-    let implicit = extensions.implicit().unwrap();
-    let payload = (call.clone(), extensions.clone(), implicit).using_encoded(|bytes| {
-        if bytes.len() > 256 {
-            sp_io::hashing::blake2_256(bytes).to_vec()
-        } else {
-            bytes.to_vec()
-        }
-    });
-    let signature = MultiSignature::Sr25519(signer.sign(&payload));
+    let payload = SignedPayload::new(call, extensions).unwrap();
+    let signature = MultiSignature::Sr25519(payload.using_encoded(|bytes| signer.sign(bytes)));
+    let (call, extensions, _) = payload.deconstruct();
     UncheckedExtrinsic::new_signed(call, MultiAddress::Id(signer.public().into()), signature, extensions)
 }
 
