@@ -4,7 +4,7 @@
 //! What has to be done is decided by a pure function over the chain's state; the transactions are sent one after the other, and
 //! each is waited for until it is finalized. The operator's key is needed only to register, to add the hot key and to change models or
 //! endpoint; a suspended operator comes back by its hot key alone.
-use crate::{account, interface, submitter::Submitter, AccountId, Client, Fate, Keypair};
+use crate::{account, fate::fate, interface, submitter::Submitter, AccountId, Client, Fate, Keypair};
 use ergon_primitives::{ModelId, H256};
 
 /// Whether an operator is drawn.
@@ -241,7 +241,7 @@ impl Client {
             .submit(call)
             .await
             .map_err(|reason| RegistrationError::Lost { call: name, reason })?;
-        match self.fate(progress).await {
+        match fate(progress).await {
             Fate::Done(block) => {
                 tracing::info!(call = name, block, "finalized");
                 Ok(())

@@ -5,7 +5,13 @@
 //! are finalized, so one that waits holds up none behind it. They are mortal ([`LIFETIME`]). The nonce comes from the node's pool
 //! (`system_accountNextIndex`) and is counted on here; it is read again whenever the pool refuses a transaction or loses one, so a gap
 //! left by a lost transaction is filled by the next one.
-use crate::{account, client::AtBlock, fate::Progress, interface::Extrinsic, Call, Client, Fate, Keypair};
+use crate::{
+    account,
+    client::AtBlock,
+    fate::{fate, Progress},
+    interface::Extrinsic,
+    Call, Client, Fate, Keypair,
+};
 use futures::{future::BoxFuture, stream::FuturesUnordered, FutureExt, StreamExt};
 use subxt::{
     config::RpcConfigFor,
@@ -53,8 +59,7 @@ impl Submitter {
                     }
                     Some(call) => match self.submit(&call).await {
                         Ok(progress) => {
-                            let client = self.client.clone();
-                            watched.push(async move { (call, client.fate(progress).await) }.boxed());
+                            watched.push(async move { (call, fate(progress).await) }.boxed());
                             continue;
                         }
                         Err(reason) => (call, Fate::Lost(reason)),
