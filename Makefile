@@ -61,7 +61,8 @@ docs: ## Build the book (docs/) into target/book
 .PHONY: model
 model: $(MODEL)
 
-$(MODEL):
+# Imported again when the pinned manifest changes.
+$(MODEL): runtime/presets/models.json
 	@test -x $(BIN)/ergon-worker || $(MAKE) --no-print-directory build >&2
 	@mkdir -p $(dir $@)
 	@source=$$(scripts/fetch-models.sh gguf) && $(BIN)/ergon-worker model import "$$source" --out $@ >&2
