@@ -2,7 +2,7 @@
 // Arithmetic that operators share. Core WGSL with 32-bit integers only.
 //
 // A 64-bit integer is a vec2<u32> (low word, high word), signed ones in two's complement. Sums wrap; each caller's bounds, proven in
-// ergon-exact, keep them from it. The constants in capitals that no file declares stand before this text: src/gpu/shaders.rs writes them.
+// ergon-exact, keep them from it. The constants in capitals that no file declares stand before this text: src/gpu/kernels.rs writes them.
 
 // What all operators of one pass share.
 struct Step {
