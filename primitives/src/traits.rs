@@ -107,6 +107,8 @@ pub trait Audits<AccountId> {
     fn open(job: JobId, model: &ModelId, executor: &AccountId) -> u32;
     /// The audit's deadline has passed: counts misses and redraws, a bounded number of times.
     fn overdue(job: JobId) -> AuditProgress;
+    /// One of those who have attested, if anybody has.
+    fn attested_by(job: JobId) -> Option<AccountId>;
     /// Compares all attestations with the executor's root.
     fn judge(job: JobId, root: &H256) -> Verdict<AccountId>;
     /// Forgets the audit, the job is over; credits `reward` to each auditor who attested.

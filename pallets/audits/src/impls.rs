@@ -133,6 +133,14 @@ impl<T: Config> traits::Audits<T::AccountId> for Pallet<T> {
         }
     }
 
+    fn attested_by(job: JobId) -> Option<T::AccountId> {
+        let auditors = Audits::<T>::get(job)?.auditors;
+        auditors
+            .into_iter()
+            .find(|auditor| auditor.attestation.is_some())
+            .map(|auditor| auditor.operator)
+    }
+
     fn judge(job: JobId, root: &H256) -> Verdict<T::AccountId> {
         let mut matches = 0;
         for auditor in Audits::<T>::get(job).into_iter().flat_map(|audit| audit.auditors) {

@@ -52,21 +52,21 @@ impl<T: Config> Pallet<T> {
 
     /// Draws an executor for a job at the head of its queue. Whether one was found.
     ///
-    /// Who let an earlier deadline of the job pass is left out as long as anybody else serves the model.
+    /// Who let an earlier deadline of the job pass is left out as long as somebody else can be found, so that one miss can't keep the
+    /// jobs behind it waiting.
     fn assign(id: JobId, mut job: Job<T::AccountId, BlockNumberFor<T>>, now: BlockNumberFor<T>) -> bool {
         let Some(terms) = T::Models::terms(&job.model) else {
             return false;
         };
         let attempt = job.missed.len() as u32;
-        let exclude = if T::Workers::serving(&job.model) > attempt {
-            job.missed.as_slice()
-        } else {
-            &[]
-        };
         let mut draw = T::Beacon::draw(DOMAIN, &(id, attempt).encode());
-        let Some(operator) = T::Workers::draw_executor(&job.model, &mut draw, exclude) else {
-            return false;
-        };
+        let found = T::Workers::draw_executor(&job.model, &mut draw, &job.missed).or_else(|| {
+            let again = attempt > 0;
+            again
+                .then(|| T::Workers::draw_executor(&job.model, &mut draw, &[]))
+                .flatten()
+        });
+        let Some(operator) = found else { return false };
 
         let parameters = Parameters::<T>::get();
         let units = most_units(&terms, job.max_prompt_tokens, job.settings.max_tokens);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What requesters and executors do.
 use crate::{
-    types::UncheckedOutput, Answer, Config, Error, Event, Executing, Headers, Inputs, Job, Jobs, NextJob, Outputs,
-    Pallet, Parameters, Queues, State, UncheckedInput,
+    types::UncheckedOutput, Answer, Config, Error, Event, Headers, Inputs, Job, Jobs, NextJob, Outputs, Pallet,
+    Parameters, Queues, State, UncheckedInput,
 };
 use ergon_primitives::{
     commitment::{self, Header, Outcome},
@@ -124,7 +124,6 @@ impl<T: Config> Pallet<T> {
         Jobs::<T>::insert(id, job);
         Outputs::<T>::insert(id, output);
         T::Workers::release(&operator);
-        T::Workers::note_kept(&operator);
         Self::deposit_event(Event::Answered {
             job: id,
             operator,
@@ -137,7 +136,7 @@ impl<T: Config> Pallet<T> {
     }
 
     pub(crate) fn do_reveal(hot: T::AccountId, id: JobId, seal: H256, header: Header) -> DispatchResult {
-        let (mut job, operator) = Self::executed_by(&hot, id)?;
+        let (job, operator) = Self::executed_by(&hot, id)?;
         let (Some(answer), true) = (&job.answer, job.state.is_active()) else {
             return Err(Error::<T>::WrongState.into());
         };
@@ -161,16 +160,7 @@ impl<T: Config> Pallet<T> {
         });
         match T::Audits::judge(id, &root) {
             Verdict::Match(auditors) => Self::settle(id, job, operator, auditors, now),
-            Verdict::Mismatch(auditor) => {
-                job.enter(State::Disputed, now);
-                Executing::<T>::remove(&operator, id);
-                Jobs::<T>::insert(id, job);
-                Self::deposit_event(Event::Disputed {
-                    job: id,
-                    operator,
-                    auditor,
-                });
-            }
+            Verdict::Mismatch(auditor) => Self::dispute(id, job, operator, auditor, now),
         }
         Ok(())
     }

@@ -5,8 +5,8 @@
 //! submit --> Queued --> Assigned --> Answered --> Auditing --> Settled
 //!            |  ^  |    |      |                  |  |  |
 //!            |  |  |    |      +- Cancelled       |  |  +----> Rejected
-//!            |  +--|----+ deadline missed         |  +-------> Disputed (an auditor computed another root)
-//!            |     +- Expired                     +----------> Voided   (not revealed in time)
+//!            |  +--|----+ deadline missed         |  +-------> Disputed (an auditor computed another root, or the executor hides his)
+//!            |     +- Expired                     +----------> Voided   (not revealed in time, and nobody attested)
 //!            +- Cancelled
 //! ```
 //!
@@ -14,14 +14,15 @@
 //! 2. **Assign.** [`JobParameters::assignment_delay`] blocks later an operator is drawn from the beacon and the job's number. The first
 //!    assignment fixes the sampling key, so that every executor and auditor computes the same answer. The deadline is a fixed time plus
 //!    the time for the most units that the job can have. Who misses it counts a miss and the job goes back to the end of its queue,
-//!    [`JobParameters::max_reassignments`] times; operators that missed it are left out while anybody else serves the model.
+//!    [`JobParameters::max_reassignments`] times; operators that missed it are left out while anybody else can be found.
 //! 3. **Answer.** The executor publishes the output and the
 //!    [`sealed`](ergon_primitives::commitment::sealed) root of its commitment, or says why there can be no answer.
 //! 4. **Audit.** [`JobParameters::audit_delay`] blocks later auditors are drawn, who post sealed attestations.
 //! 5. **Reveal.** When nobody is left to wait for, the executor opens its seal. Nobody could copy, since the root was hidden until now.
 //! 6. **Settle.** If every attestation fits the root, the job's units go to the executor, and to each of its auditors. They are 0 if
 //!    nobody attested, if fewer than [`JobParameters::min_serving`] operators serve the model, or if the same request was credited before.
-//!    If one doesn't fit, the job is `Disputed`: nothing is credited, and everything is kept.
+//!    If one doesn't fit, or the executor does not reveal although somebody attested, the job is `Disputed`: nothing is credited, and
+//!    everything is kept.
 //! 7. **Prune.** Jobs that are over are forgotten after [`JobParameters::retention`] blocks, and with them that their request was credited.
 //!
 //! Per block at most [`Config::MaxAssignmentsPerBlock`] draws are made and [`Config::MaxDuePerBlock`] jobs fall due; what is left over is
@@ -224,13 +225,13 @@ pub mod pallet {
             auditors: u32,
             reason: RejectReason,
         },
-        /// `auditor` computed another root than `operator`.
+        /// `auditor` computed another root than `operator`, or `operator` did not reveal his.
         Disputed {
             job: JobId,
             operator: T::AccountId,
             auditor: T::AccountId,
         },
-        /// `operator` did not reveal in time.
+        /// `operator` did not reveal in time, and nobody had attested.
         Voided { job: JobId, operator: T::AccountId },
         /// Nobody answered in time.
         Expired { job: JobId },

@@ -79,13 +79,35 @@ impl<T: Config> Pallet<T> {
         });
     }
 
-    /// The executor did not reveal in time. The auditors' work can't be checked any more.
+    /// The executor did not reveal in time. Somebody who sees from an attestation that his answer was found wrong would rather keep
+    /// silent, so silence is as bad as a wrong answer: a dispute, with all evidence kept. Only if nobody attested there is none.
     pub(crate) fn miss_reveal(id: JobId, job: JobOf<T>, now: BlockNumberFor<T>) {
         let Some(operator) = job.executor.clone() else { return };
         T::Workers::note_missed(&operator);
+        if let Some(auditor) = T::Audits::attested_by(id) {
+            return Self::dispute(id, job, operator, auditor, now);
+        }
         T::Audits::close(id, 0);
         Self::finish(id, job, State::Voided, now);
         Self::deposit_event(Event::Voided { job: id, operator });
+    }
+
+    /// `auditor` computed another root than `operator`, or `operator` hides his. Nothing is credited and everything is kept.
+    pub(crate) fn dispute(
+        id: JobId,
+        mut job: JobOf<T>,
+        operator: T::AccountId,
+        auditor: T::AccountId,
+        now: BlockNumberFor<T>,
+    ) {
+        job.enter(State::Disputed, now);
+        Executing::<T>::remove(&operator, id);
+        Jobs::<T>::insert(id, job);
+        Self::deposit_event(Event::Disputed {
+            job: id,
+            operator,
+            auditor,
+        });
     }
 
     /// The revealed root is the one that `auditors` auditors computed, and none computed another.
@@ -103,6 +125,7 @@ impl<T: Config> Pallet<T> {
             T::Contributions::credit(&operator, Source::Job, units);
         }
         T::Audits::close(id, units);
+        T::Workers::note_kept(&operator);
         job.units = units;
         match outcome {
             Outcome::Completed(_) => {

@@ -61,9 +61,9 @@ pub enum State {
     Rejected,
     /// Over: nobody answered in time.
     Expired,
-    /// An auditor computed something else. Everything is kept.
+    /// An auditor computed something else, or the executor hides what it computed. Everything is kept.
     Disputed,
-    /// Over: its executor did not reveal in time.
+    /// Over: its executor did not reveal in time, and nobody had attested.
     Voided,
     /// Over: the requester took it back.
     Cancelled,

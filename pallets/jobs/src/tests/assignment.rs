@@ -143,6 +143,25 @@ fn a_missed_deadline_gives_the_job_to_others_and_at_last_to_nobody() {
 }
 
 #[test]
+fn a_job_that_was_missed_does_not_wait_for_those_who_are_busy() {
+    Chain::default().build_and_execute(|| {
+        let id = assigned();
+        let first = executor(id);
+        // Everybody else has all hands full when the deadline passes.
+        let others: Vec<_> = Operators::get().into_iter().filter(|other| *other != first).collect();
+        let busy = others
+            .iter()
+            .flat_map(|other| vec![*other; PLACES as usize])
+            .collect::<Vec<_>>();
+        InFlight::set(&[InFlight::get(), busy].concat());
+        run_to(11);
+        assert_eq!((state(id), executor(id)), (State::Assigned, first));
+        // Not held by jobs: given back for the invariants.
+        InFlight::set(&vec![first]);
+    });
+}
+
+#[test]
 fn who_missed_a_job_gets_it_again_when_nobody_else_serves_the_model() {
     Chain::default().build_and_execute(|| {
         Operators::set(&vec![1]);

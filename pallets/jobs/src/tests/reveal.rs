@@ -126,9 +126,9 @@ fn a_header_must_say_what_was_published() {
             attest_all(id, &honest);
             let reveal = Jobs::reveal(signed(hot(executor(id))), id, SEAL, header.clone());
             assert_noop!(reveal, Error::<Test>::HeaderMismatch);
-            // It can't be mended: the job is voided.
+            // It can't be mended: the executor hides what the auditor attested.
             run_to(10);
-            assert_eq!(state(id), State::Voided);
+            assert_eq!(state(id), State::Disputed);
         });
     }
 }
@@ -177,7 +177,7 @@ fn a_mismatch_disputes_the_job_credits_nothing_and_keeps_everything() {
 }
 
 #[test]
-fn a_reveal_that_does_not_come_voids_the_job() {
+fn silence_after_an_attestation_is_a_dispute() {
     Chain::default().build_and_execute(|| {
         // Attested in block 6, to be revealed before block 10.
         let id = attested();
@@ -186,13 +186,50 @@ fn a_reveal_that_does_not_come_voids_the_job() {
         assert_eq!(state(id), State::Auditing);
         take_events();
         run_to(10);
-        assert_eq!(take_events(), vec![Event::Voided { job: id, operator }]);
-        assert_eq!(state(id), State::Voided);
-        assert_eq!(Missed::get(), vec![operator]);
+        let auditor = Audits::audit(id).unwrap().auditors[0].operator;
+        let disputed = Event::Disputed {
+            job: id,
+            operator,
+            auditor,
+        };
+        assert_eq!(take_events(), vec![disputed]);
+        assert_eq!(state(id), State::Disputed);
+        assert_eq!(
+            (Missed::get(), Kept::get().contains(&operator)),
+            (vec![operator], false)
+        );
         assert!(Credits::get().is_empty());
-        assert_eq!(Audits::audit(id), None);
         assert_noop!(reveal(id), Error::<Test>::WrongState);
         assert_noop!(answer(id), Error::<Test>::AlreadyAnswered);
+    });
+}
+
+#[test]
+fn silence_that_hides_nothing_voids_the_job() {
+    Chain::default().build_and_execute(|| {
+        // Nobody else serves the model, so there is no auditor. Answered in block 3, to be revealed from block 6 to block 9.
+        Operators::set(&vec![1]);
+        let id = assigned();
+        assert_ok!(answer(id));
+        run_to(9);
+        assert_eq!(state(id), State::Auditing);
+        take_events();
+        run_to(10);
+        assert_eq!(take_events(), vec![Event::Voided { job: id, operator: 1 }]);
+        assert_eq!((state(id), Missed::get()), (State::Voided, vec![1]));
+        assert!(Kept::get().is_empty());
+        assert_noop!(reveal(id), Error::<Test>::WrongState);
+    });
+}
+
+#[test]
+fn an_executor_has_kept_its_word_when_the_job_settles() {
+    Chain::default().build_and_execute(|| {
+        let id = attested();
+        let operator = executor(id);
+        assert!(!Kept::get().contains(&operator));
+        assert_ok!(reveal(id));
+        assert!(Kept::get().contains(&operator));
     });
 }
 
