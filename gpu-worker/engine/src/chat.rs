@@ -8,6 +8,9 @@ use minijinja::{context, syntax::SyntaxConfig, Environment, ErrorKind, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 use serde::{Deserialize, Serialize};
 
+/// Most instructions of the template engine in one rendering; a message of a usual template takes about a hundred.
+const MAX_STEPS: u64 = 1_000_000;
+
 /// One turn of a conversation.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Message {
@@ -36,6 +39,9 @@ pub enum ChatError {
     /// The template refuses the messages.
     #[error("the model's chat template refuses the messages: {0}")]
     Messages(String),
+    /// The template doesn't come to an end in a reasonable time.
+    #[error("the model's chat template takes more than {MAX_STEPS} steps")]
+    TooManySteps,
 }
 
 /// A chat template.
@@ -83,6 +89,7 @@ impl ChatTemplate {
         let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         environment.set_syntax(syntax.expect("the usual delimiters are valid"));
+        environment.set_fuel(Some(MAX_STEPS));
         environment.set_unknown_method_callback(unknown_method_callback);
         environment.add_function(
             "raise_exception",
@@ -105,7 +112,10 @@ impl ChatTemplate {
         };
         self.environment()
             .render_str(&self.source, variables)
-            .map_err(|error| ChatError::Messages(error.to_string()))
+            .map_err(|error| match error.kind() {
+                ErrorKind::OutOfFuel => ChatError::TooManySteps,
+                _ => ChatError::Messages(error.to_string()),
+            })
     }
 }
 
@@ -160,6 +170,17 @@ mod tests {
         )
         .unwrap();
         assert_eq!(template.render(&[Message::user(" a ")], true).unwrap(), "<s>a</s>");
+    }
+
+    #[test]
+    fn a_template_that_takes_too_many_steps_is_refused() {
+        let template = ChatTemplate::new(
+            "{% for i in range(100000) %}{% for j in range(100000) %}{{ j }}{% endfor %}{% endfor %}",
+            "",
+            "",
+        );
+        let error = template.unwrap().render(&[Message::user("Hi")], true).unwrap_err();
+        assert!(matches!(error, ChatError::TooManySteps), "{error}");
     }
 
     #[test]
