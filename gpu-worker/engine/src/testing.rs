@@ -7,6 +7,22 @@ use crate::{
 use ergon_exact::{attention, embed, gate, linear, norm, pack, residual, rope};
 use ergon_primitives::manifest::{Architecture, Dimensions, Manifest, ARITHMETIC_VERSION};
 use ergon_primitives::H256;
+use std::{ffi::OsStr, io::Write};
+
+/// Skips the test that calls it for want of something, and says so on stderr even where the test harness captures output.
+///
+/// # Panics
+/// In CI, where nothing may be skipped.
+pub fn skip(reason: &str) {
+    assert!(!is_ci(std::env::var_os("CI").as_deref()), "{reason}");
+    // A closed stderr is no reason to fail.
+    let _ = writeln!(std::io::stderr().lock(), "skipped: {reason}");
+}
+
+/// Whether this value of the environment variable `CI` means so: any but the empty one does.
+fn is_ci(value: Option<&OsStr>) -> bool {
+    value.is_some_and(|value| !value.is_empty())
+}
 
 /// SplitMix64 (Steele, Lea, Flood, 2014): numbers from a seed.
 pub struct Random(u64);
@@ -270,4 +286,19 @@ fn multiply(matrix: &Linear, x: &PackedRow) -> (Vec<i32>, i32) {
     let mut y = vec![0; matrix.rows()];
     linear::linear(matrix.weight(), matrix.scale(), matrix.s(), &x.mantissas, &mut y);
     (y, linear::output_exponent(x.exponent, matrix.f(), matrix.s()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_ci;
+    use std::ffi::OsStr;
+
+    #[test]
+    fn any_value_of_the_variable_ci_but_the_empty_one_forbids_skipping() {
+        for value in ["true", "1", "woodpecker"] {
+            assert!(is_ci(Some(OsStr::new(value))), "{value}");
+        }
+        assert!(!is_ci(Some(OsStr::new(""))));
+        assert!(!is_ci(None));
+    }
 }
