@@ -36,6 +36,9 @@ pub enum Error {
     /// The device failed.
     #[error("the device failed: {0}")]
     Device(String),
+    /// The device is gone: nothing can be computed on this backend any more.
+    #[error("{0}")]
+    DeviceLost(String),
 }
 
 /// A row of int16 mantissas under one power-of-two exponent: value `mantissa * 2^exponent`.

@@ -9,6 +9,7 @@ use super::{
 use anyhow::Context;
 use ergon_engine::{
     artifact::{Artifact, Verify},
+    backend,
     cpu::CpuBackend,
     generate::{execute, Execution, GenerateError, Request},
     gpu::{self, Kind, Selector, WgpuBackend},
@@ -49,6 +50,16 @@ pub enum ComputeError {
     /// The system gives no randomness for the seal.
     #[error("no randomness from the system: {0}")]
     Randomness(String),
+}
+
+impl ComputeError {
+    /// Whether the device is gone, so that no other computation can succeed either.
+    pub fn is_device_lost(&self) -> bool {
+        matches!(
+            self,
+            Self::Engine(GenerateError::Backend(backend::Error::DeviceLost(_)))
+        )
+    }
 }
 
 /// The models that a worker serves, each on its backend.

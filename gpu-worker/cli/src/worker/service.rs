@@ -310,6 +310,11 @@ impl Worker {
                 return journal.record(entry).map_err(|error| Ended::Fatal(error.into()));
             }
             (Ok(Ok(_)), None) | (Ok(Err(ComputeError::Stopped)), _) => return Ok(()),
+            (Ok(Err(error)), _) if error.is_device_lost() => {
+                return Err(Ended::Fatal(anyhow::anyhow!(
+                    "{error}; restart the worker, or use --backend cpu"
+                )));
+            }
             (Ok(Err(error)), _) => error.to_string(),
             (Err(error), _) => error.to_string(),
         };
@@ -334,5 +339,51 @@ async fn finished(running: &mut Option<Running>) -> Result<Result<Entry, Compute
     match running {
         Some(running) => (&mut running.handle).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::config::Settings;
+    use ergon_engine::{backend::Error, generate::GenerateError};
+
+    /// What becomes of a worker whose computation fails so.
+    fn failed(error: Error) -> (Worker, Result<(), Ended>) {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("hot.key");
+        keystore::write(&key, &keystore::new_secret([1; 32]).unwrap()).unwrap();
+        let file = folder.path().join("worker.toml");
+        std::fs::write(&file, "hot-key = \"hot.key\"\nmodel = [\"none\"]").unwrap();
+        let mut config = Config::load(Some(&file), Settings::default()).unwrap();
+        config.models.clear();
+        let mut worker = Worker::new(config).unwrap();
+        worker.running = Some(Running {
+            job: 4,
+            answer: H256::zero(),
+            stop: Arc::default(),
+            handle: tokio::spawn(std::future::pending()),
+        });
+        let result = worker.computed(Ok(Err(GenerateError::from(error).into())));
+        (worker, result)
+    }
+
+    #[tokio::test]
+    async fn a_lost_device_ends_the_worker_with_advice() {
+        let (_, result) = failed(Error::DeviceLost("llvmpipe was lost: Destroyed".into()));
+        let Err(Ended::Fatal(error)) = result else {
+            panic!("the worker goes on without a device");
+        };
+        assert_eq!(
+            error.to_string(),
+            "llvmpipe was lost: Destroyed; restart the worker, or use --backend cpu"
+        );
+    }
+
+    #[tokio::test]
+    async fn another_failure_of_the_device_is_counted_for_the_job() {
+        let (worker, result) = failed(Error::Device("out of memory".into()));
+        assert!(result.is_ok());
+        assert_eq!(worker.failures[&H256::zero()], 1);
     }
 }

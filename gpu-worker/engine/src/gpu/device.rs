@@ -82,7 +82,10 @@ impl Device {
             error = error.or(pollster::block_on(scope.pop()));
         }
         if let Some(reason) = self.lost.get() {
-            return Err(self.failed(format!("it was lost: {reason}")));
+            return Err(GpuError::Lost {
+                adapter: self.name.clone(),
+                reason: reason.clone(),
+            });
         }
         match error {
             None => result,

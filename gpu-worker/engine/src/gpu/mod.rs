@@ -98,9 +98,17 @@ pub enum GpuError {
         /// Name of the adapter.
         adapter: String,
     },
-    /// The device failed, or was lost.
+    /// The device failed.
     #[error("{adapter} failed: {reason}")]
     Failed {
+        /// Name of the adapter.
+        adapter: String,
+        /// The driver's reason.
+        reason: String,
+    },
+    /// The device is gone for good: driver reset, unplugged, destroyed.
+    #[error("{adapter} was lost: {reason}")]
+    Lost {
         /// Name of the adapter.
         adapter: String,
         /// The driver's reason.
@@ -110,7 +118,10 @@ pub enum GpuError {
 
 impl From<GpuError> for backend::Error {
     fn from(error: GpuError) -> Self {
-        Self::Device(error.to_string())
+        match error {
+            GpuError::Lost { .. } => Self::DeviceLost(error.to_string()),
+            _ => Self::Device(error.to_string()),
+        }
     }
 }
 
