@@ -62,9 +62,11 @@ pub struct Due {
 pub struct View {
     /// Number of the block.
     pub number: BlockNumber,
+    /// Number that the next job will get. The chain as of this block knows nothing of jobs from it on: they are younger than the block.
+    pub next_job: JobId,
     /// What is to be done, by job.
     pub due: BTreeMap<JobId, Due>,
-    /// Jobs that this operator has a part in and that aren't over. What it knows about any other job may be forgotten.
+    /// Jobs that this operator has a part in and that aren't over.
     pub open: BTreeSet<JobId>,
 }
 

@@ -57,8 +57,9 @@ const CALLS: [(&str, &str); 7] = [
 ];
 
 /// Storage entries that are read.
-const ENTRIES: [(&str, &str); 9] = [
+const ENTRIES: [(&str, &str); 10] = [
     ("Jobs", "Jobs"),
+    ("Jobs", "NextJob"),
     ("Jobs", "Inputs"),
     ("Jobs", "Outputs"),
     ("Jobs", "Executing"),
@@ -183,6 +184,12 @@ pub(crate) async fn audits_of(at: &AtBlock, operator: &AccountId) -> Result<BTre
         jobs.insert(entry?.key()?.decode()?.1);
     }
     Ok(jobs)
+}
+
+/// Number that the next job will get.
+pub(crate) async fn next_job(at: &AtBlock) -> Result<JobId, subxt::Error> {
+    let next = at.storage().fetch(runtime::storage().jobs().next_job(), ()).await?;
+    Ok(next.decode()?)
 }
 
 /// A job, until it is pruned.
@@ -356,6 +363,10 @@ mod tests {
         assert_eq!(
             difference(&renamed("Executing", "Executinh")).as_deref(),
             Some("Jobs.Executing")
+        );
+        assert_eq!(
+            difference(&renamed("NextJob", "NextJoc")).as_deref(),
+            Some("Jobs.NextJob")
         );
         // A field of a type deep inside.
         assert_eq!(

@@ -89,6 +89,7 @@ impl Client {
         jobs.extend(&drawn);
         let mut view = View {
             number: at.block_number() as BlockNumber,
+            next_job: interface::next_job(&at).await?,
             ..View::default()
         };
         for id in jobs {

@@ -3,7 +3,8 @@
 //!
 //! The worker keeps no state machine of its own that could drift from the chain's. After every finalized block, and whenever a
 //! computation or a transaction has ended, it asks [`plan`] anew. A missed block, a lost connection or a restart therefore needs no
-//! special care. Two rules make sure that a job is never answered twice:
+//! special care. A block older than one seen before, which a node that lags or synchronizes anew shows, says nothing about now.
+//! Two rules make sure that a job is never answered twice:
 //!
 //! 1. Nothing is sent that isn't in the journal, and what is in the journal is not computed again.
 //! 2. A step whose transaction is under way, or succeeded in a block that the view doesn't cover yet, is not taken again.
@@ -52,7 +53,7 @@ enum Standing {
 pub struct Transactions {
     /// By job and extrinsic.
     standings: BTreeMap<(JobId, &'static str), Standing>,
-    /// Block of the latest view.
+    /// Block of the latest view: the highest seen.
     number: BlockNumber,
 }
 
@@ -100,11 +101,16 @@ impl Transactions {
     }
 }
 
-/// What `operator` has to do as of `view`.
-pub fn plan(operator: &AccountId, view: &View, journal: &Journal, transactions: &mut Transactions) -> Plan {
+/// What `operator` has to do as of `view`; `None`, which is to wait, if a later view was seen before.
+pub fn plan(operator: &AccountId, view: &View, journal: &Journal, transactions: &mut Transactions) -> Option<Plan> {
+    if view.number < transactions.number {
+        return None;
+    }
     transactions.observe(view);
+    // What isn't on chain yet isn't over: a node that lags doesn't know the latest jobs.
+    let is_over = |job: &JobId| *job < view.next_job && !view.open.contains(job);
     let mut plan = Plan {
-        forget: journal.jobs().filter(|job| !view.open.contains(job)).collect(),
+        forget: journal.jobs().filter(is_over).collect(),
         ..Plan::default()
     };
     for (job, due) in &view.due {
@@ -120,7 +126,7 @@ pub fn plan(operator: &AccountId, view: &View, journal: &Journal, transactions: 
         }
     }
     plan.compute.sort_by_key(|work| (work.deadline, work.task.job));
-    plan
+    Some(plan)
 }
 
 enum Next {
@@ -230,7 +236,12 @@ mod tests {
             .map(|(duty, deadline)| (job(&duty), Due { duty, deadline }))
             .collect();
         let open: BTreeSet<_> = open.iter().copied().chain(due.keys().copied()).collect();
-        View { number, due, open }
+        View {
+            number,
+            next_job: 10,
+            due,
+            open,
+        }
     }
 
     fn execute(number: BlockNumber) -> View {
@@ -279,6 +290,10 @@ mod tests {
         }
 
         fn plan(&mut self, view: &View) -> Plan {
+            self.try_plan(view).unwrap()
+        }
+
+        fn try_plan(&mut self, view: &View) -> Option<Plan> {
             plan(&me(), view, self.journal.as_ref().unwrap(), &mut self.transactions)
         }
     }
@@ -392,27 +407,17 @@ mod tests {
     fn a_reveal_without_a_fitting_seal_is_reported_and_nothing_is_sent() {
         let entry = entry(&task(JOB));
         let mut worker = Worker::new();
-        assert_eq!(
-            worker.plan(&reveal(20, &entry)),
-            Plan {
-                lost_seals: vec![JOB],
-                ..Plan::default()
-            }
-        );
-        worker
-            .journal()
-            .record(Entry {
-                seal: H256::zero(),
-                ..entry.clone()
-            })
-            .unwrap();
-        assert_eq!(
-            worker.plan(&reveal(20, &entry)),
-            Plan {
-                lost_seals: vec![JOB],
-                ..Plan::default()
-            }
-        );
+        let lost = Plan {
+            lost_seals: vec![JOB],
+            ..Plan::default()
+        };
+        assert_eq!(worker.plan(&reveal(20, &entry)), lost);
+        let other = Entry {
+            seal: H256::zero(),
+            ..entry.clone()
+        };
+        worker.journal().record(other).unwrap();
+        assert_eq!(worker.plan(&reveal(20, &entry)), lost);
         assert_ne!(sealed(&H256::zero(), &entry.header.root()), entry.sealed());
     }
 
@@ -445,6 +450,7 @@ mod tests {
         let mut worker = Worker::new();
         assert_eq!(worker.plan(&execute(99)).compute.len(), 1);
         assert_eq!(worker.plan(&execute(100)), Plan::default());
+        let mut worker = Worker::new();
         worker.journal().record(entry(&task(JOB))).unwrap();
         assert_eq!(worker.plan(&execute(99)).send.len(), 1);
         assert_eq!(worker.plan(&execute(100)), Plan::default());
@@ -468,5 +474,26 @@ mod tests {
         }
         assert_eq!(worker.plan(&view(10, [], &[4, 6])).forget, [5]);
         assert_eq!(worker.plan(&view(11, [], &[])).forget, [4, 5, 6]);
+    }
+
+    #[test]
+    fn the_seal_of_a_job_that_a_lagging_node_does_not_know_yet_is_kept() {
+        let mut worker = Worker::new();
+        let entry = entry(&task(JOB));
+        worker.journal().record(entry.clone()).unwrap();
+        let mut lagging = view(10, [], &[]);
+        lagging.next_job = JOB;
+        assert_eq!(worker.plan(&lagging), Plan::default());
+        assert_eq!(worker.plan(&reveal(20, &entry)).send.len(), 1);
+    }
+
+    #[test]
+    fn a_view_older_than_one_seen_before_is_waited_out() {
+        let mut worker = Worker::new();
+        worker.journal().record(entry(&task(JOB))).unwrap();
+        assert_eq!(worker.plan(&execute(20)).send.len(), 1);
+        assert_eq!(worker.try_plan(&view(19, [], &[])), None);
+        assert_eq!(worker.try_plan(&execute(19)), None);
+        assert_eq!(worker.plan(&execute(20)).send.len(), 1);
     }
 }

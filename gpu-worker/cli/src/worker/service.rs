@@ -230,7 +230,13 @@ impl Worker {
         let view = client
             .view(operator, self.config.audit, journal.jobs().collect())
             .await?;
-        let plan = plan(operator, &view, journal, &mut self.transactions);
+        let Some(plan) = plan(operator, &view, journal, &mut self.transactions) else {
+            tracing::warn!(
+                block = view.number,
+                "the node lags behind what was finalized before: waiting"
+            );
+            return Ok(());
+        };
         for job in plan.forget {
             tracing::info!(job, "the job is over");
             journal.forget(job).map_err(|error| Ended::Fatal(error.into()))?;
