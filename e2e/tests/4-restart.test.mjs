@@ -9,7 +9,7 @@ import { startWorkers } from '../harness/worker.mjs';
 
 const chain = useDevChain({ args: ['--dev', '--base-path', temporaryFolder('base')] });
 
-test('a restart of the node and of all workers loses no job and answers none twice', { timeout }, async () => {
+test('a restart of the node and of all workers loses no job', { timeout }, async () => {
   const { api, node, model, requester } = chain;
   const workers = await startWorkers(api, [1, 2].map((number) => ({ name: `${number}`, number, node: node.url })));
   const jobs = [];
