@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! An open device: buffers, kernels' launches and readback, with every failure turned into an error.
 use super::{Adapter, GpuError, Kind};
-use std::sync::{
-    atomic::{AtomicU64, Ordering},
-    Arc, OnceLock,
+use std::{
+    sync::{
+        atomic::{AtomicU64, Ordering},
+        Arc, OnceLock,
+    },
+    time::Duration,
 };
-use wgpu::{BufferUsages, ErrorFilter};
+use wgpu::{BufferUsages, ErrorFilter, PollError, PollType};
+
+/// How long a device may be busy with one pass. A pass takes minutes on the slowest software adapter of a busy machine, and a device that takes
+/// longer than this is hung: waiting on would block the worker forever.
+const HUNG_AFTER: Duration = Duration::from_secs(900);
 
 /// An open device.
 pub(super) struct Device {
@@ -168,7 +175,8 @@ impl Device {
             let _ = sender.send(result);
         });
         self.wait()?;
-        let mapped = receiver.try_recv().map_err(|error| self.failed(error.to_string()))?;
+        // A thread that waited at the same time may have taken the callback along and not have run it yet.
+        let mapped = receiver.recv_timeout(HUNG_AFTER).map_err(|_| self.hung())?;
         mapped.map_err(|error| self.failed(error.to_string()))?;
         let data = slice
             .get_mapped_range()
@@ -178,9 +186,22 @@ impl Device {
         Ok(data)
     }
 
-    /// Waits for all submitted work.
+    /// Waits for all submitted work, at most [`HUNG_AFTER`].
     pub(super) fn wait(&self) -> Result<(), GpuError> {
-        let status = self.device.poll(wgpu::PollType::wait_indefinitely());
-        status.map(drop).map_err(|error| self.failed(error.to_string()))
+        let status = self.device.poll(PollType::Wait {
+            submission_index: None,
+            timeout: Some(HUNG_AFTER),
+        });
+        status.map(drop).map_err(|error| match error {
+            PollError::Timeout => self.hung(),
+            error => self.failed(error.to_string()),
+        })
+    }
+
+    fn hung(&self) -> GpuError {
+        GpuError::Lost {
+            adapter: self.name.clone(),
+            reason: format!("no answer for {} s", HUNG_AFTER.as_secs()),
+        }
     }
 }

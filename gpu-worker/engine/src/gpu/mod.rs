@@ -106,7 +106,7 @@ pub enum GpuError {
         /// The driver's reason.
         reason: String,
     },
-    /// The device is gone for good: driver reset, unplugged, destroyed.
+    /// The device is gone for good: driver reset, unplugged, destroyed, hung.
     #[error("{adapter} was lost: {reason}")]
     Lost {
         /// Name of the adapter.
