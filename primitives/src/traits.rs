@@ -48,12 +48,20 @@ pub trait Workers<AccountId> {
     /// Number of active operators that serve `model`.
     fn serving(model: &ModelId) -> u32;
     /// Draws an active operator that serves `model`, in proportion to capacity with a floor, for executing one more job; it is
-    /// skipped if it has its fill of jobs in flight or is among `exclude`. Bounded tries, so it may find none. Takes one of its places.
+    /// skipped if it has its fill of jobs in flight or is among `exclude`. Bounded tries, so it may find none. Takes one of its places
+    /// and adds one obligation.
     fn draw_executor(model: &ModelId, draw: &mut Draw, exclude: &[AccountId]) -> Option<AccountId>;
-    /// Gives back the place that `draw_executor` took.
+    /// Gives back the place that `draw_executor` took, when it has answered or won't any more.
     fn release(operator: &AccountId);
     /// Draws an active operator that serves `model` for an audit, in proportion to capacity, not among `exclude`. Bounded tries.
+    /// Adds one obligation.
     fn draw_auditor(model: &ModelId, draw: &mut Draw, exclude: &[AccountId]) -> Option<AccountId>;
+    /// The operator owes nothing more for one drawing.
+    ///
+    /// `draw_executor` and `draw_auditor` each add one obligation, and an operator that has any can't leave: what it may still be held
+    /// to account for must find it. So each drawing is discharged exactly once, as late as a miss or a verdict can follow from it, and
+    /// that of an executor not before its place is given back.
+    fn discharge(operator: &AccountId);
     /// The operator did in time what it was drawn for.
     fn note_kept(operator: &AccountId);
     /// The operator let a deadline pass. Too many in a row, and it is drawn no more until it says that it is back.
@@ -111,7 +119,10 @@ pub trait Audits<AccountId> {
     fn attested_by(job: JobId) -> Option<AccountId>;
     /// Compares all attestations with the executor's root.
     fn judge(job: JobId, root: &H256) -> Verdict<AccountId>;
-    /// Forgets the audit, the job is over; credits `reward` to each auditor who attested.
+    /// Forgets the audit, and discharges its auditors; credits `reward` to each who attested. Nothing happens if there is none.
+    ///
+    /// To be called exactly when nothing can follow from the audit any more: when the job is over, and for a disputed one, whose audit
+    /// is evidence, with `reward` 0 when the job is forgotten.
     fn close(job: JobId, reward: Units);
 }
 

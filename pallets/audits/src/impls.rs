@@ -72,7 +72,7 @@ impl<T: Config> Pallet<T> {
         found
     }
 
-    /// Dismisses everyone who has not attested; returns how many.
+    /// Dismisses everyone who has not attested, with a miss as the last consequence; returns how many.
     fn dismiss_silent(job: JobId, audit: &mut Audit<T::AccountId>) -> u32 {
         let silent: Vec<_> = audit
             .auditors
@@ -85,6 +85,7 @@ impl<T: Config> Pallet<T> {
         for operator in silent {
             Pending::<T>::remove(&operator, job);
             T::Workers::note_missed(&operator);
+            T::Workers::discharge(&operator);
             // `AuditParameters::check` keeps the list from filling up; one more would only stay eligible.
             let _ = audit.silent.try_push(operator.clone());
             Self::deposit_event(Event::AuditorSilent { job, operator });
@@ -155,6 +156,7 @@ impl<T: Config> traits::Audits<T::AccountId> for Pallet<T> {
 
     fn close(job: JobId, reward: Units) {
         for auditor in Audits::<T>::take(job).into_iter().flat_map(|audit| audit.auditors) {
+            T::Workers::discharge(&auditor.operator);
             if auditor.attestation.is_none() {
                 Pending::<T>::remove(&auditor.operator, job);
             } else if reward > 0 {

@@ -59,6 +59,8 @@ parameter_types! {
     pub storage Kept: Vec<AccountId> = vec![];
     pub storage Missed: Vec<AccountId> = vec![];
     pub storage Credits: Vec<(AccountId, Units)> = vec![];
+    /// Who has an obligation, once for each.
+    pub storage Owed: Vec<AccountId> = vec![];
     pub storage Completed: Vec<JobId> = vec![];
 }
 
@@ -88,7 +90,15 @@ impl Workers<AccountId> for FakeWorkers {
             .into_iter()
             .filter(|operator| !exclude.contains(operator))
             .collect();
-        free.get(draw.below(free.len() as u64) as usize).copied()
+        let drawn = free.get(draw.below(free.len() as u64) as usize).copied();
+        Owed::set(&Owed::get().into_iter().chain(drawn).collect());
+        drawn
+    }
+    fn discharge(operator: &AccountId) {
+        let mut owed = Owed::get();
+        let drawing = owed.iter().position(|ower| ower == operator);
+        owed.remove(drawing.expect("discharged once for each drawing"));
+        Owed::set(&owed);
     }
     fn note_kept(operator: &AccountId) {
         Kept::set(&[Kept::get(), vec![*operator]].concat());

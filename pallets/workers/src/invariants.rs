@@ -9,7 +9,8 @@ impl<T: Config> Pallet<T> {
     /// 1. every list is dense, and the index of each operator on it is its position,
     /// 2. exactly the active operators are on the lists, of exactly the models that they serve,
     /// 3. hot keys and operators name each other, and all of them can sign,
-    /// 4. no operator has too many jobs in flight, and no active one too many misses or no hot key.
+    /// 4. no operator has too many jobs in flight, or one that is no obligation,
+    /// 5. no active one has too many misses or no hot key.
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
         let listed = Self::check_lists()?;
         let (mut served, mut keys) = (0, 0);
@@ -40,6 +41,10 @@ impl<T: Config> Pallet<T> {
             ensure!(
                 entry.in_flight <= T::MaxInFlight::get(),
                 "workers: too many jobs in flight"
+            );
+            ensure!(
+                entry.obligations >= entry.in_flight,
+                "workers: an operator doesn't owe what it has in flight"
             );
             ensure!(
                 !active || entry.misses_in_row < T::MaxMissesInRow::get() && !entry.hot_keys.is_empty(),

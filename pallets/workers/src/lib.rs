@@ -19,8 +19,11 @@
 //!    **Draining** ones have asked to be left alone, or have missed [`Config::MaxMissesInRow`] deadlines in a row; they
 //!    come back by [`resume`](Pallet::resume), signed by operator or hot key. What they were drawn for is still to be
 //!    done. **Jailed** ones are barred for good; their hot keys may still answer for what is under way.
-//! 6. An operator can be removed when it has no job in flight, but not out of jail.
-//! 7. An operator has at most [`Config::MaxInFlight`] jobs in flight. Audits don't count.
+//! 6. Each drawing, for a job or an audit, adds an **obligation**, and the job or audit discharges it when nothing can
+//!    follow from it any more: no deadline, no miss, no verdict. An operator can be removed when it has no obligation,
+//!    but not out of jail.
+//! 7. An operator has at most [`Config::MaxInFlight`] jobs in flight, which are those that it has yet to answer. Audits
+//!    don't count.
 //!
 //! # Limits
 //!
@@ -184,8 +187,8 @@ pub mod pallet {
         AlreadyDraining,
         /// The operator is active already.
         AlreadyActive,
-        /// The operator still has jobs in flight.
-        JobsInFlight,
+        /// The operator still owes an answer or an attestation, or one of its answers or attestations is not judged yet.
+        ObligationsLeft,
         /// The operator is barred.
         OperatorJailed,
     }

@@ -28,6 +28,7 @@ impl<T: Config> Pallet<T> {
             models,
             status: Status::Active,
             in_flight: 0,
+            obligations: 0,
             misses_in_row: 0,
             kept: 0,
             missed: 0,
@@ -104,7 +105,7 @@ impl<T: Config> Pallet<T> {
 
     pub(crate) fn do_remove(operator: T::AccountId) -> DispatchResult {
         let entry = Self::unjailed(&operator)?;
-        ensure!(entry.in_flight == 0, Error::<T>::JobsInFlight);
+        ensure!(entry.obligations == 0, Error::<T>::ObligationsLeft);
         Self::delist_all(&operator, &entry);
         entry.hot_keys.iter().for_each(HotKeys::<T>::remove);
         Operators::<T>::remove(&operator);
@@ -196,7 +197,10 @@ impl<T: Config> Workers<T::AccountId> for Pallet<T> {
                 && Operators::<T>::get(operator).is_some_and(|entry| entry.in_flight < T::MaxInFlight::get())
         };
         let operator = Self::draw_from_list(model, draw, has_room)?;
-        Operators::<T>::mutate_extant(&operator, |entry| entry.in_flight = entry.in_flight.saturating_add(1));
+        Operators::<T>::mutate_extant(&operator, |entry| {
+            entry.in_flight = entry.in_flight.saturating_add(1);
+            entry.obligations = entry.obligations.saturating_add(1);
+        });
         Some(operator)
     }
 
@@ -206,7 +210,17 @@ impl<T: Config> Workers<T::AccountId> for Pallet<T> {
 
     /// Complexity: O([`serving::TRIES`]).
     fn draw_auditor(model: &ModelId, draw: &mut Draw, exclude: &[T::AccountId]) -> Option<T::AccountId> {
-        Self::draw_from_list(model, draw, |operator| !exclude.contains(operator))
+        let operator = Self::draw_from_list(model, draw, |operator| !exclude.contains(operator))?;
+        Operators::<T>::mutate_extant(&operator, |entry| {
+            entry.obligations = entry.obligations.saturating_add(1)
+        });
+        Some(operator)
+    }
+
+    fn discharge(operator: &T::AccountId) {
+        Operators::<T>::mutate_extant(operator, |entry| {
+            entry.obligations = entry.obligations.saturating_sub(1)
+        });
     }
 
     fn note_kept(operator: &T::AccountId) {

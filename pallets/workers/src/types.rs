@@ -40,8 +40,10 @@ pub struct Operator<AccountId> {
     pub models: ServedModels,
     /// Whether it is drawn.
     pub status: Status,
-    /// Jobs that it was drawn for and that aren't over.
+    /// Jobs that it was drawn for and has not answered. They count for its capacity.
     pub in_flight: u32,
+    /// Drawings, for jobs and audits, from which something may still follow: a deadline, a miss, a verdict.
+    pub obligations: u32,
     /// Deadlines missed since the last one kept.
     pub misses_in_row: u32,
     /// Deadlines kept.

@@ -27,6 +27,7 @@ fn a_registered_operator_is_active_and_serves_its_models() {
             models: served(&MODELS[..2]),
             status: Status::Active,
             in_flight: 0,
+            obligations: 0,
             misses_in_row: 0,
             kept: 0,
             missed: 0,
@@ -209,18 +210,42 @@ fn a_drained_operator_resumes_by_itself_or_by_its_hot_key() {
     });
 }
 
+/// A draw by whichever way for the first model.
+fn drawn(way: fn(&H256, &mut Draw, &[u64]) -> Option<u64>) -> Option<u64> {
+    way(&MODEL, &mut Draw::new(H256::zero(), b"", b""), &[])
+}
+
 #[test]
-fn an_operator_leaves_only_when_nothing_is_in_flight() {
+fn an_operator_leaves_only_when_every_drawing_is_discharged() {
     build_and_execute(|| {
         register([1]);
-        let drawn = Workers::draw_executor(&MODEL, &mut Draw::new(H256::zero(), b"", b""), &[]);
-        assert_eq!(drawn, Some(1));
+        assert_eq!(drawn(Workers::draw_executor), Some(1));
+        assert_eq!(drawn(Workers::draw_auditor), Some(1));
         assert_ok!(Workers::drain(signed(1)));
-        assert_noop!(Workers::remove(signed(1)), Error::<Test>::JobsInFlight);
+        assert_noop!(Workers::remove(signed(1)), Error::<Test>::ObligationsLeft);
+        // It has answered, but the answer is still to be audited.
         Workers::release(&1);
+        assert_noop!(Workers::remove(signed(1)), Error::<Test>::ObligationsLeft);
+        Workers::discharge(&1);
+        assert_noop!(Workers::remove(signed(1)), Error::<Test>::ObligationsLeft);
+        Workers::discharge(&1);
         assert_ok!(Workers::remove(signed(1)));
         System::assert_last_event(Event::Removed { operator: 1 }.into());
         assert_eq!((Operators::<Test>::get(1), HotKeys::<Test>::get(hot(1))), (None, None));
+    });
+}
+
+#[test]
+fn who_owes_an_attestation_can_be_jailed_or_miss_it() {
+    build_and_execute(|| {
+        register([1]);
+        assert_eq!(drawn(Workers::draw_auditor), Some(1));
+        assert_noop!(Workers::remove(signed(1)), Error::<Test>::ObligationsLeft);
+        Workers::note_missed(&1);
+        Workers::jail(&1);
+        assert_eq!(Operators::<Test>::get(1).unwrap().missed, 1);
+        Workers::discharge(&1);
+        assert_noop!(Workers::remove(signed(1)), Error::<Test>::OperatorJailed);
     });
 }
 
@@ -260,7 +285,7 @@ fn a_draining_operator_can_be_jailed() {
 }
 
 #[test]
-fn invariants_notice_a_gap_in_a_list_and_a_stray_hot_key() {
+fn invariants_notice_a_gap_a_stray_hot_key_and_a_job_that_nobody_owes() {
     build_and_execute(|| {
         register([1, 2]);
         let first = Serving::<Test>::take(MODEL, 0).unwrap();
@@ -272,6 +297,9 @@ fn invariants_notice_a_gap_in_a_list_and_a_stray_hot_key() {
         Operators::<Test>::mutate_extant(1, |entry| entry.status = Status::Draining);
         assert!(Workers::do_try_state().is_err());
         Operators::<Test>::mutate_extant(1, |entry| entry.status = Status::Active);
+        Operators::<Test>::mutate_extant(1, |entry| entry.in_flight = 1);
+        assert!(Workers::do_try_state().is_err());
+        Operators::<Test>::mutate_extant(1, |entry| entry.in_flight = 0);
     });
 }
 
@@ -289,7 +317,9 @@ enum Step {
     Kept(u64),
     Missed(u64),
     Release(u64),
+    Discharge(u64),
     Draw(u8),
+    DrawAuditor(u8),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -306,7 +336,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => who().prop_map(Step::Kept),
         3 => who().prop_map(Step::Missed),
         4 => who().prop_map(Step::Release),
+        6 => who().prop_map(Step::Discharge),
         6 => (0u8..3).prop_map(Step::Draw),
+        3 => (0u8..3).prop_map(Step::DrawAuditor),
     ];
     prop::collection::vec(step, 1..120)
 }
@@ -321,6 +353,21 @@ fn subset(bits: u8) -> crate::ServedModels {
                 .map(|bit| MODELS[bit])
                 .collect::<Vec<_>>(),
         ),
+    }
+}
+
+/// Who is drawn for a model is active, serves it and has one more obligation.
+fn draw(way: fn(&H256, &mut Draw, &[u64]) -> Option<u64>, model: u8, number: u32) {
+    let model = MODELS[usize::from(model)];
+    let owed = |who: u64| Operators::<Test>::get(who).map_or(0, |entry| entry.obligations);
+    let before = (1..7).map(owed).collect::<Vec<_>>();
+    let drawn = way(&model, &mut Draw::new(H256::zero(), b"", &number.to_le_bytes()), &[]);
+    if let Some(operator) = drawn {
+        let entry = Operators::<Test>::get(operator).unwrap();
+        assert!(entry.status == Status::Active && entry.models.contains(&model));
+    }
+    for (who, before) in (1..7).zip(before) {
+        assert_eq!(owed(who), before + u32::from(drawn == Some(who)));
     }
 }
 
@@ -351,13 +398,19 @@ fn take(step: &Step, number: u32) {
             Workers::release(&who);
             Ok(())
         }
-        Step::Draw(model) => {
-            let model = MODELS[usize::from(model)];
-            let drawn = Workers::draw_executor(&model, &mut Draw::new(H256::zero(), b"", &number.to_le_bytes()), &[]);
-            if let Some(operator) = drawn {
-                let entry = Operators::<Test>::get(operator).unwrap();
-                assert!(entry.status == Status::Active && entry.models.contains(&model));
+        Step::Discharge(who) => {
+            // Who calls it gives the place of an executor back before.
+            if Operators::<Test>::get(who).is_some_and(|entry| entry.obligations > entry.in_flight) {
+                Workers::discharge(&who);
             }
+            Ok(())
+        }
+        Step::Draw(model) => {
+            draw(Workers::draw_executor, model, number);
+            Ok(())
+        }
+        Step::DrawAuditor(model) => {
+            draw(Workers::draw_auditor, model, number);
             Ok(())
         }
     };

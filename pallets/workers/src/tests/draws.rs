@@ -53,7 +53,9 @@ fn an_audit_takes_no_place_and_needs_none() {
         for _ in 0..MAX_IN_FLIGHT {
             Workers::draw_executor(&MODEL, &mut stream(0), &[]);
         }
-        assert_storage_noop!(assert_eq!(Workers::draw_auditor(&MODEL, &mut stream(0), &[]), Some(1)));
+        assert_eq!(Workers::draw_auditor(&MODEL, &mut stream(0), &[]), Some(1));
+        let entry = Operators::<Test>::get(1).unwrap();
+        assert_eq!((entry.in_flight, entry.obligations), (MAX_IN_FLIGHT, MAX_IN_FLIGHT + 1));
     });
 }
 
@@ -190,6 +192,7 @@ fn notes_about_unknown_operators_change_nothing() {
     build_and_execute(|| {
         assert_storage_noop!({
             Workers::release(&9);
+            Workers::discharge(&9);
             Workers::note_kept(&9);
             Workers::note_missed(&9);
             Workers::jail(&9);
