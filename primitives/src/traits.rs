@@ -66,7 +66,7 @@ pub trait Workers<AccountId> {
     fn note_kept(operator: &AccountId);
     /// The operator let a deadline pass. Too many in a row, and it is drawn no more until it says that it is back.
     fn note_missed(operator: &AccountId);
-    /// Bars the operator.
+    /// Bars the operator, until governance lets it off.
     fn jail(operator: &AccountId);
 }
 

@@ -37,6 +37,7 @@ pub fn worker(account: AccountId) -> Option<WorkerInfo> {
         status: match entry.status {
             pallet_workers::Status::Active => WorkerStatus::Active,
             pallet_workers::Status::Draining => WorkerStatus::Draining,
+            pallet_workers::Status::Suspended => WorkerStatus::Suspended,
             pallet_workers::Status::Jailed => WorkerStatus::Jailed,
         },
         in_flight: entry.in_flight,

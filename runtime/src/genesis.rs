@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Genesis presets of the networks that developers run: `development` (one validator, Alice) and `local_testnet` (Alice, Bob and Charlie).
 //!
-//! Both know the same models (`presets/models.json`) and let the same well-known accounts send transactions: the keyring's
-//! (`//Alice` to `//Ferdie`, `//One`, `//Two`) and `//Worker1` to `//Worker9`.
+//! Both know the same models (`presets/models.json`) and let the same well-known accounts send transactions and become
+//! operators: the keyring's (`//Alice` to `//Ferdie`, `//One`, `//Two`) and `//Worker1` to `//Worker9`.
 use crate::{
     timing, AccountId, BabeConfig, ModelsConfig, RuntimeGenesisConfig, SessionConfig, SessionKeys, WorkersConfig,
 };
@@ -82,7 +82,7 @@ fn models() -> Vec<(Manifest, Option<Prices>)> {
     manifests.into_iter().map(|manifest| (manifest, None)).collect()
 }
 
-/// The accounts that may send transactions from the first block on.
+/// The accounts that may send transactions and become operators from the first block on.
 pub fn well_known_accounts() -> Vec<AccountId> {
     Sr25519Keyring::iter()
         .map(|key| key.to_account_id())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What must hold after every block.
-use crate::{Config, HotKeys, Operators, Pallet, Positions, Serving, ServingCount, Status};
+use crate::{Config, HotKeys, HotKeysEver, Operators, Pallet, Positions, Serving, ServingCount, Sponsored, Status};
 use frame_support::{ensure, traits::Get};
 use sp_runtime::TryRuntimeError;
 
@@ -10,7 +10,8 @@ impl<T: Config> Pallet<T> {
     /// 2. exactly the active operators are on the lists, of exactly the models that they serve,
     /// 3. hot keys and operators name each other, and all of them can sign,
     /// 4. no operator has too many jobs in flight, or one that is no obligation,
-    /// 5. no active one has too many misses or no hot key.
+    /// 5. no active one has too many misses or no hot key,
+    /// 6. sponsored accounts can sign, and nobody has brought too many others onto the chain.
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
         let listed = Self::check_lists()?;
         let (mut served, mut keys) = (0, 0);
@@ -48,7 +49,7 @@ impl<T: Config> Pallet<T> {
             );
             ensure!(
                 !active || entry.misses_in_row < T::MaxMissesInRow::get() && !entry.hot_keys.is_empty(),
-                "workers: an operator is active that should be draining"
+                "workers: an operator is active that should not be"
             );
         }
         ensure!(
@@ -58,6 +59,14 @@ impl<T: Config> Pallet<T> {
         ensure!(
             keys == HotKeys::<T>::iter().count(),
             "workers: a hot key names an operator that doesn't know it"
+        );
+        ensure!(
+            Sponsored::<T>::iter_keys().all(|account| frame_system::Pallet::<T>::providers(&account) > 0),
+            "workers: a sponsored account can't sign"
+        );
+        ensure!(
+            HotKeysEver::<T>::iter_values().all(|ever| ever <= T::MaxHotKeysEver::get()),
+            "workers: an operator has brought too many accounts onto the chain"
         );
         Ok(())
     }

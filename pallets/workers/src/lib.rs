@@ -6,23 +6,28 @@
 //!
 //! # Rules
 //!
-//! 1. To register, an account must be known to the chain already: it has a provider reference, from the genesis list of
-//!    sponsored accounts or from whoever else gives one. The transaction pool refuses other accounts anyway.
-//!    Registration gives each hot key a provider, so that it can sign. References are never taken back: a reaped
-//!    account would start again at nonce 0, and its old extrinsics could be replayed.
-//! 2. An account is either an operator or a hot key of one, or both for itself; never a hot key of two.
-//! 3. A hot key may leave its operator by itself, so nobody can bind another's account for good. An operator without
+//! 1. To register, an account must be [`Sponsored`], which genesis makes it. A provider reference, by which the
+//!    transaction pool knows who may send anything at all, is not enough: every hot key has one.
+//! 2. An operator gives each of its hot keys a provider reference, so that it can sign, if it has none. It does so for at
+//!    most [`Config::MaxHotKeysEver`] accounts, and leaving and coming back doesn't begin a new count: else, changing
+//!    hot keys would be a spring of accounts. References are never taken back: a reaped account would start again at
+//!    nonce 0, and its old extrinsics could be replayed.
+//! 3. An account is either an operator or a hot key of one, or both for itself; never a hot key of two.
+//! 4. A hot key may leave its operator by itself, so nobody can bind another's account for good. An operator without
 //!    hot keys drains.
-//! 4. Every served model must take jobs at the time of registration or update. A model that retires later is no longer
+//! 5. Every served model must take jobs at the time of registration or update. A model that retires later is no longer
 //!    asked for.
-//! 5. **Active** operators, and only they, are on the list of every model they serve, and are [drawn](serving).
-//!    **Draining** ones have asked to be left alone, or have missed [`Config::MaxMissesInRow`] deadlines in a row; they
-//!    come back by [`resume`](Pallet::resume), signed by operator or hot key. What they were drawn for is still to be
-//!    done. **Jailed** ones are barred for good; their hot keys may still answer for what is under way.
-//! 6. Each drawing, for a job or an audit, adds an **obligation**, and the job or audit discharges it when nothing can
+//! 6. To serve a model means both to execute jobs and to audit the answers of others. Nobody can have one without the
+//!    other: an operator whose workers don't audit is drawn for audits all the same, and misses their deadlines.
+//! 7. **Active** operators, and only they, are on the list of every model they serve, and are [drawn](serving).
+//!    **Draining** ones have asked to be left alone, and **suspended** ones have missed [`Config::MaxMissesInRow`]
+//!    deadlines in a row. Both come back by [`resume`](Pallet::resume), signed by operator or hot key; what they were
+//!    drawn for is still to be done. **Jailed** ones are barred, though their hot keys may still answer for what is
+//!    under way. Only [`Config::GovernanceOrigin`] can let them off, and they are draining then.
+//! 8. Each drawing, for a job or an audit, adds an **obligation**, and the job or audit discharges it when nothing can
 //!    follow from it any more: no deadline, no miss, no verdict. An operator can be removed when it has no obligation,
 //!    but not out of jail.
-//! 7. An operator has at most [`Config::MaxInFlight`] jobs in flight, which are those that it has yet to answer. Audits
+//! 9. An operator has at most [`Config::MaxInFlight`] jobs in flight, which are those that it has yet to answer. Audits
 //!    don't count.
 //!
 //! # Limits
@@ -60,7 +65,7 @@ pub use weights::WeightInfo;
 pub mod pallet {
     use super::*;
     use alloc::vec::Vec;
-    use frame_support::pallet_prelude::*;
+    use frame_support::{pallet_prelude::*, traits::EnsureOrigin};
     use frame_system::pallet_prelude::*;
 
     #[pallet::pallet]
@@ -68,6 +73,8 @@ pub mod pallet {
 
     #[pallet::config]
     pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
+        /// Who may let an operator out of jail.
+        type GovernanceOrigin: EnsureOrigin<Self::RuntimeOrigin>;
         /// Which models take jobs.
         type Models: Models;
         /// What operators are drawn in proportion to.
@@ -78,6 +85,9 @@ pub mod pallet {
         /// Missed deadlines in a row after which an operator is drawn no more.
         #[pallet::constant]
         type MaxMissesInRow: Get<u32>;
+        /// Most accounts that one operator ever brings onto the chain as its hot keys, at least [`MAX_HOT_KEYS`].
+        #[pallet::constant]
+        type MaxHotKeysEver: Get<u32>;
         /// Weights of the calls.
         type WeightInfo: WeightInfo;
     }
@@ -89,6 +99,14 @@ pub mod pallet {
     /// The operator of every hot key.
     #[pallet::storage]
     pub type HotKeys<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, T::AccountId>;
+
+    /// Accounts that may become operators.
+    #[pallet::storage]
+    pub type Sponsored<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, ()>;
+
+    /// How many accounts an operator has brought onto the chain as hot keys. It outlives the registration.
+    #[pallet::storage]
+    pub type HotKeysEver<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, u32, ValueQuery>;
 
     /// The active operators that serve a model, at indices without a gap. Models need no hashing: their names are
     /// hashes.
@@ -152,8 +170,13 @@ pub mod pallet {
             /// Who.
             operator: T::AccountId,
         },
-        /// An operator is barred for good.
+        /// An operator is barred.
         Jailed {
+            /// Who.
+            operator: T::AccountId,
+        },
+        /// An operator is barred no more, and drawn again when it resumes.
+        Unjailed {
             /// Who.
             operator: T::AccountId,
         },
@@ -161,7 +184,7 @@ pub mod pallet {
 
     #[pallet::error]
     pub enum Error<T> {
-        /// The account is not known to the chain; somebody has to sponsor it first.
+        /// The account is not among those that may become operators.
         NotSponsored,
         /// The account is an operator already.
         AlreadyRegistered,
@@ -171,6 +194,9 @@ pub mod pallet {
         KeyTaken,
         /// The operator has as many hot keys as it can have.
         TooManyHotKeys,
+        /// The operator has brought as many accounts onto the chain as it ever can. Those that the chain knows already may
+        /// still be its hot keys.
+        TooManyHotKeysEver,
         /// The account is no hot key, or not of the one who wants to remove it.
         UnknownHotKey,
         /// The operator has no hot key that could do what it would be drawn for.
@@ -191,19 +217,24 @@ pub mod pallet {
         ObligationsLeft,
         /// The operator is barred.
         OperatorJailed,
+        /// The operator is not barred.
+        NotJailed,
     }
 
     #[pallet::genesis_config]
     #[derive(frame_support::DefaultNoBound)]
     pub struct GenesisConfig<T: Config> {
-        /// Accounts that may sign from the first block on.
+        /// Accounts that may sign, and become operators, from the first block on.
         pub sponsored: Vec<T::AccountId>,
     }
 
     #[pallet::genesis_build]
     impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
         fn build(&self) {
-            self.sponsored.iter().for_each(Pallet::<T>::keep_alive);
+            for account in &self.sponsored {
+                Pallet::<T>::keep_alive(account);
+                Sponsored::<T>::insert(account, ());
+            }
         }
     }
 
@@ -217,6 +248,10 @@ pub mod pallet {
             assert!(
                 T::MaxMissesInRow::get() > 0,
                 "MaxMissesInRow: a resumed operator must be able to be active"
+            );
+            assert!(
+                T::MaxHotKeysEver::get() >= MAX_HOT_KEYS,
+                "MaxHotKeysEver: an operator must be able to have its hot keys"
             );
         }
 
@@ -262,7 +297,7 @@ pub mod pallet {
             Self::do_remove_hot_key(who, hot)
         }
 
-        /// The signing operator wants no new work. Complexity: O(number of models), at most [`MAX_MODELS`].
+        /// The signing operator, active or suspended, wants no new work. Complexity: O(number of models), at most [`MAX_MODELS`].
         #[pallet::call_index(4)]
         pub fn drain(origin: OriginFor<T>) -> DispatchResult {
             let operator = ensure_signed(origin)?;
@@ -283,6 +318,13 @@ pub mod pallet {
         pub fn remove(origin: OriginFor<T>) -> DispatchResult {
             let operator = ensure_signed(origin)?;
             Self::do_remove(operator)
+        }
+
+        /// Lets a jailed operator off: it is draining from now on. By [`Config::GovernanceOrigin`]. Complexity: O(1).
+        #[pallet::call_index(7)]
+        pub fn unjail(origin: OriginFor<T>, operator: T::AccountId) -> DispatchResult {
+            T::GovernanceOrigin::ensure_origin(origin)?;
+            Self::do_unjail(operator)
         }
     }
 }

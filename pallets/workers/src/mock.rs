@@ -37,9 +37,10 @@ pub const MODELS: [ModelId; 3] = [
 ];
 /// A model that doesn't.
 pub const RETIRED: ModelId = H256::repeat_byte(0xee);
-/// The most jobs in flight and misses in a row of the test runtime.
+/// The most jobs in flight, misses in a row and new hot keys of the test runtime.
 pub const MAX_IN_FLIGHT: u32 = 2;
 pub const MAX_MISSES: u32 = 2;
+pub const MAX_HOT_KEYS_EVER: u32 = 5;
 /// Accounts that are sponsored at genesis.
 pub const SPONSORED: u64 = 100;
 
@@ -86,10 +87,12 @@ impl Contributions<u64> for HandSet {
 }
 
 impl pallet_workers::Config for Test {
+    type GovernanceOrigin = frame_system::EnsureRoot<u64>;
     type Models = FixedModels;
     type Capacity = HandSet;
     type MaxInFlight = ConstU32<MAX_IN_FLIGHT>;
     type MaxMissesInRow = ConstU32<MAX_MISSES>;
+    type MaxHotKeysEver = ConstU32<MAX_HOT_KEYS_EVER>;
     type WeightInfo = pallet_workers::weights::EstimatedWeight<Test>;
 }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the calls do, and what the other pallets see.
-use crate::{Config, Endpoint, Error, Event, HotKeys, Operator, Operators, Pallet, ServedModels, ServingCount, Status};
+use crate::{
+    Config, Endpoint, Error, Event, HotKeys, HotKeysEver, Operator, Operators, Pallet, ServedModels, ServingCount,
+    Sponsored, Status,
+};
 use ergon_primitives::{
     draw::Draw,
     traits::{Models, Workers},
@@ -17,7 +20,7 @@ impl<T: Config> Pallet<T> {
         endpoint: Endpoint,
         models: ServedModels,
     ) -> DispatchResult {
-        ensure!(System::<T>::providers(&operator) > 0, Error::<T>::NotSponsored);
+        Self::check_may_register(&operator)?;
         ensure!(!Operators::<T>::contains_key(&operator), Error::<T>::AlreadyRegistered);
         ensure!(!HotKeys::<T>::contains_key(&operator), Error::<T>::KeyTaken);
         Self::check_hot_key(&operator, &hot)?;
@@ -82,7 +85,7 @@ impl<T: Config> Pallet<T> {
 
     pub(crate) fn do_drain(operator: T::AccountId) -> DispatchResult {
         Self::try_change(&operator, |entry| {
-            ensure!(entry.status == Status::Active, Error::<T>::AlreadyDraining);
+            ensure!(entry.status != Status::Draining, Error::<T>::AlreadyDraining);
             Self::stop(&operator, entry, Status::Draining);
             Ok(())
         })?;
@@ -93,7 +96,7 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn do_resume(who: T::AccountId) -> DispatchResult {
         let operator = HotKeys::<T>::get(&who).unwrap_or(who);
         Self::try_change(&operator, |entry| {
-            ensure!(entry.status == Status::Draining, Error::<T>::AlreadyActive);
+            ensure!(entry.status != Status::Active, Error::<T>::AlreadyActive);
             ensure!(!entry.hot_keys.is_empty(), Error::<T>::NoHotKey);
             (entry.status, entry.misses_in_row) = (Status::Active, 0);
             Self::list_all(&operator, entry);
@@ -110,6 +113,15 @@ impl<T: Config> Pallet<T> {
         entry.hot_keys.iter().for_each(HotKeys::<T>::remove);
         Operators::<T>::remove(&operator);
         Self::deposit_event(Event::Removed { operator });
+        Ok(())
+    }
+
+    pub(crate) fn do_unjail(operator: T::AccountId) -> DispatchResult {
+        let mut entry = Operators::<T>::get(&operator).ok_or(Error::<T>::NotRegistered)?;
+        ensure!(entry.status == Status::Jailed, Error::<T>::NotJailed);
+        entry.status = Status::Draining;
+        Operators::<T>::insert(&operator, entry);
+        Self::deposit_event(Event::Unjailed { operator });
         Ok(())
     }
 
@@ -137,6 +149,11 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
+    fn check_may_register(who: &T::AccountId) -> DispatchResult {
+        ensure!(Sponsored::<T>::contains_key(who), Error::<T>::NotSponsored);
+        Ok(())
+    }
+
     fn check_hot_key(operator: &T::AccountId, hot: &T::AccountId) -> DispatchResult {
         ensure!(!HotKeys::<T>::contains_key(hot), Error::<T>::KeyTaken);
         ensure!(
@@ -151,8 +168,13 @@ impl<T: Config> Pallet<T> {
             .hot_keys
             .try_push(hot.clone())
             .map_err(|_| Error::<T>::TooManyHotKeys)?;
+        if System::<T>::providers(hot) == 0 {
+            let ever = HotKeysEver::<T>::get(operator).saturating_add(1);
+            ensure!(ever <= T::MaxHotKeysEver::get(), Error::<T>::TooManyHotKeysEver);
+            HotKeysEver::<T>::insert(operator, ever);
+            Self::keep_alive(hot);
+        }
         HotKeys::<T>::insert(hot, operator);
-        Self::keep_alive(hot);
         Ok(())
     }
 
@@ -236,7 +258,7 @@ impl<T: Config> Workers<T::AccountId> for Pallet<T> {
             entry.misses_in_row = entry.misses_in_row.saturating_add(1);
             let suspended = entry.status == Status::Active && entry.misses_in_row >= T::MaxMissesInRow::get();
             if suspended {
-                Self::stop(operator, entry, Status::Draining);
+                Self::stop(operator, entry, Status::Suspended);
             }
             suspended
         });

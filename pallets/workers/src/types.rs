@@ -22,10 +22,12 @@ pub type ServedModels = BoundedVec<ModelId, ConstU32<MAX_MODELS>>;
 pub enum Status {
     /// It is.
     Active,
-    /// It isn't, by its own wish or because it missed deadlines, until it says that it is back. What it was drawn for
-    /// is still its duty.
+    /// It isn't, by its own wish, until it says that it is back. What it was drawn for is still its duty.
     Draining,
-    /// It never is again.
+    /// It isn't, since it missed too many deadlines in a row, until it says that it is back. What it was drawn for is
+    /// still its duty.
+    Suspended,
+    /// It isn't, unless governance lets it off.
     Jailed,
 }
 

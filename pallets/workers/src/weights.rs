@@ -20,6 +20,8 @@ pub trait WeightInfo {
     fn resume() -> Weight;
     /// Of `remove`.
     fn remove() -> Weight;
+    /// Of `unjail`.
+    fn unjail() -> Weight;
 }
 
 /// Estimates from the database weights of runtime `T`.
@@ -45,7 +47,7 @@ impl<T: frame_system::Config> EstimatedWeight<T> {
 
 impl<T: frame_system::Config> WeightInfo for EstimatedWeight<T> {
     fn register() -> Weight {
-        Self::with_models(&[CHECK, LIST], 6, 3)
+        Self::with_models(&[CHECK, LIST], 8, 4)
     }
 
     fn update() -> Weight {
@@ -53,7 +55,7 @@ impl<T: frame_system::Config> WeightInfo for EstimatedWeight<T> {
     }
 
     fn add_hot_key() -> Weight {
-        Self::of(4, 3)
+        Self::of(5, 4)
     }
 
     fn remove_hot_key() -> Weight {
@@ -70,5 +72,9 @@ impl<T: frame_system::Config> WeightInfo for EstimatedWeight<T> {
 
     fn remove() -> Weight {
         Self::with_models(&[DELIST], 1, 1 + u64::from(MAX_HOT_KEYS))
+    }
+
+    fn unjail() -> Weight {
+        Self::of(1, 1)
     }
 }

@@ -47,8 +47,10 @@ pub struct ModelInfo {
 pub enum WorkerStatus {
     /// It is drawn for jobs and audits.
     Active,
-    /// It finishes what it has and is drawn no more.
+    /// It finishes what it has and is drawn no more, by its own wish.
     Draining,
+    /// It missed too many deadlines in a row and is drawn no more until it says that it is back.
+    Suspended,
     /// It was found to have cheated.
     Jailed,
 }
@@ -67,7 +69,7 @@ pub struct WorkerInfo {
     pub models: Vec<ModelId>,
     /// Whether it takes part.
     pub status: WorkerStatus,
-    /// Jobs that it was drawn for and that aren't over.
+    /// Jobs that it was drawn for and has not answered.
     pub in_flight: u32,
     /// Deadlines kept.
     pub kept: u32,

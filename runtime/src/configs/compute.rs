@@ -11,6 +11,8 @@ const MAX_MODELS: u32 = 64;
 const MAX_IN_FLIGHT: u32 = 4;
 /// Missed deadlines in a row after which an operator is drawn no more.
 const MAX_MISSES_IN_ROW: u32 = 3;
+/// Most accounts that one operator ever brings onto the chain as its hot keys.
+const MAX_HOT_KEYS_EVER: u32 = 32;
 
 impl pallet_beacon::Config for Runtime {
     type Randomness = pallet_babe::ParentBlockRandomness<Runtime>;
@@ -24,16 +26,19 @@ impl pallet_models::Config for Runtime {
 }
 
 impl pallet_workers::Config for Runtime {
+    type GovernanceOrigin = EnsureRoot<AccountId>;
     type Models = Models;
     type Capacity = Contributions;
     type MaxInFlight = ConstU32<MAX_IN_FLIGHT>;
     type MaxMissesInRow = ConstU32<MAX_MISSES_IN_ROW>;
+    type MaxHotKeysEver = ConstU32<MAX_HOT_KEYS_EVER>;
     type WeightInfo = pallet_workers::weights::EstimatedWeight<Runtime>;
 }
 
 impl pallet_contributions::Config for Runtime {
     type CurrentEpoch = Sessions;
     type HalfLifeEpochs = ConstU32<{ timing::HALF_LIFE_EPOCHS }>;
+    type OnChange = ();
 }
 
 impl pallet_audits::Config for Runtime {

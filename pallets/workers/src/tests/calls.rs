@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-use crate::{mock::*, Error, Event, HotKeys, Operator, Operators, Serving, Status, MAX_HOT_KEYS};
+use crate::{
+    mock::*, Error, Event, HotKeys, HotKeysEver, Operator, Operators, Serving, Sponsored, Status, MAX_HOT_KEYS,
+};
 use ergon_primitives::{draw::Draw, traits::Workers as _, H256};
 use frame_support::{assert_noop, assert_ok};
-use proptest::prelude::*;
 
 const MODEL: H256 = MODELS[0];
 
@@ -52,6 +53,50 @@ fn each_account_gets_one_provider_and_keeps_it() {
 }
 
 #[test]
+fn an_account_that_only_has_a_provider_can_not_register() {
+    build_and_execute(|| {
+        register([1]);
+        let stranger = |who| Workers::register(signed(who), 5_000, endpoint(), served(&[MODEL]));
+        assert_noop!(stranger(hot(1)), Error::<Test>::NotSponsored);
+        // Not even when it is nobody's hot key any more.
+        assert_ok!(Workers::remove_hot_key(signed(hot(1)), hot(1)));
+        assert!(System::providers(&hot(1)) > 0);
+        assert_noop!(stranger(hot(1)), Error::<Test>::NotSponsored);
+    });
+}
+
+/// Gives operator 1 this hot key, and takes it away again if it was given.
+fn lend(hot: u64) -> sp_runtime::DispatchResult {
+    Workers::add_hot_key(signed(1), hot)?;
+    Workers::remove_hot_key(signed(1), hot)
+}
+
+#[test]
+fn changing_hot_keys_brings_a_bounded_number_of_accounts_onto_the_chain() {
+    build_and_execute(|| {
+        register([1]);
+        for key in 1..u64::from(MAX_HOT_KEYS_EVER) {
+            assert_ok!(lend(5_000 + key));
+        }
+        assert_noop!(
+            Workers::add_hot_key(signed(1), 5_000),
+            Error::<Test>::TooManyHotKeysEver
+        );
+        assert_eq!(System::providers(&5_000), 0);
+        // Accounts that the chain knows already bring nothing new.
+        assert_ok!(lend(5_001));
+        assert_ok!(lend(2));
+        // Leaving and coming back is no new beginning.
+        assert_ok!(Workers::remove(signed(1)));
+        let again = |hot| Workers::register(signed(1), hot, endpoint(), served(&[MODEL]));
+        assert_noop!(again(5_000), Error::<Test>::TooManyHotKeysEver);
+        assert_ok!(again(hot(1)));
+        // Each operator has its own count.
+        assert_ok!(Workers::register(signed(2), 5_000, endpoint(), served(&[MODEL])));
+    });
+}
+
+#[test]
 fn an_operator_may_be_its_own_hot_key() {
     build_and_execute(|| {
         assert_ok!(Workers::register(signed(1), 1, endpoint(), served(&[MODEL])));
@@ -73,7 +118,8 @@ fn registrations_that_break_a_rule_are_refused() {
         assert_noop!(with(1, 5_000, &[MODEL]), Error::<Test>::AlreadyRegistered);
         assert_noop!(with(2, hot(1), &[MODEL]), Error::<Test>::KeyTaken);
         assert_noop!(with(2, 1, &[MODEL]), Error::<Test>::KeyTaken);
-        assert_noop!(with(hot(1), 5_000, &[MODEL]), Error::<Test>::KeyTaken);
+        assert_ok!(Workers::add_hot_key(signed(1), 3));
+        assert_noop!(with(3, 5_000, &[MODEL]), Error::<Test>::KeyTaken);
         assert_noop!(with(2, 5_000, &[]), Error::<Test>::NoModels);
         assert_noop!(
             with(2, 5_000, &[MODEL, MODELS[1], MODEL]),
@@ -275,6 +321,23 @@ fn a_jailed_operator_can_do_nothing_but_its_hot_key_may_leave() {
 }
 
 #[test]
+fn governance_lets_a_jailed_operator_off_and_it_is_draining() {
+    build_and_execute(|| {
+        let root = RuntimeOrigin::root;
+        register([1]);
+        assert_noop!(Workers::unjail(root(), 1), Error::<Test>::NotJailed);
+        assert_noop!(Workers::unjail(root(), 2), Error::<Test>::NotRegistered);
+        Workers::jail(&1);
+        assert_noop!(Workers::unjail(signed(1), 1), sp_runtime::DispatchError::BadOrigin);
+        assert_ok!(Workers::unjail(root(), 1));
+        System::assert_last_event(Event::Unjailed { operator: 1 }.into());
+        assert_eq!((status(1), Workers::serving(&MODEL)), (Status::Draining, 0));
+        assert_ok!(Workers::resume(signed(hot(1))));
+        assert_eq!((status(1), Workers::serving(&MODEL)), (Status::Active, 1));
+    });
+}
+
+#[test]
 fn a_draining_operator_can_be_jailed() {
     build_and_execute(|| {
         register([1]);
@@ -285,7 +348,7 @@ fn a_draining_operator_can_be_jailed() {
 }
 
 #[test]
-fn invariants_notice_a_gap_a_stray_hot_key_and_a_job_that_nobody_owes() {
+fn invariants_notice_each_kind_of_damage() {
     build_and_execute(|| {
         register([1, 2]);
         let first = Serving::<Test>::take(MODEL, 0).unwrap();
@@ -300,131 +363,11 @@ fn invariants_notice_a_gap_a_stray_hot_key_and_a_job_that_nobody_owes() {
         Operators::<Test>::mutate_extant(1, |entry| entry.in_flight = 1);
         assert!(Workers::do_try_state().is_err());
         Operators::<Test>::mutate_extant(1, |entry| entry.in_flight = 0);
+        HotKeysEver::<Test>::insert(1, MAX_HOT_KEYS_EVER + 1);
+        assert!(Workers::do_try_state().is_err());
+        HotKeysEver::<Test>::insert(1, 1);
+        Sponsored::<Test>::insert(9_999, ());
+        assert!(Workers::do_try_state().is_err());
+        Sponsored::<Test>::remove(9_999);
     });
-}
-
-/// Anything that can happen to one of a few operators.
-#[derive(Clone, Debug)]
-enum Step {
-    Register(u64, u64, u8),
-    Update(u64, u8),
-    AddHotKey(u64, u64),
-    RemoveHotKey(u64, u64),
-    Drain(u64),
-    Resume(u64),
-    Remove(u64),
-    Jail(u64),
-    Kept(u64),
-    Missed(u64),
-    Release(u64),
-    Discharge(u64),
-    Draw(u8),
-    DrawAuditor(u8),
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let (who, key, models) = (|| 1u64..7, || prop_oneof![1u64..7, 200u64..206], || 0u8..9);
-    let step = prop_oneof![
-        8 => (who(), key(), models()).prop_map(|(who, hot, models)| Step::Register(who, hot, models)),
-        4 => (who(), models()).prop_map(|(who, models)| Step::Update(who, models)),
-        3 => (who(), key()).prop_map(|(who, hot)| Step::AddHotKey(who, hot)),
-        2 => (who(), key()).prop_map(|(who, hot)| Step::RemoveHotKey(who, hot)),
-        2 => who().prop_map(Step::Drain),
-        4 => key().prop_map(Step::Resume),
-        2 => who().prop_map(Step::Remove),
-        1 => who().prop_map(Step::Jail),
-        2 => who().prop_map(Step::Kept),
-        3 => who().prop_map(Step::Missed),
-        4 => who().prop_map(Step::Release),
-        6 => who().prop_map(Step::Discharge),
-        6 => (0u8..3).prop_map(Step::Draw),
-        3 => (0u8..3).prop_map(Step::DrawAuditor),
-    ];
-    prop::collection::vec(step, 1..120)
-}
-
-/// The subset of [`MODELS`] that the bits name, one model too often for 8.
-fn subset(bits: u8) -> crate::ServedModels {
-    match bits {
-        8 => served(&[MODELS[0], MODELS[0]]),
-        _ => served(
-            &(0..3)
-                .filter(|bit| bits >> bit & 1 == 1)
-                .map(|bit| MODELS[bit])
-                .collect::<Vec<_>>(),
-        ),
-    }
-}
-
-/// Who is drawn for a model is active, serves it and has one more obligation.
-fn draw(way: fn(&H256, &mut Draw, &[u64]) -> Option<u64>, model: u8, number: u32) {
-    let model = MODELS[usize::from(model)];
-    let owed = |who: u64| Operators::<Test>::get(who).map_or(0, |entry| entry.obligations);
-    let before = (1..7).map(owed).collect::<Vec<_>>();
-    let drawn = way(&model, &mut Draw::new(H256::zero(), b"", &number.to_le_bytes()), &[]);
-    if let Some(operator) = drawn {
-        let entry = Operators::<Test>::get(operator).unwrap();
-        assert!(entry.status == Status::Active && entry.models.contains(&model));
-    }
-    for (who, before) in (1..7).zip(before) {
-        assert_eq!(owed(who), before + u32::from(drawn == Some(who)));
-    }
-}
-
-/// Takes a step; if it fails, it must have changed nothing.
-fn take(step: &Step, number: u32) {
-    let before = sp_io::storage::root(sp_runtime::StateVersion::V1);
-    let result = match *step {
-        Step::Register(who, hot, models) => Workers::register(signed(who), hot, endpoint(), subset(models)),
-        Step::Update(who, models) => Workers::update(signed(who), endpoint(), subset(models)),
-        Step::AddHotKey(who, hot) => Workers::add_hot_key(signed(who), hot),
-        Step::RemoveHotKey(who, hot) => Workers::remove_hot_key(signed(who), hot),
-        Step::Drain(who) => Workers::drain(signed(who)),
-        Step::Resume(who) => Workers::resume(signed(who)),
-        Step::Remove(who) => Workers::remove(signed(who)),
-        Step::Jail(who) => {
-            Workers::jail(&who);
-            Ok(())
-        }
-        Step::Kept(who) => {
-            Workers::note_kept(&who);
-            Ok(())
-        }
-        Step::Missed(who) => {
-            Workers::note_missed(&who);
-            Ok(())
-        }
-        Step::Release(who) => {
-            Workers::release(&who);
-            Ok(())
-        }
-        Step::Discharge(who) => {
-            // Who calls it gives the place of an executor back before.
-            if Operators::<Test>::get(who).is_some_and(|entry| entry.obligations > entry.in_flight) {
-                Workers::discharge(&who);
-            }
-            Ok(())
-        }
-        Step::Draw(model) => {
-            draw(Workers::draw_executor, model, number);
-            Ok(())
-        }
-        Step::DrawAuditor(model) => {
-            draw(Workers::draw_auditor, model, number);
-            Ok(())
-        }
-    };
-    if result.is_err() {
-        assert_eq!(before, sp_io::storage::root(sp_runtime::StateVersion::V1));
-    }
-}
-
-proptest! {
-    #[test]
-    fn lists_stay_dense_and_invariants_hold_in_every_history(history in steps()) {
-        build_and_execute(|| for (number, step) in history.iter().enumerate() {
-            take(step, number as u32);
-            Workers::do_try_state().unwrap();
-        });
-    }
 }

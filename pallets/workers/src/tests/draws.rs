@@ -158,6 +158,7 @@ fn too_many_misses_in_a_row_suspend_until_resumed() {
         assert_eq!(Workers::serving(&MODEL), 1);
         Workers::note_missed(&1);
         System::assert_last_event(Event::Suspended { operator: 1 }.into());
+        assert_eq!(Operators::<Test>::get(1).unwrap().status, Status::Suspended);
         assert_eq!(Workers::serving(&MODEL), 0);
         assert_eq!(Workers::draw_auditor(&MODEL, &mut stream(0), &[]), None);
         // What it was drawn for before may be missed as well, without another event.
@@ -171,6 +172,20 @@ fn too_many_misses_in_a_row_suspend_until_resumed() {
             (Status::Active, 0, 3)
         );
         assert_eq!(Workers::draw_auditor(&MODEL, &mut stream(0), &[]), Some(1));
+    });
+}
+
+#[test]
+fn a_suspended_operator_may_drain_and_a_draining_one_is_not_suspended() {
+    build_and_execute(|| {
+        register([1]);
+        (0..MAX_MISSES).for_each(|_| Workers::note_missed(&1));
+        assert_ok!(Workers::drain(signed(1)));
+        System::assert_last_event(Event::Drained { operator: 1 }.into());
+        Workers::note_missed(&1);
+        assert_eq!(Operators::<Test>::get(1).unwrap().status, Status::Draining);
+        assert_ok!(Workers::resume(signed(1)));
+        assert_eq!(Workers::serving(&MODEL), 1);
     });
 }
 

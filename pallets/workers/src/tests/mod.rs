@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Calls in [`calls`], draws and duties in [`draws`].
+//! Calls in [`calls`], draws and duties in [`draws`], whatever may come in whatever order in [`histories`].
 mod calls;
 mod draws;
+mod histories;

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+use crate::{mock::*, Operators, Status};
+use ergon_primitives::{draw::Draw, traits::Workers as _, H256};
+use proptest::prelude::*;
+
+/// Anything that can happen to one of a few operators.
+#[derive(Clone, Debug)]
+enum Step {
+    Register(u64, u64, u8),
+    Update(u64, u8),
+    AddHotKey(u64, u64),
+    RemoveHotKey(u64, u64),
+    Drain(u64),
+    Resume(u64),
+    Remove(u64),
+    Jail(u64),
+    Unjail(u64),
+    Kept(u64),
+    Missed(u64),
+    Release(u64),
+    Discharge(u64),
+    Draw(u8),
+    DrawAuditor(u8),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let (who, key, models) = (|| 1u64..7, || prop_oneof![1u64..7, 200u64..206], || 0u8..9);
+    let step = prop_oneof![
+        8 => (who(), key(), models()).prop_map(|(who, hot, models)| Step::Register(who, hot, models)),
+        4 => (who(), models()).prop_map(|(who, models)| Step::Update(who, models)),
+        3 => (who(), key()).prop_map(|(who, hot)| Step::AddHotKey(who, hot)),
+        2 => (who(), key()).prop_map(|(who, hot)| Step::RemoveHotKey(who, hot)),
+        2 => who().prop_map(Step::Drain),
+        4 => key().prop_map(Step::Resume),
+        2 => who().prop_map(Step::Remove),
+        1 => who().prop_map(Step::Jail),
+        1 => who().prop_map(Step::Unjail),
+        2 => who().prop_map(Step::Kept),
+        3 => who().prop_map(Step::Missed),
+        4 => who().prop_map(Step::Release),
+        6 => who().prop_map(Step::Discharge),
+        6 => (0u8..3).prop_map(Step::Draw),
+        3 => (0u8..3).prop_map(Step::DrawAuditor),
+    ];
+    prop::collection::vec(step, 1..120)
+}
+
+/// The subset of [`MODELS`] that the bits name, one model too often for 8.
+fn subset(bits: u8) -> crate::ServedModels {
+    match bits {
+        8 => served(&[MODELS[0], MODELS[0]]),
+        _ => served(
+            &(0..3)
+                .filter(|bit| bits >> bit & 1 == 1)
+                .map(|bit| MODELS[bit])
+                .collect::<Vec<_>>(),
+        ),
+    }
+}
+
+/// Who is drawn for a model is active, serves it and has one more obligation.
+fn draw(way: fn(&H256, &mut Draw, &[u64]) -> Option<u64>, model: u8, number: u32) {
+    let model = MODELS[usize::from(model)];
+    let owed = |who: u64| Operators::<Test>::get(who).map_or(0, |entry| entry.obligations);
+    let before = (1..7).map(owed).collect::<Vec<_>>();
+    let drawn = way(&model, &mut Draw::new(H256::zero(), b"", &number.to_le_bytes()), &[]);
+    if let Some(operator) = drawn {
+        let entry = Operators::<Test>::get(operator).unwrap();
+        assert!(entry.status == Status::Active && entry.models.contains(&model));
+    }
+    for (who, before) in (1..7).zip(before) {
+        assert_eq!(owed(who), before + u32::from(drawn == Some(who)));
+    }
+}
+
+/// Takes a step; if it fails, it must have changed nothing.
+fn take(step: &Step, number: u32) {
+    let before = sp_io::storage::root(sp_runtime::StateVersion::V1);
+    let result = match *step {
+        Step::Register(who, hot, models) => Workers::register(signed(who), hot, endpoint(), subset(models)),
+        Step::Update(who, models) => Workers::update(signed(who), endpoint(), subset(models)),
+        Step::AddHotKey(who, hot) => Workers::add_hot_key(signed(who), hot),
+        Step::RemoveHotKey(who, hot) => Workers::remove_hot_key(signed(who), hot),
+        Step::Drain(who) => Workers::drain(signed(who)),
+        Step::Resume(who) => Workers::resume(signed(who)),
+        Step::Remove(who) => Workers::remove(signed(who)),
+        Step::Jail(who) => {
+            Workers::jail(&who);
+            Ok(())
+        }
+        Step::Unjail(who) => Workers::unjail(RuntimeOrigin::root(), who),
+        Step::Kept(who) => {
+            Workers::note_kept(&who);
+            Ok(())
+        }
+        Step::Missed(who) => {
+            Workers::note_missed(&who);
+            Ok(())
+        }
+        Step::Release(who) => {
+            Workers::release(&who);
+            Ok(())
+        }
+        Step::Discharge(who) => {
+            // Who calls it gives the place of an executor back before.
+            if Operators::<Test>::get(who).is_some_and(|entry| entry.obligations > entry.in_flight) {
+                Workers::discharge(&who);
+            }
+            Ok(())
+        }
+        Step::Draw(model) => {
+            draw(Workers::draw_executor, model, number);
+            Ok(())
+        }
+        Step::DrawAuditor(model) => {
+            draw(Workers::draw_auditor, model, number);
+            Ok(())
+        }
+    };
+    if result.is_err() {
+        assert_eq!(before, sp_io::storage::root(sp_runtime::StateVersion::V1));
+    }
+}
+
+proptest! {
+    #[test]
+    fn lists_stay_dense_and_invariants_hold_in_every_history(history in steps()) {
+        build_and_execute(|| for (number, step) in history.iter().enumerate() {
+            take(step, number as u32);
+            Workers::do_try_state().unwrap();
+        });
+    }
+}
