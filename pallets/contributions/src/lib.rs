@@ -31,9 +31,10 @@
 //! that many epochs back. Older ones read 0.
 //!
 //! All work is O(1): a record is one storage item of bounded size, and the total another. The pallet has no calls;
-//! others write to it through [`Contributions`].
+//! others write to it through [`Contributions`], and are told of changes through [`OnContribution`].
 #![cfg_attr(not(feature = "std"), no_std)]
 
+mod hook;
 mod types;
 pub mod weight;
 
@@ -47,6 +48,7 @@ use ergon_primitives::{
     Epoch, Units, VoteWeight,
 };
 use frame_support::traits::Get;
+pub use hook::OnContribution;
 pub use pallet::*;
 pub use types::{ClosedEpoch, Record, UnitsBySource, KEPT_EPOCHS};
 
@@ -65,6 +67,8 @@ pub mod pallet {
         /// Epochs without work after which half of a weight is left.
         #[pallet::constant]
         type HalfLifeEpochs: Get<u32>;
+        /// Told when an operator's work is credited or taken away.
+        type OnChange: OnContribution<Self::AccountId>;
     }
 
     /// What each operator has done. The key is hashed since anyone may choose an account's bytes.
@@ -201,6 +205,7 @@ impl<T: Config> Contributions<T::AccountId> for Pallet<T> {
             source,
             units,
         });
+        T::OnChange::credited(operator);
     }
 
     fn weight(operator: &T::AccountId) -> VoteWeight {
@@ -227,5 +232,6 @@ impl<T: Config> Contributions<T::AccountId> for Pallet<T> {
             operator: operator.clone(),
             weight,
         });
+        T::OnChange::forfeited(operator);
     }
 }

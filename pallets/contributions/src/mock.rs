@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A runtime whose epoch tests set by hand.
-use crate as pallet_contributions;
+use crate::{self as pallet_contributions, OnContribution};
 use ergon_primitives::{traits::CurrentEpoch, Epoch};
 use frame_support::{derive_impl, parameter_types, traits::ConstU32};
 use sp_runtime::BuildStorage;
@@ -27,6 +27,8 @@ impl frame_system::Config for Test {
 parameter_types! {
     /// The current epoch.
     pub static Now: Epoch = 0;
+    /// What was told about whom: `true` for credited, `false` for forfeited.
+    pub static Told: Vec<(u64, bool)> = Vec::new();
 }
 
 /// Says [`Now`].
@@ -38,12 +40,26 @@ impl CurrentEpoch for HandSet {
     }
 }
 
+/// Writes to [`Told`].
+pub struct Listener;
+
+impl OnContribution<u64> for Listener {
+    fn credited(operator: &u64) {
+        Told::mutate(|told| told.push((*operator, true)));
+    }
+
+    fn forfeited(operator: &u64) {
+        Told::mutate(|told| told.push((*operator, false)));
+    }
+}
+
 /// Half-life of the test runtime.
 pub const HALF_LIFE: u32 = 4;
 
 impl pallet_contributions::Config for Test {
     type CurrentEpoch = HandSet;
     type HalfLifeEpochs = ConstU32<HALF_LIFE>;
+    type OnChange = Listener;
 }
 
 /// Runs `test` in block 1 and epoch 0, and checks the invariants after it.
@@ -51,6 +67,7 @@ pub fn build_and_execute(test: impl FnOnce()) {
     let storage = frame_system::GenesisConfig::<Test>::default().build_storage().unwrap();
     sp_io::TestExternalities::new(storage).execute_with(|| {
         Now::set(0);
+        Told::set(Vec::new());
         System::set_block_number(1);
         test();
         Contributions::do_try_state().unwrap();

@@ -45,6 +45,19 @@ fn units_count_only_after_their_epoch() {
 }
 
 #[test]
+fn the_listener_is_told_of_what_changed_something() {
+    build_and_execute(|| {
+        Contributions::credit(&1, Source::Job, 0);
+        Contributions::forfeit(&1);
+        assert_eq!(Told::get(), []);
+        credit(1, 5);
+        Contributions::credit(&2, Source::Audit, 5);
+        Contributions::forfeit(&1);
+        assert_eq!(Told::get(), [(1, true), (2, true), (1, false)]);
+    });
+}
+
+#[test]
 fn credits_of_one_epoch_add_up() {
     build_and_execute(|| {
         credit(1, 600_000);
