@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The audit itself: draws, attestations, verdict.
-use crate::{Audit, Auditor, Audits, Config, Error, Event, Pallet, Parameters, Pending, MAX_AUDITORS};
+use crate::{Audit, Auditor, Audits, Config, Error, Event, Pallet, Parameters, Pending};
 use alloc::vec::Vec;
 use codec::Encode;
 use ergon_primitives::{
@@ -50,20 +50,16 @@ impl<T: Config> Pallet<T> {
         exclude.extend(audit.silent.iter().cloned());
         exclude.push(audit.executor.clone());
         let mut found = 0;
-        for _ in 0..count.min(MAX_AUDITORS) {
+        // Nobody is drawn, and so obliged, for whom there is no room.
+        while found < count && !audit.auditors.is_full() {
             let Some(operator) = T::Workers::draw_auditor(&audit.model, draw, &exclude) else {
                 break;
             };
-            if audit
-                .auditors
-                .try_push(Auditor {
-                    operator: operator.clone(),
-                    attestation: None,
-                })
-                .is_err()
-            {
-                break;
-            }
+            let auditor = Auditor {
+                operator: operator.clone(),
+                attestation: None,
+            };
+            let _ = audit.auditors.try_push(auditor);
             Pending::<T>::insert(&operator, job, ());
             exclude.push(operator.clone());
             Self::deposit_event(Event::AuditorDrawn { job, operator });

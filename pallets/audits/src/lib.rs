@@ -14,7 +14,11 @@
 //!    answer goes on with the attestations that there are, perhaps none.
 //! 4. **Judge.** All attestations are compared with the revealed root: all equal, or a mismatch that names the first auditor who
 //!    disagrees. Nothing in between.
-//! 5. **Close.** The auditors are credited and the audit is forgotten. After a mismatch it is kept: it is evidence.
+//! 5. **Close.** The auditors are credited and the audit is forgotten. After a mismatch it is kept, since it is evidence, until the job
+//!    is forgotten.
+//!
+//! A drawn auditor has an obligation in the registry ([`Workers`](ergon_primitives::traits::Workers)), so that it can't leave before
+//! what it attests is judged. It is discharged once: when it is replaced as silent, or when the audit is closed.
 //!
 //! All work is O([`MAX_AUDITORS`]).
 #![cfg_attr(not(feature = "std"), no_std)]

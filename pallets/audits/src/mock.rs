@@ -151,7 +151,21 @@ pub fn build_and_execute(auditors_per_job: u32, rate: Permill, max_redraws: u32,
         System::set_block_number(1);
         test();
         Audits::do_try_state().unwrap();
+        assert_all_owed();
     });
+}
+
+/// Checks that exactly those owe something who are in an audit that is not closed: each drawing is discharged once.
+pub fn assert_all_owed() {
+    let audits = pallet_audits::Audits::<Test>::iter_values();
+    let mut drawn: Vec<_> = audits
+        .flat_map(|audit| audit.auditors)
+        .map(|auditor| auditor.operator)
+        .collect();
+    let mut owed = Owed::get();
+    drawn.sort();
+    owed.sort();
+    assert_eq!(owed, drawn);
 }
 
 /// Events of this pallet since the last call.

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+//! One rule each; whatever may happen in whatever order in [`histories`].
+mod histories;
+
 use crate::{mock::*, Audits as Stored, Error, Event, Parameters, Pending, MAX_AUDITORS};
 use ergon_primitives::{
     commitment::attestation,
@@ -138,6 +141,23 @@ fn one_differing_attestation_is_a_mismatch_that_names_its_auditor() {
 }
 
 #[test]
+fn the_audit_of_a_disputed_answer_can_be_closed_and_credits_nobody() {
+    every_answer(2, 0, || {
+        open(JOB);
+        let [first, second] = auditors(JOB).try_into().unwrap();
+        assert_ok!(attest(first, JOB, WRONG));
+        assert_ok!(attest(second, JOB, ROOT));
+        assert_eq!(Audits::judge(JOB, &ROOT), Verdict::Mismatch(first));
+        assert_eq!(Owed::get().len(), 2);
+        Audits::close(JOB, 0);
+        assert_eq!(
+            (Audits::audit(JOB), Owed::get(), Credits::get()),
+            (None, vec![], vec![])
+        );
+    });
+}
+
+#[test]
 fn a_copied_attestation_is_a_mismatch() {
     every_answer(2, 0, || {
         open(JOB);
@@ -159,6 +179,7 @@ fn a_silent_auditor_is_replaced_and_can_not_come_back() {
         let second = auditors(JOB)[0];
         assert_ne!(second, silent);
         assert_eq!(Missed::get(), vec![silent]);
+        assert_eq!(Owed::get(), vec![second]);
         assert_eq!(
             take_events(),
             vec![
@@ -214,7 +235,10 @@ fn closing_credits_those_who_attested_and_forgets_the_rest() {
         open(JOB);
         let attested = auditors(JOB)[0];
         assert_ok!(attest(attested, JOB, ROOT));
+        // Its attestation is still to be judged.
+        assert!(Owed::get().contains(&attested));
         Audits::close(JOB, 9);
+        assert!(Owed::get().is_empty());
         assert_eq!(Credits::get(), vec![(attested, 9)]);
         assert_eq!(Stored::<Test>::iter().count() + Pending::<Test>::iter().count(), 0);
         // Nothing is credited twice.
