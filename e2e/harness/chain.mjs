@@ -90,3 +90,24 @@ export async function sendAll(api, extrinsics, signer) {
 
 /** The first event of this pallet and name. */
 export const findEvent = (events, section, method) => events.find((event) => event.section === section && event.method === method);
+
+/**
+ * Every extrinsic of this pallet and call in the chain's blocks up to the newest, oldest first.
+ * @returns {Promise<{ args: object[], succeeded: boolean }[]>}
+ */
+export async function findExtrinsics(api, section, method) {
+  const found = [];
+  const { number } = await api.rpc.chain.getHeader();
+  for (let block = 1; block <= number.toNumber(); block++) {
+    const hash = await api.rpc.chain.getBlockHash(block);
+    const { extrinsics } = (await api.rpc.chain.getBlock(hash)).block;
+    if (!extrinsics.some((each) => each.method.section === section && each.method.method === method)) continue;
+    const events = await (await api.at(hash)).query.system.events();
+    extrinsics.forEach(({ method: call }, index) => {
+      if (call.section !== section || call.method !== method) return;
+      const own = events.filter(({ phase }) => phase.isApplyExtrinsic && phase.asApplyExtrinsic.eqn(index)).map(({ event }) => event);
+      found.push({ args: call.args, succeeded: findEvent(own, 'system', 'ExtrinsicSuccess') !== undefined });
+    });
+  }
+  return found;
+}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Jobs as a requester sees them.
 import { stringToHex } from '@polkadot/util';
-import { findEvent, send } from './chain.mjs';
+import { findEvent, findExtrinsics, send } from './chain.mjs';
 import { HarnessError, waitFor } from './wait.mjs';
 
 /** States that a job never leaves, but for being pruned. */
@@ -60,3 +60,10 @@ export const waitForWeight = (node, operator, seconds) =>
     const { weight } = await node.rpc('compute_voteWeight', operator);
     return weight > 0 && weight;
   });
+
+/** Job by job, how often the chain's blocks hold a result for it, and whether it took each: `{ 7: [true] }` is one that it took. */
+export async function readResults(api) {
+  const results = {};
+  for (const { args, succeeded } of await findExtrinsics(api, 'jobs', 'submitResult')) (results[args[0].toNumber()] ??= []).push(succeeded);
+  return results;
+}

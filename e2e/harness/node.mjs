@@ -1,22 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 // Running nodes and asking them by JSON-RPC over HTTP.
-import { Process, freePorts, temporaryFolder } from './process.mjs';
+import { Process, temporaryFolder } from './process.mjs';
 import { nodeBinary } from './settings.mjs';
-import { waitFor } from './wait.mjs';
+import { HarnessError, waitFor } from './wait.mjs';
 
 // Compiling the runtime takes seconds, and several times that on busy cores.
 const START_SECONDS = 120;
 
+/** What a node logs once it listens; it then answers. */
+const LISTENS = /Running JSON-RPC server: addr=127\.0\.0\.1:(\d+)/;
+
 /** A running node. */
 export class Node {
-  constructor(name, args, [rpcPort, port], folder) {
-    this.name = name;
-    this.args = args;
-    this.ports = [rpcPort, port];
-    this.folder = folder;
-    this.url = `ws://127.0.0.1:${rpcPort}`;
-    const common = ['--rpc-port', rpcPort, '--port', port, '--no-prometheus', '--no-telemetry', '--no-mdns'];
-    this.process = new Process(name, nodeBinary(), [...args, ...common.map(String)], { logFolder: folder });
+  /** Starts it; with port 0 it takes a free one itself, so that nobody can be faster. */
+  static async start(name, args, folder, rpcPort = 0) {
+    const node = new Node();
+    const own = ['--rpc-port', rpcPort, '--port', 0, '--no-prometheus', '--no-telemetry', '--no-mdns'];
+    const process = new Process(name, nodeBinary(), [...args, ...own.map(String)], { logFolder: folder });
+    Object.assign(node, { name, args, folder, process });
+    node.rpcPort = await waitFor(`start of ${name}`, START_SECONDS, () => process.find(LISTENS)?.[1]);
+    // A node whose port is taken listens at another one without a word.
+    if (rpcPort && node.rpcPort !== rpcPort) throw new HarnessError(`${name} listens at port ${node.rpcPort}, not at ${rpcPort} as before`);
+    node.url = `ws://127.0.0.1:${node.rpcPort}`;
+    return node;
   }
 
   /** Calls a method; an error of the node becomes an exception with its message and data. */
@@ -41,19 +47,18 @@ export class Node {
     return Number((await this.rpc('chain_getHeader', await this.rpc('chain_getFinalizedHead'))).number);
   }
 
-  /** Ends it in order and starts it again with the same database and ports. */
+  /** Where other nodes reach it on this machine. */
+  async address() {
+    const addresses = await this.rpc('system_localListenAddresses');
+    return addresses.find((address) => address.startsWith('/ip4/127.0.0.1/'));
+  }
+
+  /** Ends it in order and starts it again with the same database and the same URL. */
   async restart() {
     await this.process.stop();
-    return ready(new Node(this.name, this.args, this.ports, this.folder));
+    return Node.start(this.name, this.args, this.folder, this.rpcPort);
   }
 }
 
-async function ready(node) {
-  await waitFor(`answer of ${node.name} at ${node.url}`, START_SECONDS, () => node.rpc('system_health').catch(() => undefined));
-  return node;
-}
-
 /** Starts a node on free ports; it answers when this returns. */
-export async function startNode({ name = 'node', args = ['--dev', '--tmp'] } = {}) {
-  return ready(new Node(name, args, await freePorts(2), temporaryFolder(name)));
-}
+export const startNode = ({ name = 'node', args = ['--dev', '--tmp'] } = {}) => Node.start(name, args, temporaryFolder(name));

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Child processes with captured logs, free ports and temporary folders; nothing of it survives this process.
+// Child processes with captured logs, and temporary folders; nothing of it survives this process.
 import { spawn } from 'node:child_process';
 import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -51,6 +50,15 @@ export class Process {
   /** The end of its log, for an error message. */
   tail(count = TAIL_LINES) {
     return this.lines.slice(-count).map((line) => `  ${this.name} | ${line}`).join('\n');
+  }
+
+  /** The match of `pattern` in the first kept line of its log that has one. */
+  find(pattern) {
+    for (const line of this.lines) {
+      const match = pattern.exec(line);
+      if (match) return match;
+    }
+    return undefined;
   }
 
   /** Ends it in order (SIGTERM), by force if it doesn't obey. */
@@ -106,18 +114,6 @@ export function temporaryFolder(name) {
   const folder = mkdtempSync(join(tmpdir(), `ergon-${name}-`));
   folders.add(folder);
   return folder;
-}
-
-/** Port numbers that are free right now. */
-export async function freePorts(count) {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = [];
-  for (const server of servers) {
-    await new Promise((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-    ports.push(server.address().port);
-  }
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 function removeFolders() {

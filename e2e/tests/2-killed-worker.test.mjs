@@ -14,9 +14,9 @@ test('a job whose worker is killed goes to another one, and the revived worker a
   const id = await submit(api, requester, model, '1, 2, 3, 4, 5,', greedy(40));
   const { executor } = await waitForState(api, id, ['Assigned'], 60);
   const victim = workers.find(({ operator }) => operator.address === executor);
-  await waitFor('start of the execution', 60, () => victim.process.lines.some((line) => /computing\b.*execution/.test(line)), { every: 20 });
+  await waitFor('start of the execution', 60, () => victim.process.find(/computing\b.*execution/), { every: 20 });
   await victim.process.kill();
-  assert.ok(!victim.process.lines.some((line) => /\bcomputed\b/.test(line)), 'it was killed before it had the answer');
+  assert.equal(victim.process.find(/\bcomputed\b/), undefined, 'it was killed before it had the answer');
   await waitForState(api, id, ['Queued'], 150);
   victim.start();
   const job = await waitForState(api, id, ['Settled'], 180);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { greedy, readJob, submit, waitForState } from '../harness/jobs.mjs';
+import { greedy, readJob, readResults, submit, waitForState } from '../harness/jobs.mjs';
 import { temporaryFolder } from '../harness/process.mjs';
 import { timeout, useDevChain } from '../harness/test.mjs';
 import { waitFor } from '../harness/wait.mjs';
@@ -9,7 +9,7 @@ import { startWorkers } from '../harness/worker.mjs';
 
 const chain = useDevChain({ args: ['--dev', '--base-path', temporaryFolder('base')] });
 
-test('a restart of the node and of all workers loses no job', { timeout }, async () => {
+test('a restart of the node and of all workers loses no job and answers none twice', { timeout }, async () => {
   const { api, node, model, requester } = chain;
   const workers = await startWorkers(api, [1, 2].map((number) => ({ name: `${number}`, number, node: node.url })));
   const jobs = [];
@@ -32,4 +32,6 @@ test('a restart of the node and of all workers loses no job', { timeout }, async
     assert.deepEqual(missed, [], 'nobody missed a deadline');
     assert.ok(units > 0);
   }
+  const results = await readResults(chain.api);
+  for (const id of jobs) assert.equal(results[id].filter(Boolean).length, 1, `job ${id} was answered once`);
 });

@@ -15,8 +15,7 @@ const validator = (name, index, more = []) =>
 
 test('three validators finalize the same chain past a session change', { timeout }, async () => {
   const alice = await validator('alice', 1);
-  const peer = await alice.rpc('system_localPeerId');
-  const bootnodes = ['--bootnodes', `/ip4/127.0.0.1/tcp/${alice.ports[1]}/p2p/${peer}`];
+  const bootnodes = ['--bootnodes', await alice.address()];
   const nodes = [alice, ...(await Promise.all([validator('bob', 2, bootnodes), validator('charlie', 3, bootnodes)]))];
   await waitFor('connection of all three', 60, async () => {
     const health = await Promise.all(nodes.map((node) => node.rpc('system_health')));

@@ -12,12 +12,13 @@ import { waitFor } from '../harness/wait.mjs';
 const KIB = 1024;
 const operators = {};
 const chain = useDevChain({}, async ({ api, model }) => {
-  for (const number of [1, 2]) {
+  const register = async (number) => {
     const operator = await devKey(`//Worker${number}`);
     const hot = await devKey(`//Worker${number}//hot`);
     await send(api, api.tx.workers.register(hot.address, '', [model]), operator);
     operators[operator.address] = { operator, hot };
-  }
+  };
+  await Promise.all([register(1), register(2)]);
 });
 
 // Whatever was sent, the node goes on.
