@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Benchmarks of every call, each in its worst case.
+use crate::{Config, Delegations, Founder, Founders, MemberRecord, Members, Pallet, PollIndexOf, VoteRecord, Voting};
+use alloc::vec::Vec;
+use ergon_primitives::VoteWeight;
+use frame_benchmarking::{v2::*, BenchmarkError};
+use frame_support::traits::{Get, Polling};
+use frame_system::RawOrigin;
+
+/// Makes what benchmarks need, with the runtime's own registry and ledger.
+pub trait BenchmarkHelper<AccountId> {
+    /// Makes `who` an operator and credits it, so that it is a member and weighs at least `weight` from the next epoch on.
+    fn make_member(who: &AccountId, weight: VoteWeight);
+    /// Takes all of `who`'s weight.
+    fn forfeit(who: &AccountId);
+    /// The next epoch begins.
+    fn begin_epoch();
+}
+
+#[benchmarks]
+mod benchmarks {
+    use super::*;
+
+    #[benchmark]
+    fn vote() -> Result<(), BenchmarkError> {
+        let (who, _) = crowd::<T>("voter", T::MaxDelegators::get())?;
+        let poll = ongoing_poll::<T>()?;
+        Pallet::<T>::vote(RawOrigin::Signed(who.clone()).into(), poll, false)?;
+
+        #[extrinsic_call]
+        vote(RawOrigin::Signed(who.clone()), poll, true);
+
+        assert!(Voting::<T>::get(poll, &who).is_some_and(|vote| vote.is_aye()));
+        Ok(())
+    }
+
+    #[benchmark]
+    fn delegate() -> Result<(), BenchmarkError> {
+        // Had as many delegators as can be, and has none any more.
+        let (who, delegators) = crowd::<T>("delegator", T::MaxDelegators::get())?;
+        for delegator in delegators {
+            Pallet::<T>::undelegate(RawOrigin::Signed(delegator).into())?;
+        }
+        let (to, _) = crowd::<T>("delegate", T::MaxDelegators::get() - 1)?;
+
+        #[extrinsic_call]
+        delegate(RawOrigin::Signed(who.clone()), to.clone());
+
+        assert_eq!(Pallet::<T>::delegate_at(&who, Pallet::<T>::next_epoch()), Some(to));
+        Ok(())
+    }
+
+    #[benchmark]
+    fn undelegate() -> Result<(), BenchmarkError> {
+        let (_, delegators) = crowd::<T>("delegate", 1)?;
+        let who = delegators[0].clone();
+
+        #[extrinsic_call]
+        undelegate(RawOrigin::Signed(who.clone()));
+
+        assert_eq!(Delegations::<T>::get(who).len(), 2);
+        Ok(())
+    }
+
+    #[benchmark]
+    fn dismiss() -> Result<(), BenchmarkError> {
+        let (delegate, delegators) = crowd::<T>("delegate", T::MaxDelegators::get())?;
+        let who = delegators[0].clone();
+
+        #[extrinsic_call]
+        dismiss(RawOrigin::Signed(delegate), who.clone());
+
+        assert_eq!(Delegations::<T>::get(who).len(), 2);
+        Ok(())
+    }
+
+    #[benchmark]
+    fn refresh_vote() -> Result<(), BenchmarkError> {
+        let (who, delegators) = crowd::<T>("voter", T::MaxDelegators::get())?;
+        let poll = ongoing_poll::<T>()?;
+        Pallet::<T>::vote(RawOrigin::Signed(who.clone()).into(), poll, true)?;
+        let before = Voting::<T>::get(poll, &who);
+        T::BenchmarkHelper::forfeit(&delegators[0]);
+
+        #[extrinsic_call]
+        refresh_vote(RawOrigin::Signed(whitelisted_caller()), poll, who.clone());
+
+        assert!(Voting::<T>::get(poll, &who) != before);
+        Ok(())
+    }
+
+    #[benchmark]
+    fn refresh_member() {
+        // A founder that nobody has credited anything.
+        T::BenchmarkHelper::begin_epoch();
+        let who: T::AccountId = account("founder", 0, 0);
+        Members::<T>::insert(&who, MemberRecord { rank: 0, since: 0 });
+        Founders::<T>::mutate(|founders| {
+            for index in 0..T::OpeningMembers::get() {
+                let who = account("founder", index, 0);
+                founders.force_push(Founder { who, since: 0 });
+            }
+        });
+
+        #[extrinsic_call]
+        refresh_member(RawOrigin::Signed(whitelisted_caller()), who.clone());
+
+        assert!(!Members::<T>::contains_key(who));
+    }
+
+    #[benchmark]
+    fn cleanup_poll(n: Linear<1, 100>) -> Result<(), BenchmarkError> {
+        let poll = ongoing_poll::<T>()?;
+        for index in 0..n {
+            let who: T::AccountId = account("voter", index, 0);
+            Voting::<T>::insert(poll, who, VoteRecord::Aye(1));
+        }
+        T::Polls::end_ongoing(poll, false).map_err(|()| BenchmarkError::Stop("the poll can't be ended"))?;
+
+        #[extrinsic_call]
+        cleanup_poll(RawOrigin::Signed(whitelisted_caller()), poll, n);
+
+        assert_eq!(Voting::<T>::iter_prefix(poll).count(), 0);
+        Ok(())
+    }
+
+    impl_benchmark_test_suite!(Pallet, crate::mock::new_test_ext(), crate::mock::Test);
+}
+
+/// A member to which `count` others have delegated since the current epoch, and those.
+fn crowd<T: Config>(name: &'static str, count: u32) -> Result<(T::AccountId, Vec<T::AccountId>), BenchmarkError> {
+    let member = |index| {
+        let who: T::AccountId = account(name, index, 0);
+        T::BenchmarkHelper::make_member(&who, T::MinSubmitWeight::get());
+        who
+    };
+    let delegate = member(0);
+    let delegators: Vec<_> = (1..=count).map(member).collect();
+    for delegator in &delegators {
+        Pallet::<T>::delegate(RawOrigin::Signed(delegator.clone()).into(), delegate.clone())?;
+    }
+    T::BenchmarkHelper::begin_epoch();
+    Ok((delegate, delegators))
+}
+
+/// A poll that is submitted in the current epoch.
+fn ongoing_poll<T: Config>() -> Result<PollIndexOf<T>, BenchmarkError> {
+    let class = T::Polls::classes().into_iter().next().ok_or("there are no tracks")?;
+    T::Polls::create_ongoing(class).map_err(|()| BenchmarkError::Stop("a poll can't be created"))
+}

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+mod attacks;
+mod delegation;
+mod life_cycle;
+mod members;
+mod properties;
+mod submission;
+mod voting;

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Casting votes, correcting them, and clearing them away.
+use crate::{Config, Error, Event, Pallet, PollIndexOf, VoteRecord, Voting, VotingCleanup, WeightInfo};
+use frame_support::{
+    dispatch::{DispatchResultWithPostInfo, Pays, PostDispatchInfo},
+    ensure,
+    pallet_prelude::DispatchResult,
+    traits::{PollStatus, Polling},
+    BoundedVec,
+};
+
+impl<T: Config> Pallet<T> {
+    pub(crate) fn do_vote(who: T::AccountId, poll: PollIndexOf<T>, aye: bool) -> DispatchResult {
+        ensure!(Self::is_member(&who), Error::<T>::NotMember);
+        let (tally, vote) = T::Polls::try_access_poll(poll, |status| {
+            let PollStatus::Ongoing(tally, _) = status else {
+                return Err(Error::<T>::NotPolling.into());
+            };
+            let weight = Self::effective_weight(&who, tally.epoch)?;
+            ensure!(weight > 0, Error::<T>::NoWeight);
+            let vote = VoteRecord::new(aye, weight);
+            tally.replace(Voting::<T>::get(poll, &who), Some(vote));
+            Voting::<T>::insert(poll, &who, vote);
+            Ok((tally.clone(), vote))
+        })?;
+        Self::deposit_event(Event::Voted { who, poll, vote, tally });
+        Ok(())
+    }
+
+    pub(crate) fn do_refresh_vote(poll: PollIndexOf<T>, who: T::AccountId) -> DispatchResult {
+        let (tally, vote) = T::Polls::try_access_poll(poll, |status| {
+            let PollStatus::Ongoing(tally, _) = status else {
+                return Err(Error::<T>::NotPolling.into());
+            };
+            let old = Voting::<T>::get(poll, &who).ok_or(Error::<T>::NoVote)?;
+            let weight = Self::effective_weight(&who, tally.epoch)?;
+            ensure!(weight != old.weight(), Error::<T>::NothingToRefresh);
+            let vote = (weight > 0).then(|| VoteRecord::new(old.is_aye(), weight));
+            tally.replace(Some(old), vote);
+            Voting::<T>::set(poll, &who, vote);
+            Ok((tally.clone(), vote))
+        })?;
+        Self::deposit_event(Event::VoteRefreshed { who, poll, vote, tally });
+        Ok(())
+    }
+
+    pub(crate) fn do_cleanup_poll(poll: PollIndexOf<T>, max: u32) -> DispatchResultWithPostInfo {
+        ensure!(T::Polls::as_ongoing(poll).is_none(), Error::<T>::Ongoing);
+        let cursor = VotingCleanup::<T>::take(poll);
+        let cleared = Voting::<T>::clear_prefix(poll, max, cursor.as_ref().map(|cursor| &cursor[..]));
+        // With a cursor, there is at least that to be removed.
+        ensure!(cleared.unique > 0 || cursor.is_some(), Error::<T>::NoneRemaining);
+        if let Some(cursor) = cleared.maybe_cursor {
+            VotingCleanup::<T>::insert(poll, BoundedVec::truncate_from(cursor));
+        }
+        Ok(PostDispatchInfo {
+            actual_weight: Some(T::WeightInfo::cleanup_poll(cleared.unique)),
+            pays_fee: Pays::No,
+        })
+    }
+}
