@@ -103,9 +103,15 @@ impl DecodeSettings {
     }
 }
 
-/// Hash of what is asked for. The seed is not part of it: asking again under another seed is no new work to be credited.
+/// Hash of what is asked for. The seed is not part of it.
 pub fn request_hash(model: &ModelId, input: &Input, settings: &DecodeSettings) -> H256 {
     hash(&[b"ergon/request", &(model, input, settings).encode()])
+}
+
+/// Hash of a prompt to a model, whatever the settings: by it the same computation is known again, however it is decoded. A prompt has one
+/// hash as text and another as token ids.
+pub fn prompt_hash(model: &ModelId, input: &Input) -> H256 {
+    hash(&[b"ergon/prompt", &(model, input).encode()])
 }
 
 /// Key of the sampling generator of a job.

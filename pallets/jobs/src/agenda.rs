@@ -1,78 +1,127 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What happens when.
 //!
-//! A job waits for at most one thing. Its [`due`](crate::Job::due) names the block and the agenda of that block lists the job; an entry that
-//! the job's `due` does not confirm is stale and does nothing. A block works through a bounded number of entries. What is left over
-//! is done first thing in the next block: late, never lost.
-use crate::{Agenda, AgendaCount, AgendaCursor, Config, Job, Jobs, Pallet, State};
+//! A job waits for at most one block, named by its [`due`](crate::Job::due), and is listed under that block in the lane of its state.
+//! It leaves the list as soon as it waits for something else, in O(1). So an entry is always live: whatever somebody takes back costs
+//! the agenda nothing.
+//!
+//! | lane | jobs | at the block | steps a block |
+//! |---|---|---|---|
+//! | [`Lane::Deadlines`] | assigned, answered or auditing | a deadline has passed or a delay is over | [`Config::MaxDuePerBlock`] |
+//! | [`Lane::Retention`] | over or disputed | they are forgotten | [`Config::MaxPrunedPerBlock`] |
+//!
+//! An entry takes a step, or as many as its answer has auditors. So does looking for the next block's entries. What is left over is
+//! done first thing in the next block: late, never lost, and oldest block first. Both lanes keep up with as many jobs a block as can be
+//! assigned, see `integrity_test`.
+use crate::{Agenda, AgendaCursor, Config, Job, Jobs, Lane, Pallet, State, Work, MOST_STEPS};
 use ergon_primitives::JobId;
 use frame_support::traits::Get;
 use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::traits::{One, Saturating};
 
+type JobOf<T> = Job<<T as frame_system::Config>::AccountId, BlockNumberFor<T>>;
+
 impl<T: Config> Pallet<T> {
-    /// Lets `job` fall due `after` blocks from `now`, at the earliest in the next one.
-    pub(crate) fn schedule(
-        id: JobId,
-        job: &mut Job<T::AccountId, BlockNumberFor<T>>,
-        now: BlockNumberFor<T>,
-        after: u32,
-    ) -> BlockNumberFor<T> {
+    /// Lets `job` fall due `after` blocks from `now`, at the earliest in the next one, and at no other block.
+    pub(crate) fn schedule(id: JobId, job: &mut JobOf<T>, now: BlockNumberFor<T>, after: u32) -> BlockNumberFor<T> {
+        Self::unschedule(id, job);
         let at = now.saturating_add(after.max(1).into());
-        job.due = Some(at);
-        let index = AgendaCount::<T>::mutate(at, |count| {
-            let index = *count;
-            *count = count.saturating_add(1);
-            index
-        });
-        Agenda::<T>::insert(at, index, id);
+        if let Some(lane) = job.state.lane() {
+            job.due = Some(at);
+            Agenda::<T>::insert((lane, at, id), ());
+        }
         at
     }
 
-    /// Works through the entries up to block `now`; returns how many, at most [`Config::MaxDuePerBlock`], and in how many of them
-    /// auditors may have been drawn.
-    pub(crate) fn process_due(now: BlockNumberFor<T>) -> (u32, u32) {
-        let (mut block, mut index) = AgendaCursor::<T>::get();
-        let (mut done, mut draws, mut steps) = (0, 0, 0);
-        while block <= now && steps < T::MaxDuePerBlock::get() {
-            steps += 1;
-            if let Some(id) = Agenda::<T>::take(block, index) {
-                index += 1;
-                done += 1;
-                draws += u32::from(Self::fall_due(id, block, now));
-            } else {
-                AgendaCount::<T>::remove(block);
-                block.saturating_accrue(One::one());
-                index = 0;
-            }
+    /// The job waits for no block any more. To be called before its state changes.
+    pub(crate) fn unschedule(id: JobId, job: &mut JobOf<T>) {
+        if let (Some(lane), Some(at)) = (job.state.lane(), job.due.take()) {
+            Agenda::<T>::remove((lane, at, id));
         }
-        AgendaCursor::<T>::put((block, index));
-        (done, draws)
     }
 
-    /// Does what the job waits for. Whether auditors may have been drawn.
-    fn fall_due(id: JobId, block: BlockNumberFor<T>, now: BlockNumberFor<T>) -> bool {
-        let Some(job) = Jobs::<T>::get(id).filter(|job| job.due == Some(block)) else {
-            return false;
-        };
-        let attested = job.answer.as_ref().is_some_and(|answer| answer.attested);
-        match job.state {
-            State::Assigned => Self::miss_result(id, job, now),
-            State::Auditing if attested => Self::miss_reveal(id, job, now),
+    /// Does what falls due up to block `now`, and notes the work.
+    pub(crate) fn process_due(now: BlockNumberFor<T>, work: &mut Work) {
+        Self::process(Lane::Deadlines, now, T::MaxDuePerBlock::get(), |id, job| {
+            work.due += 1;
+            Self::fall_due(id, job, now, work)
+        });
+    }
+
+    /// Forgets the jobs whose time is over at block `now`, and notes the work.
+    pub(crate) fn process_retention(now: BlockNumberFor<T>, work: &mut Work) {
+        Self::process(Lane::Retention, now, T::MaxPrunedPerBlock::get(), |id, job| {
+            let steps = Self::prune(id, &job);
+            work.pruned += steps;
+            steps
+        });
+    }
+
+    /// Upper bound of the work in a block. A job that takes `n` steps of deadlines has auditors drawn at most `n + 1` times and counts at
+    /// most `n` misses; the last turn of the queues may draw twice.
+    pub(crate) fn most_work() -> Work {
+        let due = T::MaxDuePerBlock::get();
+        Work {
+            due,
+            draws: due.saturating_mul(2),
+            misses: due,
+            visits: T::MaxAssignmentsPerBlock::get().saturating_add(1),
+            pruned: T::MaxPrunedPerBlock::get(),
+        }
+    }
+
+    /// Takes the entries of a lane up to block `now` off the agenda and hands their jobs over, in at most `budget` steps; `handle`
+    /// returns how many it took.
+    fn process(lane: Lane, now: BlockNumberFor<T>, budget: u32, mut handle: impl FnMut(JobId, JobOf<T>) -> u32) {
+        let (mut block, mut steps) = (AgendaCursor::<T>::get(lane), 0u32);
+        let mut entries = Agenda::<T>::drain_prefix((lane, block));
+        while block <= now && steps.saturating_add(MOST_STEPS) <= budget {
+            let taken = if let Some((id, ())) = entries.next() {
+                Jobs::<T>::get(id).map(|mut job| {
+                    job.due = None;
+                    handle(id, job)
+                })
+            } else {
+                block.saturating_accrue(One::one());
+                entries = Agenda::<T>::drain_prefix((lane, block));
+                None
+            };
+            steps = steps.saturating_add(taken.unwrap_or(1));
+        }
+        AgendaCursor::<T>::insert(lane, block);
+    }
+
+    /// Does what the job waits for; returns the steps that it took.
+    fn fall_due(id: JobId, job: JobOf<T>, now: BlockNumberFor<T>, work: &mut Work) -> u32 {
+        let (attested, auditors) = job
+            .answer
+            .as_ref()
+            .map_or((false, 0), |answer| (answer.attested, answer.auditors));
+        let auditors = match job.state {
+            State::Assigned => {
+                work.misses += 1;
+                Self::miss_result(id, job, now);
+                0
+            }
             State::Answered => {
-                Self::open_audit(id, job, now);
-                return true;
+                let found = Self::open_audit(id, job, now);
+                // One more may have been looked for in vain.
+                work.draws += found + 1;
+                found
+            }
+            State::Auditing if !attested => {
+                (work.misses, work.draws) = (work.misses + auditors, work.draws + auditors);
+                Self::miss_attestations(id, job, now);
+                auditors
             }
             State::Auditing => {
-                Self::miss_attestations(id, job, now);
-                return true;
+                work.misses += 1;
+                Self::miss_reveal(id, job, now);
+                0
             }
-            State::Settled | State::Rejected | State::Expired | State::Voided | State::Cancelled => {
-                Self::prune(id, &job)
-            }
-            // Wait for nothing, so they have no `due`.
-            State::Queued | State::Disputed => (),
-        }
-        false
+            // Not in this lane.
+            _ => 0,
+        };
+        auditors.max(1)
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From the queue to an executor.
-use crate::{Config, Event, Executing, Job, Jobs, Pallet, Parameters, Queues, State, Waiting};
+use crate::{Config, Event, Executing, Job, Jobs, Pallet, Parameters, Queues, State, Waiting, Work};
 use codec::Encode;
 use ergon_primitives::{
     request::sampling_key,
@@ -22,20 +22,23 @@ fn most_units(terms: &ModelTerms, max_prompt_tokens: u32, max_tokens: u32) -> Un
 }
 
 impl<T: Config> Pallet<T> {
-    /// Lets the models with waiting jobs take turns until none has more to give; returns how many turns were taken, at most
-    /// [`Config::MaxAssignmentsPerBlock`].
-    pub(crate) fn assign_waiting(now: BlockNumberFor<T>) -> u32 {
-        let (mut visits, mut idle) = (0, 0);
-        while visits < T::MaxAssignmentsPerBlock::get() && idle < Waiting::<T>::decode_len().unwrap_or(0) {
+    /// Lets the models with waiting jobs take turns until none has more to give, and notes the work: at most
+    /// [`Config::MaxAssignmentsPerBlock`] turns and draws, and perhaps a second draw for the last.
+    pub(crate) fn assign_waiting(now: BlockNumberFor<T>, work: &mut Work) {
+        let mut idle = 0;
+        while work.visits < T::MaxAssignmentsPerBlock::get() && idle < Waiting::<T>::decode_len().unwrap_or(0) {
             let Some(model) = Self::next_model() else { break };
-            visits += 1;
-            idle = if Self::serve_head(&model, now) { 0 } else { idle + 1 };
+            work.visits += 1;
+            idle = if Self::serve_head(&model, now, work) {
+                0
+            } else {
+                idle + 1
+            };
         }
-        visits
     }
 
     /// Assigns the first job in the queue of `model`, or lets it expire. Whether it left the queue.
-    fn serve_head(model: &ModelId, now: BlockNumberFor<T>) -> bool {
+    fn serve_head(model: &ModelId, now: BlockNumberFor<T>, work: &mut Work) -> bool {
         let Some(id) = Queues::<T>::get(model).map(|queue| queue.head) else {
             return false;
         };
@@ -47,24 +50,30 @@ impl<T: Config> Pallet<T> {
             Self::expire(id, job, now);
             return true;
         }
-        waited >= parameters.assignment_delay.into() && Self::assign(id, job, now)
+        waited >= parameters.assignment_delay.into() && Self::assign(id, job, now, work)
     }
 
     /// Draws an executor for a job at the head of its queue. Whether one was found.
     ///
     /// Who let an earlier deadline of the job pass is left out as long as somebody else can be found, so that one miss can't keep the
-    /// jobs behind it waiting.
-    fn assign(id: JobId, mut job: Job<T::AccountId, BlockNumberFor<T>>, now: BlockNumberFor<T>) -> bool {
+    /// jobs behind it waiting. Looking among them all the same is a draw more.
+    fn assign(
+        id: JobId,
+        mut job: Job<T::AccountId, BlockNumberFor<T>>,
+        now: BlockNumberFor<T>,
+        work: &mut Work,
+    ) -> bool {
         let Some(terms) = T::Models::terms(&job.model) else {
             return false;
         };
         let attempt = job.missed.len() as u32;
         let mut draw = T::Beacon::draw(DOMAIN, &(id, attempt).encode());
         let found = T::Workers::draw_executor(&job.model, &mut draw, &job.missed).or_else(|| {
-            let again = attempt > 0;
-            again
-                .then(|| T::Workers::draw_executor(&job.model, &mut draw, &[]))
-                .flatten()
+            if attempt == 0 {
+                return None;
+            }
+            work.visits += 1;
+            T::Workers::draw_executor(&job.model, &mut draw, &[])
         });
         let Some(operator) = found else { return false };
 
@@ -72,7 +81,7 @@ impl<T: Config> Pallet<T> {
         let units = most_units(&terms, job.max_prompt_tokens, job.settings.max_tokens);
         let time = parameters.deadline_base.saturating_add(parameters.blocks_for(units));
         Self::dequeue(&job.model, id);
-        job.enter(State::Assigned, now);
+        Self::enter(id, &mut job, State::Assigned, now);
         job.sampling_key
             .get_or_insert_with(|| sampling_key(job.seed, id, &T::Beacon::value()));
         job.executor = Some(operator.clone());

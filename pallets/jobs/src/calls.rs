@@ -6,7 +6,7 @@ use crate::{
 };
 use ergon_primitives::{
     commitment::{self, Header, Outcome},
-    request::{request_hash, DecodeSettings, Input, Output, SettingsError},
+    request::{prompt_hash, request_hash, DecodeSettings, Input, Output, SettingsError},
     traits::{Audits, Models, Verdict, Workers},
     JobId, ModelId, H256,
 };
@@ -49,6 +49,7 @@ impl<T: Config> Pallet<T> {
             requester: requester.clone(),
             model,
             request: request_hash(&model, &input, &settings),
+            prompt: prompt_hash(&model, &input),
             settings,
             seed,
             max_prompt_tokens: input.max_tokens(),
@@ -112,12 +113,13 @@ impl<T: Config> Pallet<T> {
         }
 
         let now = frame_system::Pallet::<T>::block_number();
-        job.enter(State::Answered, now);
+        Self::enter(id, &mut job, State::Answered, now);
         job.answer = Some(Answer {
             prompt_tokens,
             output_tokens,
             outcome,
             sealed,
+            auditors: 0,
             attested: false,
         });
         Self::schedule(id, &mut job, now, Parameters::<T>::get().audit_delay);
@@ -180,11 +182,16 @@ impl<T: Config> Pallet<T> {
         let job = Jobs::<T>::get(id).ok_or(Error::<T>::UnknownJob)?;
         ensure!(job.requester == requester, Error::<T>::NotRequester);
         match (job.state, &job.executor) {
-            (State::Queued, _) => Self::dequeue(&job.model, id),
-            (State::Assigned, Some(operator)) => T::Workers::release(operator),
+            (State::Queued, _) => {
+                Self::dequeue(&job.model, id);
+                Self::forget(id);
+            }
+            (State::Assigned, Some(operator)) => {
+                T::Workers::release(operator);
+                Self::finish(id, job, State::Cancelled, frame_system::Pallet::<T>::block_number());
+            }
             _ => return Err(Error::<T>::TooLateToCancel.into()),
         }
-        Self::finish(id, job, State::Cancelled, frame_system::Pallet::<T>::block_number());
         Self::deposit_event(Event::Cancelled { job: id });
         Ok(())
     }

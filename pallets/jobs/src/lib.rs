@@ -7,7 +7,7 @@
 //!            |  |  |    |      +- Cancelled       |  |  +----> Rejected
 //!            |  +--|----+ deadline missed         |  +-------> Disputed (an auditor computed another root, or the executor hides his)
 //!            |     +- Expired                     +----------> Voided   (not revealed in time, and nobody attested)
-//!            +- Cancelled
+//!            +- (taken back and forgotten at once)
 //! ```
 //!
 //! 1. **Submit.** A requester names a model, a prompt and how to decode. The job goes to the end of its model's queue.
@@ -20,20 +20,39 @@
 //! 4. **Audit.** [`JobParameters::audit_delay`] blocks later auditors are drawn, who post sealed attestations.
 //! 5. **Reveal.** When nobody is left to wait for, the executor opens its seal. Nobody could copy, since the root was hidden until now.
 //! 6. **Settle.** If every attestation fits the root, the job's units go to the executor, and to each of its auditors. They are 0 if
-//!    nobody attested, if fewer than [`JobParameters::min_serving`] operators serve the model, or if the same request was credited before.
+//!    nobody attested, if fewer than [`JobParameters::min_serving`] operators serve the model, or if the same prompt was credited before.
 //!    If one doesn't fit, or the executor does not reveal although somebody attested, the job is `Disputed`: nothing is credited, and
 //!    everything is kept.
-//! 7. **Prune.** Jobs that are over are forgotten after [`JobParameters::retention`] blocks, and with them that their request was credited.
+//! 7. **Prune.** Jobs that are over are forgotten after [`JobParameters::retention`] blocks, and disputed ones after
+//!    [`JobParameters::dispute_retention`]. A job that is cancelled while it waits for an executor leaves nothing to be forgotten later.
 //!
-//! Per block at most [`Config::MaxAssignmentsPerBlock`] draws are made and [`Config::MaxDuePerBlock`] jobs fall due; what is left over is
-//! done in the next block. Models take turns. The beacon's `on_initialize` must run before this one.
+//! # What is credited once
+//!
+//! A prompt to a model, by its [`prompt_hash`](ergon_primitives::request::prompt_hash): whoever computed it once may answer it again from
+//! memory, whatever `max_tokens`, `temperature`, `top_k`, `top_p`, stop strings or seed are. This is remembered as long as the credited
+//! job, so a prompt counts again after [`JobParameters::retention`] blocks. And only equal prompts are known again: one that differs in a
+//! byte is another, and so is the same one as token ids.
+//!
+//! # Obligations
+//!
+//! Each [`draw_executor`](ergon_primitives::traits::Workers::draw_executor) that finds somebody is followed by one
+//! [`discharge`](ergon_primitives::traits::Workers::discharge): when the deadline is missed, the job is cancelled or over, and for a
+//! disputed job only when it is forgotten.
+//!
+//! # Work in a block
+//!
+//! At most [`Config::MaxAssignmentsPerBlock`] executors are drawn, [`Config::MaxDuePerBlock`] steps done of what falls due and
+//! [`Config::MaxPrunedPerBlock`] of forgetting jobs, see [`Work`]; what is left over is done in the next block. Nobody's deadline can be put
+//! off by submitting and cancelling: a job takes room in a block only if an executor was drawn for it. Models take turns. The beacon's
+//! `on_initialize` must run before this one.
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
 
 pub use pallet::*;
 pub use types::{
-    Answer, Job, JobParameters, Link, Queue, State, UncheckedInput, UncheckedOutput, MAX_REASSIGNMENTS, MIN_DRAW_DELAY,
+    Answer, Job, JobParameters, Lane, Link, Queue, State, UncheckedInput, UncheckedOutput, Work, MAX_REASSIGNMENTS,
+    MIN_DRAW_DELAY, MOST_AUDITORS, MOST_STEPS,
 };
 pub use weights::WeightInfo;
 
@@ -53,7 +72,7 @@ pub mod weights;
 
 #[frame_support::pallet]
 pub mod pallet {
-    use super::{types, Job, Link, Queue, UncheckedInput, UncheckedOutput, WeightInfo};
+    use super::{types, Job, Lane, Link, Queue, UncheckedInput, UncheckedOutput, WeightInfo, Work, MOST_STEPS};
     use alloc::vec::Vec;
     use ergon_primitives::{
         commitment::{Header, Outcome, RejectReason},
@@ -88,9 +107,12 @@ pub mod pallet {
         /// Most draws of executors in a block.
         #[pallet::constant]
         type MaxAssignmentsPerBlock: Get<u32>;
-        /// Most jobs that fall due in a block.
+        /// Most steps in a block of what falls due: a job is one, or as many as it has auditors.
         #[pallet::constant]
         type MaxDuePerBlock: Get<u32>;
+        /// Most steps in a block of forgetting jobs: one is a step, or, if it is disputed, as many as it has auditors.
+        #[pallet::constant]
+        type MaxPrunedPerBlock: Get<u32>;
         /// Weights.
         type WeightInfo: WeightInfo;
     }
@@ -125,7 +147,7 @@ pub mod pallet {
     pub type Executing<T: Config> =
         StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Twox64Concat, JobId, (), OptionQuery>;
 
-    /// Request hashes that were credited, with the job, until it is pruned.
+    /// [`prompt_hash`](ergon_primitives::request::prompt_hash)es that were credited, with the job, until it is pruned.
     #[pallet::storage]
     pub type Credited<T> = StorageMap<_, Blake2_128Concat, H256, JobId, OptionQuery>;
 
@@ -141,18 +163,22 @@ pub mod pallet {
     #[pallet::storage]
     pub type Links<T> = StorageMap<_, Twox64Concat, JobId, Link, ValueQuery>;
 
-    /// Jobs that fall due at a block, numbered from 0.
+    /// Jobs by the block that they wait for, in the lane of their state.
     #[pallet::storage]
-    pub type Agenda<T: Config> =
-        StorageDoubleMap<_, Twox64Concat, BlockNumberFor<T>, Twox64Concat, u32, JobId, OptionQuery>;
+    pub type Agenda<T: Config> = StorageNMap<
+        _,
+        (
+            NMapKey<Twox64Concat, Lane>,
+            NMapKey<Twox64Concat, BlockNumberFor<T>>,
+            NMapKey<Twox64Concat, JobId>,
+        ),
+        (),
+        OptionQuery,
+    >;
 
-    /// Number of entries ever made for a block, until it is done.
+    /// The first block of a lane of the agenda that may have entries.
     #[pallet::storage]
-    pub type AgendaCount<T: Config> = StorageMap<_, Twox64Concat, BlockNumberFor<T>, u32, ValueQuery>;
-
-    /// The first entry of the agenda that is not done yet: block and number.
-    #[pallet::storage]
-    pub type AgendaCursor<T: Config> = StorageValue<_, (BlockNumberFor<T>, u32), ValueQuery>;
+    pub type AgendaCursor<T: Config> = StorageMap<_, Twox64Concat, Lane, BlockNumberFor<T>, ValueQuery>;
 
     #[pallet::genesis_config]
     #[derive(frame_support::DefaultNoBound)]
@@ -235,7 +261,7 @@ pub mod pallet {
         Voided { job: JobId, operator: T::AccountId },
         /// Nobody answered in time.
         Expired { job: JobId },
-        /// The requester took the job back.
+        /// The requester took the job back; one that had no executor yet is forgotten.
         Cancelled { job: JobId },
         /// The job was forgotten.
         Pruned { job: JobId },
@@ -294,18 +320,28 @@ pub mod pallet {
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
         fn on_initialize(now: BlockNumberFor<T>) -> Weight {
-            let (due, draws) = Self::process_due(now);
-            let visits = Self::assign_waiting(now);
-            T::WeightInfo::on_initialize(due, draws, visits)
+            let mut work = Work::default();
+            Self::process_due(now, &mut work);
+            Self::assign_waiting(now, &mut work);
+            Self::process_retention(now, &mut work);
+            T::WeightInfo::on_initialize(&work)
         }
 
         fn integrity_test() {
             assert_eq!(types::JobParameters::default().check(), Ok(()));
             assert!(T::MaxQueued::get() > 0 && T::MaxWaitingModels::get() > 0 && T::MaxAssignmentsPerBlock::get() > 0);
-            // One step of the agenda goes to the next block; with no other it would never catch up.
-            assert!(T::MaxDuePerBlock::get() > 1);
-            let (due, visits) = (T::MaxDuePerBlock::get(), T::MaxAssignmentsPerBlock::get());
-            let most = T::WeightInfo::on_initialize(due, due, visits);
+            // Each assigned job with one auditor falls due once and is forgotten once. In either lane a step goes to finding that a block
+            // is done, and a job is begun only if the most steps that it may take are left.
+            let least = T::MaxAssignmentsPerBlock::get().saturating_add(MOST_STEPS);
+            assert!(
+                T::MaxDuePerBlock::get() >= least,
+                "deadlines could not keep up with assignments"
+            );
+            assert!(
+                T::MaxPrunedPerBlock::get() >= least,
+                "pruning could not keep up with assignments"
+            );
+            let most = T::WeightInfo::on_initialize(&Self::most_work());
             let half = T::BlockWeights::get().max_block.div(2);
             assert!(
                 most.all_lte(half),
@@ -361,7 +397,9 @@ pub mod pallet {
             Self::do_reveal(ensure_signed(origin)?, job, seal, header)
         }
 
-        /// Takes a job back before it is answered, by its requester. O(1).
+        /// Takes a job back before it is answered, by its requester. O(1), and O(waiting models) for the last one of its model.
+        ///
+        /// A job that still waits for an executor is forgotten at once.
         #[pallet::call_index(3)]
         pub fn cancel(origin: OriginFor<T>, job: JobId) -> DispatchResult {
             Self::do_cancel(ensure_signed(origin)?, job)

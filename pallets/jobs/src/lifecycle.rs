@@ -10,42 +10,45 @@ use frame_system::pallet_prelude::BlockNumberFor;
 
 type JobOf<T> = Job<<T as frame_system::Config>::AccountId, BlockNumberFor<T>>;
 
-impl<AccountId, BlockNumber> Job<AccountId, BlockNumber> {
-    /// Goes over to `state`, in which it waits for nothing yet.
-    pub(crate) fn enter(&mut self, state: State, now: BlockNumber) {
-        self.state = state;
-        self.since = now;
-        self.due = None;
-    }
-}
-
 impl<T: Config> Pallet<T> {
+    /// The job goes over to `state`, in which it waits for nothing yet.
+    pub(crate) fn enter(id: JobId, job: &mut JobOf<T>, state: State, now: BlockNumberFor<T>) {
+        Self::unschedule(id, job);
+        job.state = state;
+        job.since = now;
+    }
+
     /// The executor did not answer in time: back into the queue, or the end.
     pub(crate) fn miss_result(id: JobId, mut job: JobOf<T>, now: BlockNumberFor<T>) {
         let Some(operator) = job.executor.take() else { return };
         T::Workers::release(&operator);
         T::Workers::note_missed(&operator);
+        T::Workers::discharge(&operator);
         Executing::<T>::remove(&operator, id);
         let listed = job.missed.try_push(operator.clone()).is_ok();
         let again = listed && job.missed.len() as u32 <= Parameters::<T>::get().max_reassignments;
         if !again || Self::enqueue(&job.model, id).is_err() {
             return Self::expire(id, job, now);
         }
-        job.enter(State::Queued, now);
+        Self::enter(id, &mut job, State::Queued, now);
         Jobs::<T>::insert(id, job);
         Self::deposit_event(Event::Reassigned { job: id, operator });
     }
 
-    /// The audit delay is over: draws the auditors.
-    pub(crate) fn open_audit(id: JobId, mut job: JobOf<T>, now: BlockNumberFor<T>) {
-        let Some(executor) = job.executor.as_ref() else { return };
+    /// The audit delay is over: draws the auditors. How many.
+    pub(crate) fn open_audit(id: JobId, mut job: JobOf<T>, now: BlockNumberFor<T>) -> u32 {
+        let (Some(executor), Some(answer)) = (&job.executor, &mut job.answer) else {
+            return 0;
+        };
         let auditors = T::Audits::open(id, &job.model, executor);
+        answer.auditors = auditors;
         Self::deposit_event(Event::AuditorsDrawn { job: id, auditors });
-        job.enter(State::Auditing, now);
-        if auditors == 0 {
-            return Self::await_reveal(id, job, now);
+        Self::enter(id, &mut job, State::Auditing, now);
+        match auditors {
+            0 => Self::await_reveal(id, job, now),
+            _ => Self::await_attestations(id, job, now),
         }
-        Self::await_attestations(id, job, now);
+        auditors
     }
 
     /// The deadline of the auditors has passed.
@@ -92,17 +95,16 @@ impl<T: Config> Pallet<T> {
         Self::deposit_event(Event::Voided { job: id, operator });
     }
 
-    /// `auditor` computed another root than `operator`, or `operator` hides his. Nothing is credited and everything is kept.
+    /// `auditor` computed another root than `operator`, or `operator` hides his. Nothing is credited and everything is kept for
+    /// long, with the obligations of everybody involved.
     pub(crate) fn dispute(
         id: JobId,
-        mut job: JobOf<T>,
+        job: JobOf<T>,
         operator: T::AccountId,
         auditor: T::AccountId,
         now: BlockNumberFor<T>,
     ) {
-        job.enter(State::Disputed, now);
-        Executing::<T>::remove(&operator, id);
-        Jobs::<T>::insert(id, job);
+        Self::finish(id, job, State::Disputed, now);
         Self::deposit_event(Event::Disputed {
             job: id,
             operator,
@@ -121,7 +123,7 @@ impl<T: Config> Pallet<T> {
             0
         };
         if units > 0 {
-            Credited::<T>::insert(job.request, id);
+            Credited::<T>::insert(job.prompt, id);
             T::Contributions::credit(&operator, Source::Job, units);
         }
         T::Audits::close(id, units);
@@ -149,12 +151,12 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// Whether a job is credited: somebody checked it, enough operators serve its model, and the same request was not credited
+    /// Whether a job is credited: somebody checked it, enough operators serve its model, and the same prompt was not credited
     /// before (and is still remembered; a repetition counts again once the earlier job is pruned).
     fn counts(job: &JobOf<T>, auditors: u32) -> bool {
         auditors > 0
             && T::Workers::serving(&job.model) >= Parameters::<T>::get().min_serving
-            && !Credited::<T>::contains_key(job.request)
+            && !Credited::<T>::contains_key(job.prompt)
     }
 
     /// Units of an answered job at the model's prices.
@@ -171,26 +173,47 @@ impl<T: Config> Pallet<T> {
         Self::deposit_event(Event::Expired { job: id });
     }
 
-    /// The job is over; it is kept for a while.
+    /// The job is over, or disputed; it is kept for a while. Its executor owes nothing more, unless there will be a verdict.
     pub(crate) fn finish(id: JobId, mut job: JobOf<T>, state: State, now: BlockNumberFor<T>) {
-        job.enter(state, now);
+        let (parameters, disputed) = (Parameters::<T>::get(), state == State::Disputed);
+        Self::enter(id, &mut job, state, now);
         if let Some(operator) = &job.executor {
             Executing::<T>::remove(operator, id);
+            if !disputed {
+                T::Workers::discharge(operator);
+            }
         }
-        Self::schedule(id, &mut job, now, Parameters::<T>::get().retention);
+        let time = if disputed {
+            parameters.dispute_retention
+        } else {
+            parameters.retention
+        };
+        Self::schedule(id, &mut job, now, time);
         Jobs::<T>::insert(id, job);
     }
 
-    /// The job is forgotten.
-    pub(crate) fn prune(id: JobId, job: &JobOf<T>) {
+    /// The job's time is over; returns the steps that it took.
+    pub(crate) fn prune(id: JobId, job: &JobOf<T>) -> u32 {
+        Self::forget(id);
+        if job.units > 0 {
+            Credited::<T>::remove(job.prompt);
+        }
+        let mut auditors = 0;
+        if let (State::Disputed, Some(operator)) = (job.state, &job.executor) {
+            auditors = job.answer.as_ref().map_or(0, |answer| answer.auditors);
+            T::Audits::close(id, 0);
+            T::Workers::discharge(operator);
+        }
+        Self::deposit_event(Event::Pruned { job: id });
+        auditors.max(1)
+    }
+
+    /// Nothing is kept of the job.
+    pub(crate) fn forget(id: JobId) {
         Jobs::<T>::remove(id);
         Inputs::<T>::remove(id);
         Outputs::<T>::remove(id);
         Headers::<T>::remove(id);
-        if job.units > 0 {
-            Credited::<T>::remove(job.request);
-        }
-        Self::deposit_event(Event::Pruned { job: id });
     }
 }
 

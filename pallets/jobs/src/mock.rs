@@ -11,7 +11,7 @@ use ergon_primitives::{
     units::Prices,
     JobId, ModelId, Units, VoteWeight, H256,
 };
-use frame_support::{assert_ok, derive_impl, parameter_types, traits::Hooks};
+use frame_support::{assert_ok, derive_impl, parameter_types, traits::Hooks, weights::constants::RocksDbWeight};
 use frame_system::mocking::MockBlock;
 use pallet_audits::AuditParameters;
 use sp_runtime::{BuildStorage, DispatchResult};
@@ -24,9 +24,6 @@ pub const RETIRED: ModelId = H256::repeat_byte(0xA2);
 /// Nobody serves it.
 pub const LONELY: ModelId = H256::repeat_byte(0xA3);
 pub const REQUESTER: AccountId = 1000;
-/// Most jobs in flight of a fake operator.
-pub const PLACES: u32 = 2;
-
 /// Hot key of a fake operator.
 pub fn hot(operator: AccountId) -> AccountId {
     operator + 100
@@ -56,6 +53,7 @@ mod runtime {
 #[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
 impl frame_system::Config for Test {
     type Block = MockBlock<Test>;
+    type DbWeight = RocksDbWeight;
 }
 
 impl pallet_audits::Config for Test {
@@ -67,14 +65,19 @@ impl pallet_audits::Config for Test {
 }
 
 parameter_types! {
-    pub const MaxQueued: u32 = 5;
+    pub storage MaxQueued: u32 = 5;
     pub const MaxWaitingModels: u32 = 3;
-    pub const MaxAssignmentsPerBlock: u32 = 4;
-    pub const MaxDuePerBlock: u32 = 4;
+    pub storage MaxAssignmentsPerBlock: u32 = 4;
+    pub storage MaxDuePerBlock: u32 = 12;
+    pub storage MaxPrunedPerBlock: u32 = 12;
+    /// Most jobs in flight of an operator.
+    pub storage Places: u32 = 2;
     /// Operators that serve every model but [`LONELY`].
     pub storage Operators: Vec<AccountId> = vec![1, 2, 3];
     /// One entry for each job in flight.
     pub storage InFlight: Vec<AccountId> = vec![];
+    /// One entry for each drawing that was not discharged.
+    pub storage Owed: Vec<AccountId> = vec![];
     pub storage Kept: Vec<AccountId> = vec![];
     pub storage Missed: Vec<AccountId> = vec![];
     pub storage Credits: Vec<(AccountId, Source, Units)> = vec![];
@@ -92,6 +95,7 @@ impl pallet_jobs::Config for Test {
     type MaxWaitingModels = MaxWaitingModels;
     type MaxAssignmentsPerBlock = MaxAssignmentsPerBlock;
     type MaxDuePerBlock = MaxDuePerBlock;
+    type MaxPrunedPerBlock = MaxPrunedPerBlock;
     type WeightInfo = ();
 }
 
@@ -118,6 +122,13 @@ impl Models for FakeModels {
     }
 }
 
+/// All but one entry of `operator`, which must be there.
+fn without(mut all: Vec<AccountId>, operator: &AccountId) -> Vec<AccountId> {
+    let at = all.iter().position(|other| other == operator);
+    all.remove(at.expect("only what was taken is given back"));
+    all
+}
+
 pub struct FakeWorkers;
 impl FakeWorkers {
     fn draw(model: &ModelId, draw: &mut Draw, may: impl Fn(&AccountId) -> bool) -> Option<AccountId> {
@@ -125,7 +136,9 @@ impl FakeWorkers {
             .into_iter()
             .filter(|operator| *model != LONELY && may(operator))
             .collect();
-        able.get(draw.below(able.len() as u64) as usize).copied()
+        let drawn = able.get(draw.below(able.len() as u64) as usize).copied();
+        Owed::set(&Owed::get().into_iter().chain(drawn).collect());
+        drawn
     }
     pub fn in_flight(operator: AccountId) -> u32 {
         InFlight::get().iter().filter(|other| **other == operator).count() as u32
@@ -143,18 +156,21 @@ impl Workers<AccountId> for FakeWorkers {
         }
     }
     fn draw_executor(model: &ModelId, draw: &mut Draw, exclude: &[AccountId]) -> Option<AccountId> {
-        let drawn = Self::draw(model, draw, |o| !exclude.contains(o) && Self::in_flight(*o) < PLACES)?;
+        let drawn = Self::draw(model, draw, |o| {
+            !exclude.contains(o) && Self::in_flight(*o) < Places::get()
+        })?;
         InFlight::set(&[InFlight::get(), vec![drawn]].concat());
         Some(drawn)
     }
     fn release(operator: &AccountId) {
-        let mut all = InFlight::get();
-        let at = all
-            .iter()
-            .position(|other| other == operator)
-            .expect("only a place that was taken is given back");
-        all.remove(at);
-        InFlight::set(&all);
+        InFlight::set(&without(InFlight::get(), operator));
+    }
+    fn discharge(operator: &AccountId) {
+        Owed::set(&without(Owed::get(), operator));
+        assert!(
+            Owed::get().iter().filter(|other| *other == operator).count() as u32 >= Self::in_flight(*operator),
+            "the place is given back first"
+        );
     }
     fn draw_auditor(model: &ModelId, draw: &mut Draw, exclude: &[AccountId]) -> Option<AccountId> {
         Self::draw(model, draw, |operator| !exclude.contains(operator))
@@ -200,6 +216,7 @@ impl Default for Chain {
             queue_timeout: 20,
             max_reassignments: 2,
             retention: 50,
+            dispute_retention: 80,
             min_serving: 2,
         };
         Self {
@@ -250,12 +267,27 @@ pub fn check_invariants() {
         holders, in_flight,
         "an operator has a place for each job assigned to it"
     );
+    let (mut owed, mut open) = (Owed::get(), vec![]);
+    let executors = crate::Jobs::<Test>::iter_values()
+        .filter(|job| job.state.is_active() || job.state == State::Disputed)
+        .filter_map(|job| job.executor);
+    open.extend(executors);
+    let audits = pallet_audits::Audits::<Test>::iter_values();
+    open.extend(audits.flat_map(|audit| audit.auditors).map(|auditor| auditor.operator));
+    owed.sort();
+    open.sort();
+    assert_eq!(
+        owed, open,
+        "exactly the drawings from which something may follow are not discharged"
+    );
 }
 
-/// Starts the next block; its weight counts what it did.
+/// Starts the next block; its weight counts what it did, which is never more than it may be.
 pub fn next_block() -> u64 {
     System::set_block_number(System::block_number() + 1);
-    Jobs::on_initialize(System::block_number()).ref_time()
+    let done = Jobs::on_initialize(System::block_number());
+    assert!(done.all_lte(<() as crate::WeightInfo>::on_initialize(&Jobs::most_work())));
+    done.ref_time()
 }
 
 pub fn run_to(block: u64) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Invariants of the storage.
 use crate::{
-    Agenda, AgendaCount, AgendaCursor, Config, Credited, Executing, Headers, Inputs, Job, Jobs, Links, NextJob,
-    Outputs, Pallet, Parameters, Queues, State, Waiting,
+    Agenda, AgendaCursor, Config, Credited, Executing, Headers, Inputs, Job, Jobs, Links, NextJob, Outputs, Pallet,
+    Parameters, Queues, State, Waiting, MOST_AUDITORS,
 };
-use alloc::{collections::BTreeSet, vec::Vec};
+use alloc::collections::BTreeSet;
 use ergon_primitives::JobId;
 use frame_support::ensure;
 use frame_system::pallet_prelude::BlockNumberFor;
@@ -15,16 +15,17 @@ impl<T: Config> Pallet<T> {
     /// 1. the parameters are in range;
     /// 2. every job has exactly the parts that its state says, and no part is without its job;
     /// 3. the queues hold the queued jobs, each once, linked both ways, and the waiting models are those with a queue;
-    /// 4. every job that waits for a block is on that block's agenda, and the agenda's counters are right;
+    /// 4. every job but the queued ones is on the agenda exactly once, under the block that it waits for and in the lane of its state,
+    ///    nothing else is on it, and nothing was passed over;
     /// 5. what is remembered as credited was credited.
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
         Parameters::<T>::get().check()?;
         Self::try_state_jobs()?;
         Self::try_state_queues()?;
         Self::try_state_agenda()?;
-        for (request, id) in Credited::<T>::iter() {
-            let credited = Jobs::<T>::get(id).is_some_and(|job| job.request == request && job.units > 0);
-            ensure!(credited, "a request is remembered as credited without its job");
+        for (prompt, id) in Credited::<T>::iter() {
+            let credited = Jobs::<T>::get(id).is_some_and(|job| job.prompt == prompt && job.units > 0);
+            ensure!(credited, "a prompt is remembered as credited without its job");
         }
         Ok(())
     }
@@ -83,13 +84,19 @@ impl<T: Config> Pallet<T> {
             "header and state disagree"
         );
         ensure!(
-            job.due.is_none() == matches!(job.state, Queued | Disputed),
+            job.due.is_some() == job.state.lane().is_some(),
             "due and state disagree"
         );
         ensure!(job.units == 0 || job.state == Settled, "only settled jobs are credited");
         ensure!(
-            job.units == 0 || Credited::<T>::get(job.request) == Some(id),
-            "a credited request is not remembered"
+            job.units == 0 || Credited::<T>::get(job.prompt) == Some(id),
+            "a credited prompt is not remembered"
+        );
+        ensure!(
+            job.answer
+                .as_ref()
+                .is_none_or(|answer| answer.auditors <= MOST_AUDITORS),
+            "an answer has more auditors than the weights allow for"
         );
         if let Some(operator) = &job.executor {
             ensure!(
@@ -140,24 +147,19 @@ impl<T: Config> Pallet<T> {
     }
 
     fn try_state_agenda() -> Result<(), TryRuntimeError> {
-        let (block, index) = AgendaCursor::<T>::get();
-        for (at, entry, _) in Agenda::<T>::iter() {
-            ensure!((at, entry) >= (block, index), "an entry of the agenda was passed over");
+        let mut listed = 0;
+        for (lane, at, id) in Agenda::<T>::iter_keys() {
+            let waits = Jobs::<T>::get(id).is_some_and(|job| job.due == Some(at) && job.state.lane() == Some(lane));
+            ensure!(waits, "an entry of the agenda is stale");
             ensure!(
-                entry < AgendaCount::<T>::get(at),
-                "an entry of the agenda isn't counted"
+                at >= AgendaCursor::<T>::get(lane),
+                "an entry of the agenda was passed over"
             );
+            listed += 1;
         }
-        for (at, count) in AgendaCount::<T>::iter() {
-            let done = if at == block { index } else { 0 };
-            let left = Agenda::<T>::iter_key_prefix(at).count() as u32;
-            ensure!(left.saturating_add(done) == count, "the agenda's counter is wrong");
-        }
-        for (id, job) in Jobs::<T>::iter() {
-            let Some(due) = job.due else { continue };
-            let listed: Vec<_> = Agenda::<T>::iter_prefix_values(due).collect();
-            ensure!(listed.contains(&id), "a job waits for a block that doesn't know");
-        }
+        // Entries have different keys, so that none stands for two jobs.
+        let waiting = Jobs::<T>::iter_values().filter(|job| job.due.is_some()).count();
+        ensure!(listed == waiting, "a job waits for a block that doesn't know");
         Ok(())
     }
 }

@@ -14,6 +14,10 @@ use serde::{Deserialize, Serialize};
 pub const MAX_REASSIGNMENTS: u32 = 7;
 /// Fewest blocks between an event and a draw that judges it, see [`Beacon`](ergon_primitives::traits::Beacon).
 pub const MIN_DRAW_DELAY: u32 = 2;
+/// Most auditors of one answer that weights and the agenda reckon with; [`Config::Audits`](crate::Config::Audits) may not draw more.
+pub const MOST_AUDITORS: u32 = 8;
+/// Most steps that a job takes when it falls due, see [`Config::MaxDuePerBlock`](crate::Config::MaxDuePerBlock).
+pub const MOST_STEPS: u32 = if MOST_AUDITORS > 1 { MOST_AUDITORS } else { 1 };
 /// By how much a call may exceed the longest prompt or output and still be answered with an error of its own.
 const SLACK: u32 = 4;
 
@@ -65,7 +69,7 @@ pub enum State {
     Disputed,
     /// Over: its executor did not reveal in time, and nobody had attested.
     Voided,
-    /// Over: the requester took it back.
+    /// Over: the requester took it back after it was assigned.
     Cancelled,
 }
 
@@ -74,6 +78,39 @@ impl State {
     pub fn is_active(self) -> bool {
         matches!(self, Self::Assigned | Self::Answered | Self::Auditing)
     }
+
+    /// Where the agenda lists jobs in this state.
+    pub fn lane(self) -> Option<Lane> {
+        match self {
+            Self::Queued => None,
+            _ if self.is_active() => Some(Lane::Deadlines),
+            _ => Some(Lane::Retention),
+        }
+    }
+}
+
+/// A part of the agenda with a budget of its own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub enum Lane {
+    /// Jobs under way, by the block at which they go on without waiting any longer.
+    Deadlines,
+    /// Jobs that are over or disputed, by the block at which they are forgotten.
+    Retention,
+}
+
+/// What was done at the start of a block.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Work {
+    /// Jobs whose deadline passed or whose delay was over.
+    pub due: u32,
+    /// Auditors that were drawn, or looked for in vain.
+    pub draws: u32,
+    /// Operators that may have missed a deadline.
+    pub misses: u32,
+    /// Draws of executors, and looks at queues without one.
+    pub visits: u32,
+    /// Steps of forgetting jobs.
+    pub pruned: u32,
 }
 
 /// What the executor published with its output.
@@ -87,6 +124,8 @@ pub struct Answer {
     pub outcome: Outcome,
     /// [`sealed`](ergon_primitives::commitment::sealed) root of the commitment.
     pub sealed: H256,
+    /// Auditors drawn at first; never more of them are awaited at once. 0 before the audit.
+    pub auditors: u32,
     /// Whether no attestation is awaited any more, so that the executor is to reveal.
     pub attested: bool,
 }
@@ -100,6 +139,8 @@ pub struct Job<AccountId, BlockNumber> {
     pub model: ModelId,
     /// [`request_hash`](ergon_primitives::request::request_hash).
     pub request: H256,
+    /// [`prompt_hash`](ergon_primitives::request::prompt_hash), which is credited once.
+    pub prompt: H256,
     /// How to decode.
     pub settings: DecodeSettings,
     /// Seed named by the requester.
@@ -112,7 +153,7 @@ pub struct Job<AccountId, BlockNumber> {
     pub state: State,
     /// Block in which it came there.
     pub since: BlockNumber,
-    /// Block at whose start something happens unless it goes on before.
+    /// Block at whose start something happens unless it goes on before; none while it is queued.
     pub due: Option<BlockNumber>,
     /// [`sampling_key`](ergon_primitives::request::sampling_key), fixed by the first assignment.
     pub sampling_key: Option<H256>,
@@ -183,6 +224,9 @@ pub struct JobParameters {
     pub max_reassignments: u32,
     /// Time for which a job that is over is kept.
     pub retention: u32,
+    /// Time for which a disputed job is kept with all its evidence, at least `retention`. Until then its executor and auditors can't
+    /// leave.
+    pub dispute_retention: u32,
     /// Fewest active operators that serve a model for its jobs to be credited.
     pub min_serving: u32,
 }
@@ -200,6 +244,7 @@ impl Default for JobParameters {
             queue_timeout: 1_200,
             max_reassignments: 2,
             retention: 28_800,
+            dispute_retention: 201_600,
             min_serving: 2,
         }
     }
@@ -226,6 +271,9 @@ impl JobParameters {
         .contains(&0)
         {
             return Err("nobody can meet a deadline of zero blocks");
+        }
+        if self.dispute_retention < self.retention {
+            return Err("the evidence of a dispute would be forgotten before jobs that nobody doubts");
         }
         if self.queue_timeout <= self.assignment_delay {
             return Err("jobs would expire before they could be assigned");

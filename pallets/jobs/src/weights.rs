@@ -1,6 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Weights of the pallet. **Estimates**: storage accesses counted by hand, collaborators included, times the runtime's database
-//! weight, plus the time for hashing at 1 GB/s; to be replaced by benchmarks.
+//! Weights of the pallet. **Estimates**: distinct storage items of the worst path counted by hand, collaborators included, times the
+//! runtime's database weight, plus time for hashing at 1 GB/s and for computing; to be replaced by benchmarks.
+//!
+//! # Counts, as reads + writes
+//!
+//! A **draw** of `pallet-workers` is up to 16 random tries and then 16 operators in order. A try reads an index and a weight, and for
+//! executors the operator's record, too. Number of operators, sum of weights and epoch are read once for all draws of a model.
+//!
+//! | part | items | count |
+//! |---|---|---|
+//! | draw of an auditor | 16 tries of 2, 16 indices, record; record, pending | 49 + 2 |
+//! | draw of an executor | 16 tries of 3, 16 indices and records; record | 80 + 1 |
+//! | miss | record, and if that suspends the operator 8 models of 3; record, 8 models of 5, pending | 25 + 42 |
+//!
+//! | step in a block | items besides | count |
+//! |---|---|---|
+//! | due | entry, job, parameters of jobs and audits, model, beacon, audit, number, sum, epoch, or the items of a queue; entry, job, executing, queue, waiting models, 2 links | 10 + 7 |
+//! | visit | waiting models, queue, job, link, next link, parameters, model, beacon, number, sum, epoch; waiting models, queue, 2 links, job, executing, entry | 91 + 8 |
+//! | pruned | entry, job, audit, executor's record, an auditor's record; entry, job, input, output, header, credited or audit, records, pending | 5 + 10 |
+use crate::{Work, MOST_AUDITORS};
 use core::marker::PhantomData;
 use frame_support::{traits::Get, weights::Weight};
 
@@ -14,48 +32,57 @@ pub trait WeightInfo {
     fn reveal() -> Weight;
     /// A cancelled job, queued or assigned.
     fn cancel() -> Weight;
-    /// A block in which `due` jobs fell due, auditors were drawn for `draws` of them, and `visits` queues were looked at.
-    fn on_initialize(due: u32, draws: u32, visits: u32) -> Weight;
+    /// A block in which this was done.
+    fn on_initialize(work: &Work) -> Weight;
 }
 
 /// Estimates from the runtime's database weight.
 pub struct EstimatedWeight<T>(PhantomData<T>);
 
+impl<T: frame_system::Config> EstimatedWeight<T> {
+    fn of(microseconds: u64, reads: u64, writes: u64) -> Weight {
+        Weight::from_parts(microseconds * 1_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(reads, writes))
+    }
+}
+
 impl<T: frame_system::Config> WeightInfo for EstimatedWeight<T> {
     fn submit() -> Weight {
-        // Reads: model, parameters, next number, queue, waiting models, last link. Writes: number, job, input, queue, waiting, 2 links.
-        Weight::from_parts(150_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(6, 7))
+        // Reads: model, next number, queue, waiting models, last link. Writes: number, job, input, queue, waiting models, 2 links.
+        Self::of(200, 5, 7)
     }
 
     fn submit_result() -> Weight {
-        // Reads: key, job, parameters, agenda, operator record (2). Writes: job, output, agenda (2), operator record (2).
-        Weight::from_parts(100_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(6, 6))
+        // Reads: key, job, parameters, operator's record. Writes: job, output, 2 entries, operator's record.
+        Self::of(100, 4, 5)
     }
 
     fn reveal() -> Weight {
-        // Reads: key, job, output, audit, model, serving, credited, parameters, agenda, 9 credits of 4.
-        // Writes: job, header, audit, executing, credited, agenda (2), 9 credits of 4.
-        Weight::from_parts(150_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(45, 43))
+        // Reads: key, job, output, audit, model, number serving, credited, parameters, epoch, sum of contributions.
+        // Writes: job, header, executing, 2 entries, credited, audit, sum of contributions. Executor and auditors: contribution and
+        // record each.
+        let operators = u64::from(MOST_AUDITORS) + 1;
+        Self::of(200, 10 + 2 * operators, 8 + 2 * operators)
     }
 
     fn cancel() -> Weight {
-        // Reads: job, 3 links, queue, waiting models, parameters, agenda, operator record. Writes: the same without parameters.
-        Weight::from_parts(30_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(9, 9))
+        // Reads: job, queue, 3 links, waiting models. Writes: job, input, output, header, queue, 3 links, waiting models. An assigned
+        // job takes less: job, parameters, operator's record; job, executing, 2 entries, record.
+        Self::of(30, 6, 9)
     }
 
-    fn on_initialize(due: u32, draws: u32, visits: u32) -> Weight {
-        let db = T::DbWeight::get();
-        // Cursor, counter, waiting models.
-        let base = Weight::from_parts(10_000_000, 0).saturating_add(db.reads_writes(4, 2));
-        // Entry, job, then at most: operator record, parameters, queue, 2 links, waiting models, job, executing, agenda.
-        let each_due = Weight::from_parts(30_000_000, 0).saturating_add(db.reads_writes(10, 12));
-        // 8 silent auditors are replaced: up to 8 tries of 3 reads for each, 4 writes for each of both.
-        let each_draw = Weight::from_parts(100_000_000, 0).saturating_add(db.reads_writes(210, 64));
-        // Job, queue, links, waiting models, parameters, model, beacon, serving, 8 tries of 3 reads, operator record, agenda.
-        let each_visit = Weight::from_parts(50_000_000, 0).saturating_add(db.reads_writes(36, 10));
-        base.saturating_add(each_due.saturating_mul(u64::from(due)))
-            .saturating_add(each_draw.saturating_mul(u64::from(draws)))
-            .saturating_add(each_visit.saturating_mul(u64::from(visits)))
+    fn on_initialize(work: &Work) -> Weight {
+        // Two cursors, two ends of the agenda, waiting models.
+        let parts = [
+            (Self::of(10, 5, 3), 1),
+            (Self::of(50, 10, 7), work.due),
+            (Self::of(100, 49, 2), work.draws),
+            (Self::of(50, 25, 42), work.misses),
+            (Self::of(150, 91, 8), work.visits),
+            (Self::of(30, 5, 10), work.pruned),
+        ];
+        parts.into_iter().fold(Weight::zero(), |sum, (each, count)| {
+            sum.saturating_add(each.saturating_mul(count.into()))
+        })
     }
 }
 
@@ -73,7 +100,8 @@ impl WeightInfo for () {
         Weight::zero()
     }
     /// Counts, for tests.
-    fn on_initialize(due: u32, draws: u32, visits: u32) -> Weight {
-        Weight::from_parts([due, draws, visits].map(u64::from).into_iter().sum(), 0)
+    fn on_initialize(work: &Work) -> Weight {
+        let parts = [work.due, work.draws, work.misses, work.visits, work.pruned];
+        Weight::from_parts(parts.map(u64::from).into_iter().sum(), 0)
     }
 }

@@ -57,8 +57,9 @@ impl pallet_jobs::Config for Runtime {
     type Audits = Audits;
     type MaxQueued = ConstU32<1024>;
     type MaxWaitingModels = ConstU32<MAX_MODELS>;
-    type MaxAssignmentsPerBlock = ConstU32<32>;
-    type MaxDuePerBlock = ConstU32<24>;
+    type MaxAssignmentsPerBlock = ConstU32<28>;
+    type MaxDuePerBlock = ConstU32<36>;
+    type MaxPrunedPerBlock = ConstU32<36>;
     type WeightInfo = pallet_jobs::weights::EstimatedWeight<Runtime>;
 }
 

@@ -40,6 +40,7 @@ fn an_answer_is_published_with_its_seal_and_frees_the_worker() {
             output_tokens: 2,
             outcome: COMPLETED,
             sealed: seal,
+            auditors: 0,
             attested: false,
         };
         assert_eq!(job(id).answer, Some(published));

@@ -3,6 +3,8 @@ mod agenda;
 mod answer;
 mod assignment;
 mod audit;
+mod flood;
+mod obligations;
 mod properties;
 mod reveal;
 mod submit;

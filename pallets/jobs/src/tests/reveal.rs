@@ -165,14 +165,25 @@ fn a_mismatch_disputes_the_job_credits_nothing_and_keeps_everything() {
             ]
         );
         assert!(Jobs::jobs_of(operator).is_empty());
-        // Long after any other job would have been forgotten.
-        run_to(200);
+        // In block 6. Any other job would be forgotten in block 56, this one is in block 86.
+        run_to(85);
         assert_eq!((state(id), job(id).units), (State::Disputed, 0));
         assert!(Credits::get().is_empty());
         assert_eq!(Jobs::header(id), Some(wrong));
         assert!(Jobs::input(id).is_some() && Jobs::output(id).is_some());
         assert!(Audits::audit(id).unwrap().auditors[0].attestation.is_some());
         assert_noop!(Jobs::cancel(signed(REQUESTER), id), Error::<Test>::TooLateToCancel);
+        // Both stand by what they said until then.
+        let mut parties = [operator, auditor];
+        let mut owed = Owed::get();
+        parties.sort();
+        owed.sort();
+        assert_eq!(owed, parties);
+        take_events();
+        run_to(86);
+        assert_eq!(take_events(), vec![Event::Pruned { job: id }]);
+        assert_eq!((Jobs::job(id), Jobs::header(id), Audits::audit(id)), (None, None, None));
+        assert!(Jobs::input(id).is_none() && Jobs::output(id).is_none() && Owed::get().is_empty());
     });
 }
 
@@ -279,38 +290,46 @@ fn a_rejection_is_audited_like_an_answer_and_counts_nothing() {
 }
 
 #[test]
-fn a_repeated_request_is_credited_once() {
+fn a_repeated_prompt_is_credited_once_whatever_the_settings() {
     Chain::default().build_and_execute(|| {
-        let ask = |seed| {
+        // Settles, and what was credited.
+        let ask = |model, settings, seed| {
             let id = crate::NextJob::<Test>::get();
-            assert_ok!(Jobs::submit(
-                signed(REQUESTER),
-                MODEL,
-                prompt(7),
-                DecodeSettings::greedy(4),
-                seed
-            ));
+            assert_ok!(Jobs::submit(signed(REQUESTER), model, prompt(7), settings, seed));
             run_to(System::block_number() + 2);
-            id
+            assert_ok!(answer_and_reveal(id, &honest_header(id)));
+            assert_eq!(state(id), State::Settled);
+            job(id).units
         };
+        let greedy = || DecodeSettings::greedy(4);
         // Settles in block 6 and is kept until block 56.
-        let first = ask(None);
-        assert_ok!(answer_and_reveal(first, &honest_header(first)));
-        assert_eq!(job(first).units, UNITS);
-        // Another seed is no new work.
-        for seed in [None, Some(3)] {
-            let again = ask(seed);
-            assert_ok!(answer_and_reveal(again, &honest_header(again)));
-            assert_eq!((state(again), job(again).units), (State::Settled, 0));
+        assert_eq!(ask(MODEL, greedy(), None), UNITS);
+        let variants: [(fn(&mut DecodeSettings), _); 7] = [
+            (|_| (), None),
+            (|_| (), Some(3)),
+            (|settings| settings.max_tokens = 5, None),
+            (|settings| settings.temperature_milli = 700, None),
+            (|settings| settings.top_k = 9, None),
+            (|settings| settings.top_p_milli = 900, None),
+            (
+                |settings| settings.stop = vec![b"x".to_vec().try_into().unwrap()].try_into().unwrap(),
+                None,
+            ),
+        ];
+        for (change, seed) in variants {
+            let mut settings = greedy();
+            change(&mut settings);
+            assert_eq!(ask(MODEL, settings, seed), 0);
         }
         assert_eq!(Credits::get().len(), 2);
+        // Another model computes something else.
+        assert_eq!(ask(OTHER, greedy(), None), UNITS);
         // Once the first job is forgotten, so is that it was credited.
         run_to(56);
-        assert_eq!(Jobs::job(first), None);
-        let later = ask(None);
-        assert_ok!(answer_and_reveal(later, &honest_header(later)));
-        assert_eq!(job(later).units, UNITS);
-        assert_eq!(Credited::<Test>::get(job(later).request), Some(later));
+        assert_eq!(Jobs::job(0), None);
+        let later = crate::NextJob::<Test>::get();
+        assert_eq!(ask(MODEL, greedy(), None), UNITS);
+        assert_eq!(Credited::<Test>::get(job(later).prompt), Some(later));
     });
 }
 

@@ -3,7 +3,9 @@
 use crate::{mock::*, Error, Event, Inputs, Job, State, UncheckedInput, Waiting};
 use codec::{Decode, Encode};
 use ergon_primitives::{
-    request::{request_hash, DecodeSettings, Input, MAX_OUTPUT_TOKENS, MAX_PROMPT_BYTES, MAX_PROMPT_TOKENS},
+    request::{
+        prompt_hash, request_hash, DecodeSettings, Input, MAX_OUTPUT_TOKENS, MAX_PROMPT_BYTES, MAX_PROMPT_TOKENS,
+    },
     H256,
 };
 use frame_support::{assert_noop, assert_ok};
@@ -31,6 +33,7 @@ fn a_submitted_job_waits_for_an_executor() {
             requester: REQUESTER,
             model: MODEL,
             request: request_hash(&MODEL, &input, &DecodeSettings::greedy(9)),
+            prompt: prompt_hash(&MODEL, &input),
             settings: DecodeSettings::greedy(9),
             seed: Some(5),
             max_prompt_tokens: 3,
@@ -182,9 +185,8 @@ fn a_requester_cancels_until_the_job_is_answered() {
         assert_noop!(Jobs::cancel(signed(REQUESTER + 1), queued), Error::<Test>::NotRequester);
         assert_noop!(Jobs::cancel(signed(REQUESTER), queued + 1), Error::<Test>::UnknownJob);
         assert_ok!(Jobs::cancel(signed(REQUESTER), queued));
-        assert_eq!(state(queued), State::Cancelled);
         assert_eq!(take_events(), vec![Event::Cancelled { job: queued }]);
-        assert_noop!(Jobs::cancel(signed(REQUESTER), queued), Error::<Test>::TooLateToCancel);
+        assert_noop!(Jobs::cancel(signed(REQUESTER), queued), Error::<Test>::UnknownJob);
 
         let running = assigned();
         let operator = executor(running);
@@ -193,6 +195,8 @@ fn a_requester_cancels_until_the_job_is_answered() {
         assert_eq!(FakeWorkers::in_flight(operator), 0);
         assert!(Jobs::jobs_of(operator).is_empty());
         assert!(Missed::get().is_empty());
+        assert_eq!(state(running), State::Cancelled);
+        assert_noop!(Jobs::cancel(signed(REQUESTER), running), Error::<Test>::TooLateToCancel);
         assert_noop!(
             answer_as(hot(operator), running, &honest_header(running)),
             Error::<Test>::WrongState
@@ -208,15 +212,46 @@ fn a_requester_cancels_until_the_job_is_answered() {
 }
 
 #[test]
+fn a_job_that_is_cancelled_before_it_has_an_executor_leaves_no_trace() {
+    Chain::default().build_and_execute(|| {
+        let entries = || {
+            let count = |prefix: &[u8]| {
+                let mut key = prefix.to_vec();
+                std::iter::from_fn(|| {
+                    key = sp_io::storage::next_key(&key).filter(|next| next.starts_with(prefix))?;
+                    Some(())
+                })
+                .count()
+            };
+            count(&frame_support::storage::storage_prefix(b"Jobs", b"")[..16])
+        };
+        // Also a job that an executor let wait: missed in block 9.
+        let missed = assigned();
+        run_to(9);
+        assert_eq!(state(missed), State::Queued);
+        let before = entries();
+        let id = submit();
+        assert!(entries() > before);
+        assert_ok!(Jobs::cancel(signed(REQUESTER), id));
+        assert_eq!(entries(), before);
+        assert_ok!(Jobs::cancel(signed(REQUESTER), missed));
+        assert_eq!(Jobs::job(missed), None);
+        take_events();
+        run_to(100);
+        assert!(take_events().is_empty());
+    });
+}
+
+#[test]
 fn a_job_is_forgotten_with_its_prompt_after_the_retention() {
     Chain::default().build_and_execute(|| {
-        let id = submit();
-        // Cancelled in block 1, kept for 50 blocks.
+        let id = assigned();
+        // Cancelled in block 3, kept for 50 blocks.
         assert_ok!(Jobs::cancel(signed(REQUESTER), id));
-        run_to(50);
+        run_to(52);
         assert_eq!(state(id), State::Cancelled);
         take_events();
-        run_to(51);
+        run_to(53);
         assert_eq!(take_events(), vec![Event::Pruned { job: id }]);
         assert_eq!(Jobs::job(id), None);
         assert!(!Inputs::<Test>::contains_key(id));
