@@ -4,8 +4,8 @@ import { Process, temporaryFolder } from './process.mjs';
 import { nodeBinary } from './settings.mjs';
 import { HarnessError, waitFor } from './wait.mjs';
 
-// Compiling the runtime takes seconds, and several times that on busy cores.
-const START_SECONDS = 120;
+// Compiling the runtime takes seconds, and many times that on busy cores.
+const START_SECONDS = 240;
 
 /** What a node logs once it listens; it then answers. */
 const LISTENS = /Running JSON-RPC server: addr=127\.0\.0\.1:(\d+)/;

@@ -7,7 +7,7 @@ import { startNode } from './node.mjs';
 import { stopAll } from './process.mjs';
 
 /** Time for one test; every wait in it has a shorter limit of its own. */
-export const timeout = 300_000;
+export const timeout = 600_000;
 
 /**
  * A development chain for the tests of one file: `node`, `api`, `model` (its id) and `requester` (Alice) once the tests run.
