@@ -111,7 +111,7 @@ pub enum AuditProgress {
 
 /// The audits of answers, driven by the jobs they belong to.
 pub trait Audits<AccountId> {
-    /// Draws auditors for the answer of `executor`; returns how many, 0 when it is not to be audited or nobody can.
+    /// Draws auditors for the answer of `executor`; returns how many, 0 when it is not to be audited or nobody can. Once for each job.
     fn open(job: JobId, model: &ModelId, executor: &AccountId) -> u32;
     /// The audit's deadline has passed: counts misses and redraws, a bounded number of times.
     fn overdue(job: JobId) -> AuditProgress;

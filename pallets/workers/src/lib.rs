@@ -9,9 +9,9 @@
 //! 1. To register, an account must be [`Sponsored`], which genesis makes it. A provider reference, by which the
 //!    transaction pool knows who may send anything at all, is not enough: every hot key has one.
 //! 2. An operator gives each of its hot keys a provider reference, so that it can sign, if it has none. It does so for at
-//!    most [`Config::MaxHotKeysEver`] accounts, and leaving and coming back doesn't begin a new count: else, changing
-//!    hot keys would be a spring of accounts. References are never taken back: a reaped account would start again at
-//!    nonce 0, and its old extrinsics could be replayed.
+//!    most [`Config::MaxHotKeysEver`] accounts, counted through leaving and coming back: else, changing hot keys would be
+//!    an unlimited source of accounts. References are never taken back: a reaped account would start again at nonce 0,
+//!    and its old extrinsics could be replayed.
 //! 3. An account is either an operator or a hot key of one, or both for itself; never a hot key of two.
 //! 4. A hot key may leave its operator by itself, so nobody can bind another's account for good. An operator without
 //!    hot keys drains.

@@ -2,14 +2,22 @@
 //! Runs blocks of the real runtime on the genesis of a preset.
 use codec::Encode;
 use ergon_runtime::{
-    check_invariants, genesis, timing, BlockNumber, Executive, Header, RuntimeCall, RuntimeGenesisConfig,
+    check_invariants, genesis, timing, Babe, BlockNumber, Executive, Header, RuntimeCall, RuntimeGenesisConfig,
     SignedPayload, System, TransactionExtensions, UncheckedExtrinsic,
 };
 use frame_support::genesis_builder_helper::build_state;
-use sp_consensus_babe::{digests::CompatibleDigestItem, Slot};
-use sp_core::{crypto::DEV_PHRASE, sr25519::Pair, Pair as _};
+use sp_consensus_babe::{
+    digests::{CompatibleDigestItem, PreDigest, SecondaryVRFPreDigest},
+    make_vrf_transcript, AuthorityId, Randomness, Slot, RANDOMNESS_VRF_CONTEXT,
+};
+use sp_core::{
+    crypto::{VrfSecret, DEV_PHRASE},
+    sr25519::Pair,
+    Pair as _,
+};
 use sp_genesis_builder::DEV_RUNTIME_PRESET;
 use sp_io::TestExternalities;
+use sp_keyring::Sr25519Keyring;
 use sp_runtime::{generic::Era, traits::Header as _, Digest, DigestItem, MultiAddress, MultiSignature};
 
 /// The state after the genesis block of this preset.
@@ -47,13 +55,18 @@ fn merge(target: &mut serde_json::Value, patch: serde_json::Value) {
     }
 }
 
-/// Runs the next block with these extrinsics after the timestamp; each must be valid, what they did is in the events.
+/// Runs the next block, by the first validator, with these extrinsics after the timestamp; each must be valid, what they did is in the
+/// events.
 pub fn run_block(extrinsics: Vec<UncheckedExtrinsic>) {
+    run_block_by(Sr25519Keyring::Alice, extrinsics);
+}
+
+/// As [`run_block`], by any validator; returns the VRF output that it reveals.
+pub fn run_block_by(author: Sr25519Keyring, extrinsics: Vec<UncheckedExtrinsic>) -> Randomness {
     let number = System::block_number() + 1;
     let slot = Slot::from(u64::from(number));
-    let digest = Digest {
-        logs: vec![secondary_slot(slot)],
-    };
+    let (claim, output) = claim(author, slot);
+    let digest = Digest { logs: vec![claim] };
     let parent = System::parent_hash();
     Executive::initialize_block(&Header::new(
         number,
@@ -69,14 +82,26 @@ pub fn run_block(extrinsics: Vec<UncheckedExtrinsic>) {
     }
     Executive::finalize_block();
     check_invariants().unwrap();
+    output
 }
 
-fn secondary_slot(slot: Slot) -> DigestItem {
-    let claim = sp_consensus_babe::digests::SecondaryPlainPreDigest {
-        authority_index: 0,
+/// The claim of a secondary slot as the node makes it, and its VRF output. Whose turn it is doesn't matter here: nodes check that when they
+/// import a block, not the runtime.
+fn claim(author: Sr25519Keyring, slot: Slot) -> (DigestItem, Randomness) {
+    let mut epoch = Babe::current_epoch();
+    if *slot >= *epoch.start_slot + epoch.duration {
+        epoch = Babe::next_epoch();
+    }
+    let key = AuthorityId::from(author.public());
+    let index = epoch.authorities.iter().position(|(authority, _)| *authority == key);
+    let input = make_vrf_transcript(&epoch.randomness, slot, epoch.epoch_index);
+    let claim = SecondaryVRFPreDigest {
+        authority_index: index.expect("a validator") as u32,
         slot,
+        vrf_signature: author.pair().vrf_sign(&input.clone().into_sign_data()),
     };
-    DigestItem::babe_pre_digest(sp_consensus_babe::digests::PreDigest::SecondaryPlain(claim))
+    let output = author.pair().make_bytes(RANDOMNESS_VRF_CONTEXT, &input);
+    (DigestItem::babe_pre_digest(PreDigest::SecondaryVRF(claim)), output)
 }
 
 /// The key at this path under the development phrase.

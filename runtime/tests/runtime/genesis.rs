@@ -49,10 +49,14 @@ fn worker_accounts_are_those_of_the_development_phrase() {
 }
 
 #[test]
-fn well_known_accounts_exist_without_owning_anything() {
+fn well_known_accounts_are_sponsored_without_owning_anything() {
     chain::dev().execute_with(|| {
         for account in genesis::well_known_accounts() {
             assert!(System::providers(&account) > 0, "{account}");
+            assert!(
+                pallet_workers::Sponsored::<Runtime>::contains_key(&account),
+                "{account}"
+            );
             assert_eq!(Balances::total_balance(&account), 0);
         }
     });

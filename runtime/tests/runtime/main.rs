@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Tests of the composed runtime; what a single pallet does is tested there.
+mod beacon;
 mod chain;
 mod dependencies;
 mod genesis;
 mod job;
+mod market;
+mod operators;
 mod transactions;

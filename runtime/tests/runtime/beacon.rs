@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The beacon of the composed runtime, fed by the VRF outputs of slot claims.
+use crate::{
+    chain::{of_preset, run_block_by},
+    market::{answer, job, open_market, submit, wait_for},
+};
+use ergon_primitives::{hash, traits::Beacon as _, JobId, H256};
+use ergon_runtime::{timing, Beacon, BlockNumber, Runtime, Session, System};
+use ergon_runtime_api::JobState;
+use sp_genesis_builder::LOCAL_TESTNET_RUNTIME_PRESET;
+use sp_keyring::Sr25519Keyring::{self, Alice, Bob, Charlie};
+
+/// Runs `test` on the local network, whose validators are Alice, Bob and Charlie.
+fn local<R>(test: impl FnOnce() -> R) -> R {
+    of_preset(LOCAL_TESTNET_RUNTIME_PRESET).execute_with(test)
+}
+
+#[test]
+fn every_block_mixes_in_the_vrf_output_of_its_parent_over_several_epochs() {
+    local(|| {
+        let mut parent = run_block_by(Alice, vec![]);
+        let authors = [Bob, Charlie, Alice].into_iter().cycle();
+        for author in authors.take(2 * timing::EPOCH_SLOTS as usize) {
+            let before = Beacon::value();
+            let output = run_block_by(author, vec![]);
+            let fresh = hash(&[b"ergon/beacon", &parent]);
+            assert_eq!(
+                Beacon::value(),
+                hash(&[&before.0, &fresh.0]),
+                "block {}",
+                System::block_number()
+            );
+            parent = output;
+        }
+        assert!(Session::current_index() >= 2, "session {}", Session::current_index());
+    });
+}
+
+#[test]
+fn another_author_of_the_parent_means_another_value_and_other_draws() {
+    let outcome = |authors: [Sr25519Keyring; 3]| {
+        local(|| {
+            for author in authors {
+                run_block_by(author, vec![]);
+            }
+            (Beacon::value(), Beacon::draw(b"test", b"").bits())
+        })
+    };
+    let usual = outcome([Alice, Alice, Alice]);
+    for author in [Bob, Charlie] {
+        let other = outcome([Alice, author, Alice]);
+        assert_ne!(usual.0, other.0);
+        assert_ne!(usual.1, other.1);
+        // Who makes the block in which something is drawn has no say in it.
+        assert_eq!(usual, outcome([Alice, Alice, author]));
+    }
+    assert_ne!(outcome([Alice, Bob, Alice]), outcome([Alice, Charlie, Alice]));
+}
+
+/// Runs blocks by these authors until the job is in `state`. Returns the number of the block in which that happened, and
+/// the value of the beacon in it.
+fn reach(id: JobId, state: JobState, authors: &[Sr25519Keyring]) -> (BlockNumber, H256) {
+    for author in authors {
+        run_block_by(*author, vec![]);
+        if job(id).state == state {
+            return (System::block_number(), Beacon::value());
+        }
+    }
+    panic!("job {id} is {:?} and not {state:?}", job(id).state);
+}
+
+#[test]
+fn an_executor_is_drawn_with_the_vrf_output_of_a_block_after_that_of_the_job() {
+    // Returns the blocks from the submission to the draw, and the sampling key, which is drawn with the executor.
+    let outcome = |authors: [Sr25519Keyring; 2]| {
+        local(|| {
+            let id = submit(open_market(), None);
+            let submitted = System::block_number();
+            let (drawn, _) = reach(id, JobState::Assigned, &authors);
+            (
+                drawn - submitted,
+                pallet_jobs::Jobs::<Runtime>::get(id).unwrap().sampling_key,
+            )
+        })
+    };
+    let (distance, key) = outcome([Alice, Alice]);
+    assert_eq!(distance, 2);
+    assert!(key.is_some());
+    // The first block after the job's: what its author reveals was unknown when the job was fixed, and decides.
+    assert_ne!(outcome([Bob, Alice]), (distance, key));
+    assert_eq!(outcome([Alice, Bob]), (distance, key));
+}
+
+#[test]
+fn auditors_are_drawn_with_the_vrf_output_of_a_block_after_that_of_the_answer() {
+    let outcome = |authors: [Sr25519Keyring; 2]| {
+        local(|| {
+            let id = submit(open_market(), Some(1));
+            wait_for(id, JobState::Assigned);
+            answer(id);
+            let answered = System::block_number();
+            let (drawn, value) = reach(id, JobState::Auditing, &authors);
+            (drawn - answered, value)
+        })
+    };
+    let (distance, value) = outcome([Alice, Alice]);
+    assert_eq!(distance, 2);
+    assert_ne!(outcome([Bob, Alice]), (distance, value));
+    assert_eq!(outcome([Alice, Bob]), (distance, value));
+}
