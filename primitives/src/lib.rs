@@ -12,7 +12,8 @@
 //! | [`merkle`] | the tree under all roots |
 //! | [`units`] | how work is counted |
 //! | [`draw`] | unbiased draws from a beacon value |
-//! | [`traits`] | how the pallets see each other |
+//! | [`ticket`] | proof of work by which an unknown account is let in |
+//! | [`quota`], [`traits`] | how the pallets see each other |
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
@@ -21,7 +22,9 @@ pub mod commitment;
 pub mod draw;
 pub mod manifest;
 pub mod merkle;
+pub mod quota;
 pub mod request;
+pub mod ticket;
 pub mod traits;
 pub mod units;
 

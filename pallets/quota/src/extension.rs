@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The transaction extension that charges quota where other chains charge fees.
+use crate::{Bucket, Config, Meter, Pallet, Points, WeightInfo};
+use codec::{Decode, DecodeWithMemTracking, Encode};
+use core::marker::PhantomData;
+use frame_support::{
+    dispatch::{DispatchInfo, Pays, PostDispatchInfo},
+    pallet_prelude::TransactionSource,
+    weights::Weight,
+};
+use scale_info::TypeInfo;
+use sp_runtime::{
+    traits::{
+        AsSystemOriginSigner, DispatchInfoOf, Dispatchable, PostDispatchInfoOf, TransactionExtension, ValidateResult,
+    },
+    transaction_validity::{InvalidTransaction, TransactionPriority, TransactionValidityError, ValidTransaction},
+    DispatchResult, SaturatedConversion,
+};
+
+/// `InvalidTransaction::Custom` code: the bucket holds too little for this call at the moment. It will be enough later.
+pub const EXHAUSTED: u8 = 1;
+/// `InvalidTransaction::Custom` code: the call costs more than the bucket holds when it is full.
+pub const NEVER_AFFORDABLE: u8 = 3;
+
+/// Largest share of a bucket in a priority: all of it.
+const WHOLE_SHARE: u64 = 1_023;
+/// Position of the share in a priority. The number of the block is below it.
+const SHARE_BIT: u32 = 32;
+/// What everybody has before newcomers.
+const NO_NEWCOMER: TransactionPriority = 1 << 48;
+/// What duties and votes have before everything else.
+const GUARANTEED: TransactionPriority = 1 << 56;
+
+/// Charges the signer's quota for weight and length of a call, and sets the transaction's priority. See the
+/// [module documentation](crate) for the rules.
+///
+/// It has no payload and signs nothing, so clients need not know it. It must come after `CheckNonce`, which refuses accounts
+/// that the chain doesn't know and sets no priority. Transactions without a signer pass.
+#[derive(Clone, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]
+#[scale_info(skip_type_params(T))]
+pub struct ChargeQuota<T>(PhantomData<T>);
+
+impl<T> ChargeQuota<T> {
+    /// For making transactions.
+    pub fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T> Default for ChargeQuota<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> core::fmt::Debug for ChargeQuota<T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter) -> core::fmt::Result {
+        f.write_str("ChargeQuota")
+    }
+}
+
+/// A bucket and what is to be taken out of it.
+pub struct Charge<T: Config> {
+    bucket: Bucket<T>,
+    newcomer: bool,
+    points: Points,
+}
+
+/// What was taken out of which bucket.
+pub struct Charged<AccountId> {
+    owner: AccountId,
+    meter: Meter,
+    newcomer: bool,
+    points: Points,
+}
+
+impl<T: Config> Charge<T> {
+    /// `remaining share << 32 | block`, after this call, so that a flood starves itself and, at equal share, a later
+    /// transaction takes the place of an earlier one with the same nonce.
+    fn priority(&self) -> TransactionPriority {
+        let left = u128::from(self.bucket.remaining().saturating_sub(self.points));
+        let capacity = u128::from(self.bucket.shape.capacity.max(1));
+        let share: u64 = (left * u128::from(WHOLE_SHARE) / capacity).saturated_into();
+        let block: u32 = frame_system::Pallet::<T>::block_number().saturated_into();
+        let class = match self.bucket.meter {
+            Meter::Duty | Meter::Vote => GUARANTEED,
+            Meter::Ordinary | Meter::Units if self.newcomer => 0,
+            Meter::Ordinary | Meter::Units => NO_NEWCOMER,
+        };
+        class + (share << SHARE_BIT) + u64::from(block)
+    }
+
+    fn take(mut self) -> Result<Charged<T::AccountId>, TransactionValidityError> {
+        if self.newcomer {
+            // Not invalid: there is room in a later block.
+            Pallet::<T>::take_newcomer_points(self.points).ok_or(InvalidTransaction::ExhaustsResources)?;
+        }
+        self.bucket.charge(self.points);
+        let (owner, meter) = (self.bucket.owner.clone(), self.bucket.meter);
+        self.bucket.save();
+        Ok(Charged {
+            owner,
+            meter,
+            newcomer: self.newcomer,
+            points: self.points,
+        })
+    }
+}
+
+impl<T: Config> Pallet<T> {
+    /// Chooses the bucket that pays `points` for `call`: a guaranteed one if `who` has one for this lane and it holds
+    /// enough, else the ordinary one.
+    fn charge(who: &T::AccountId, call: &T::RuntimeCall, points: Points) -> Result<Charge<T>, InvalidTransaction> {
+        if let Some(bucket) = Self::guaranteed_bucket(who, call).filter(|bucket| points <= bucket.remaining()) {
+            return Ok(Charge {
+                bucket,
+                newcomer: false,
+                points,
+            });
+        }
+        let standing = Self::standing(who);
+        if points > standing.capacity {
+            return Err(InvalidTransaction::Custom(NEVER_AFFORDABLE));
+        }
+        let bucket = Bucket::load(standing.owner, Meter::Ordinary, standing.capacity);
+        if points > bucket.remaining() {
+            return Err(InvalidTransaction::Custom(EXHAUSTED));
+        }
+        Ok(Charge {
+            bucket,
+            newcomer: standing.class == crate::Class::Newcomer,
+            points,
+        })
+    }
+
+    fn give_back(charged: &Charged<T::AccountId>, points: Points) {
+        Self::refund(&charged.owner, charged.meter, points);
+        if charged.newcomer {
+            Self::give_back_newcomer_points(points);
+        }
+    }
+}
+
+impl<T: Config + Send + Sync> TransactionExtension<T::RuntimeCall> for ChargeQuota<T>
+where
+    T::RuntimeCall: Dispatchable<Info = DispatchInfo, PostInfo = PostDispatchInfo>,
+    <T::RuntimeCall as Dispatchable>::RuntimeOrigin: AsSystemOriginSigner<T::AccountId> + Clone,
+{
+    const IDENTIFIER: &'static str = "ChargeQuota";
+    type Implicit = ();
+    /// `None` without a signer.
+    type Val = Option<Charge<T>>;
+    type Pre = Option<Charged<T::AccountId>>;
+
+    fn weight(&self, _: &T::RuntimeCall) -> Weight {
+        T::WeightInfo::charge_quota()
+    }
+
+    fn validate(
+        &self,
+        origin: T::RuntimeOrigin,
+        call: &T::RuntimeCall,
+        info: &DispatchInfoOf<T::RuntimeCall>,
+        len: usize,
+        _: (),
+        _: &impl Encode,
+        _: TransactionSource,
+    ) -> ValidateResult<Self::Val, T::RuntimeCall> {
+        let Some(who) = origin.as_system_origin_signer() else {
+            return Ok((ValidTransaction::default(), None, origin));
+        };
+        let charge = Pallet::<T>::charge(who, call, Pallet::<T>::cost(info, len.saturated_into()))?;
+        let validity = ValidTransaction {
+            priority: charge.priority(),
+            ..Default::default()
+        };
+        Ok((validity, Some(charge), origin))
+    }
+
+    fn prepare(
+        self,
+        charge: Self::Val,
+        _: &T::RuntimeOrigin,
+        _: &T::RuntimeCall,
+        _: &DispatchInfoOf<T::RuntimeCall>,
+        _: usize,
+    ) -> Result<Self::Pre, TransactionValidityError> {
+        charge.map(Charge::take).transpose()
+    }
+
+    fn post_dispatch_details(
+        charged: Self::Pre,
+        info: &DispatchInfoOf<T::RuntimeCall>,
+        post_info: &PostDispatchInfoOf<T::RuntimeCall>,
+        _: usize,
+        result: &DispatchResult,
+    ) -> Result<Weight, TransactionValidityError> {
+        let Some(charged) = charged else {
+            return Ok(T::WeightInfo::charge_quota());
+        };
+        // A failing call pays, whatever its pallet says.
+        let free = result.is_ok() && post_info.pays_fee(info) == Pays::No;
+        let unspent = info.total_weight().saturating_sub(post_info.calc_actual_weight(info));
+        let points = if free {
+            charged.points
+        } else {
+            Pallet::<T>::points_in(unspent).min(charged.points)
+        };
+        Pallet::<T>::give_back(&charged, points);
+        Ok(Weight::zero())
+    }
+}

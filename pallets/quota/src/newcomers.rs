@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What all newcomers together take of a block.
+use crate::{Config, NewcomerUse, NewcomersInBlock, Pallet, Points};
+use ergon_primitives::Units;
+use frame_support::{dispatch::DispatchClass, traits::Get};
+use frame_system::pallet_prelude::BlockNumberFor;
+
+impl<T: Config> Pallet<T> {
+    /// Points that all newcomers together may take of a block.
+    pub fn newcomer_points_per_block() -> Points {
+        let weights = T::BlockWeights::get();
+        let normal = weights
+            .get(DispatchClass::Normal)
+            .max_total
+            .unwrap_or(weights.max_block);
+        T::NewcomerShare::get() * Self::points_in(normal)
+    }
+
+    /// What was taken of this block. The entry of another block counts as none, so nothing need be cleared.
+    pub(crate) fn newcomer_use() -> NewcomerUse<BlockNumberFor<T>> {
+        let block = frame_system::Pallet::<T>::block_number();
+        let last = NewcomersInBlock::<T>::get();
+        if last.block == block {
+            last
+        } else {
+            NewcomerUse {
+                block,
+                points: 0,
+                units: 0,
+                tickets: 0,
+            }
+        }
+    }
+
+    /// Takes `points` of this block; `None` if newcomers have taken too many.
+    pub(crate) fn take_newcomer_points(points: Points) -> Option<()> {
+        let mut taken = Self::newcomer_use();
+        taken.points = taken.points.checked_add(points)?;
+        (taken.points <= Self::newcomer_points_per_block()).then(|| NewcomersInBlock::<T>::put(taken))
+    }
+
+    pub(crate) fn give_back_newcomer_points(points: Points) {
+        let mut taken = Self::newcomer_use();
+        taken.points = taken.points.saturating_sub(points);
+        NewcomersInBlock::<T>::put(taken);
+    }
+
+    /// Takes `units` of this block; `None` if newcomers have taken too many.
+    pub(crate) fn take_newcomer_units(units: Units) -> Option<()> {
+        let mut taken = Self::newcomer_use();
+        taken.units = taken.units.checked_add(units)?;
+        (taken.units <= T::NewcomerUnitsPerBlock::get()).then(|| NewcomersInBlock::<T>::put(taken))
+    }
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What is charged, given back and refused.
+use super::*;
+use crate::{ChargeQuota, Class};
+use codec::Encode;
+use frame_support::{
+    assert_ok,
+    dispatch::{DispatchInfo, Pays, PostDispatchInfo},
+    weights::Weight,
+};
+use sp_runtime::traits::{DispatchTransaction, TransactionExtension};
+
+#[test]
+fn clients_need_to_know_nothing_about_the_extension() {
+    assert!(ChargeQuota::<Test>::new().encode().is_empty());
+    let [metadata] = &<ChargeQuota<Test> as TransactionExtension<RuntimeCall>>::metadata()[..] else {
+        panic!("one extension");
+    };
+    assert_eq!(metadata.identifier, "ChargeQuota");
+    assert_eq!(metadata.implicit, scale_info::meta_type::<()>());
+}
+
+#[test]
+fn call_costs_its_time_and_its_length() {
+    build_and_execute(|| {
+        let base = Quota::cost(&weighing(0), 0);
+        assert!(base > 0, "an empty transaction takes time");
+        assert_eq!(Quota::cost(&weighing(7), 0), base + 7);
+        assert_eq!(Quota::cost(&weighing(7), 1_000), base + 1_007);
+        let with_extensions = DispatchInfo {
+            extension_weight: Weight::from_parts(3_000_000, 0),
+            ..weighing(7)
+        };
+        assert_eq!(Quota::cost(&with_extensions, 0), base + 10);
+        spend(FOUNDER, 5_000).unwrap();
+        assert_eq!(points_left(FOUNDER), Quota::quota_of(&FOUNDER).capacity - 5_000);
+    });
+}
+
+#[test]
+fn exhausted_account_is_refused_until_it_has_refilled() {
+    build_and_execute(|| {
+        assert_eq!(flood(1, NEWCOMER_POINTS / 10), 10);
+        assert_eq!(spend(1, NEWCOMER_POINTS / 10), Err(exhausted()));
+        assert_eq!(validate(1, &remark(b"x"), &weighing(1)), Err(exhausted()));
+        assert_eq!(Quota::quota_of(&1).blocks_until_full, REFILL_BLOCKS);
+        go_to(1 + REFILL_BLOCKS / 10 - 1);
+        assert_eq!(spend(1, NEWCOMER_POINTS / 10), Err(exhausted()));
+        go_to(1 + REFILL_BLOCKS / 10);
+        assert_ok!(spend(1, NEWCOMER_POINTS / 10));
+        go_to(2 + 2 * REFILL_BLOCKS);
+        assert_eq!(points_left(1), NEWCOMER_POINTS);
+        assert_ok!(spend(1, NEWCOMER_POINTS));
+    });
+}
+
+#[test]
+fn refused_transaction_changes_nothing() {
+    build_and_execute(|| {
+        spend(1, NEWCOMER_POINTS).unwrap();
+        frame_support::assert_storage_noop!({
+            let _ = spend(1, NEWCOMER_POINTS);
+            let _ = spend(1, NEWCOMER_POINTS + 1);
+            let _ = validate(2, &remark(b"x"), &weighing(1));
+        });
+    });
+}
+
+#[test]
+fn call_that_no_full_bucket_can_pay_has_its_own_code() {
+    build_and_execute(|| {
+        assert_eq!(spend(1, NEWCOMER_POINTS + 1), Err(never_affordable()));
+        spend(1, NEWCOMER_POINTS).unwrap();
+        assert_eq!(spend(1, NEWCOMER_POINTS + 1), Err(never_affordable()));
+        assert_eq!(spend(1, NEWCOMER_POINTS), Err(exhausted()));
+    });
+}
+
+#[test]
+fn account_that_the_chain_does_not_know_can_do_nothing() {
+    build_and_execute(|| {
+        let stranger = KNOWN + 1;
+        let info = Quota::quota_of(&stranger);
+        assert_eq!((info.class, info.capacity), (Class::Unknown, 0));
+        assert_eq!(spend(stranger, 1_000), Err(never_affordable()));
+        assert_eq!(
+            dispatch(stranger, 0, remark(b"x")),
+            Err(InvalidTransaction::Payment.into())
+        );
+    });
+}
+
+#[test]
+fn failing_calls_pay() {
+    build_and_execute(|| {
+        let cost = 1_000 + overhead();
+        run(1, &remark(b"x"), 1_000, failed()).unwrap().unwrap_err();
+        assert_eq!(points_left(1), NEWCOMER_POINTS - cost);
+        // Even if the pallet would let them off.
+        let post_info = PostDispatchInfo {
+            pays_fee: Pays::No,
+            actual_weight: None,
+        };
+        let let_off = Err(sp_runtime::DispatchErrorWithPostInfo {
+            post_info,
+            error: sp_runtime::DispatchError::BadOrigin,
+        });
+        run(1, &remark(b"x"), 1_000, let_off).unwrap().unwrap_err();
+        assert_eq!(points_left(1), NEWCOMER_POINTS - 2 * cost);
+    });
+}
+
+#[test]
+fn what_a_call_does_not_use_is_given_back() {
+    build_and_execute(|| {
+        let used = |points: u64| PostDispatchInfo {
+            actual_weight: Some(Weight::from_parts(points * 1_000_000, 0)),
+            pays_fee: Pays::Yes,
+        };
+        run(1, &remark(b"x"), 1_000, Ok(used(300))).unwrap().unwrap();
+        assert_eq!(points_left(1), NEWCOMER_POINTS - 300 - overhead());
+        assert_eq!(crate::NewcomersInBlock::<Test>::get().points, 300 + overhead());
+    });
+}
+
+#[test]
+fn call_for_which_nobody_pays_costs_nothing() {
+    build_and_execute(|| {
+        run(1, &remark(b"x"), 1_000, Ok(Pays::No.into())).unwrap().unwrap();
+        assert_eq!(points_left(1), NEWCOMER_POINTS);
+        assert_eq!(crate::NewcomersInBlock::<Test>::get().points, 0);
+        // But one must be able to advance it.
+        let result = run(1, &remark(b"x"), NEWCOMER_POINTS, Ok(Pays::No.into()));
+        assert_eq!(result, Err(never_affordable()));
+    });
+}
+
+#[test]
+fn transactions_without_a_signer_pass() {
+    build_and_execute(|| {
+        let heavy = weighing(1_000_000_000);
+        let authorized = RuntimeOrigin::from(frame_system::RawOrigin::Authorized);
+        for origin in [authorized, RuntimeOrigin::root()] {
+            frame_support::assert_storage_noop!({
+                let extension = ChargeQuota::<Test>::new();
+                let done = || Ok(PostDispatchInfo::default());
+                extension
+                    .test_run(origin, &remark(b"x"), &heavy, 100, 0, |_| done())
+                    .unwrap()
+                    .unwrap();
+            });
+        }
+    });
+}
+
+#[test]
+fn flood_of_one_account_starves_itself() {
+    build_and_execute(|| {
+        let priority = |who| validate(who, &remark(b"x"), &weighing(1)).unwrap().priority;
+        operators([(1, 1), (2, 1)]);
+        let mut last = priority(1);
+        for _ in 0..5 {
+            spend(1, WEIGHT_POINTS / 20).unwrap();
+            assert!(priority(1) < last, "each transaction makes the next one wait longer");
+            assert!(priority(1) < priority(2), "and lets others pass");
+            last = priority(1);
+        }
+        assert!(priority(3) < last, "newcomers come after everybody else");
+    });
+}
+
+#[test]
+fn same_nonce_replacement_works_in_a_later_block() {
+    build_and_execute(|| {
+        let priority = |who, call: &RuntimeCall| validate(who, call, &weighing(10)).unwrap().priority;
+        for who in [1, FOUNDER] {
+            go_to(1);
+            spend(who, 2_000).unwrap();
+            let stuck = priority(who, &remark(b"first"));
+            assert_eq!(
+                priority(who, &remark(b"other")),
+                stuck,
+                "in the same block the first one stays"
+            );
+            go_to(2);
+            assert!(priority(who, &remark(b"other")) > stuck);
+        }
+    });
+}
+
+#[test]
+fn nonce_replay_after_leaving_is_impossible() {
+    build_and_execute(|| {
+        let account = KNOWN + 1;
+        Quota::sponsor(signed(FOUNDER), account, 2 * NEWCOMER_POINTS).unwrap();
+        dispatch(account, 0, remark(b"once")).unwrap().unwrap();
+        // It leaves, and its sponsor leaves it.
+        dispatch(account, 1, crate::Call::withdraw { account })
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            dispatch(account, 0, remark(b"once")),
+            Err(InvalidTransaction::Stale.into())
+        );
+        // Nor does being sponsored again begin a new count.
+        Quota::sponsor(signed(FOUNDER), account, 2 * NEWCOMER_POINTS).unwrap();
+        assert_eq!(
+            dispatch(account, 0, remark(b"once")),
+            Err(InvalidTransaction::Stale.into())
+        );
+        dispatch(account, 2, remark(b"next")).unwrap().unwrap();
+    });
+}
+
+#[test]
+fn newcomers_together_get_their_share_of_a_block_and_no_more() {
+    build_and_execute(|| {
+        let share = Quota::newcomer_points_per_block();
+        assert_eq!(share, 150_000, "10 % of 75 % of 2 s");
+        let served = (1..=KNOWN).filter(|who| spend(*who, NEWCOMER_POINTS).is_ok()).count() as u64;
+        assert_eq!(served, share / NEWCOMER_POINTS);
+        // The pool takes the others' transactions, and they come into a later block.
+        assert_ok!(validate(KNOWN, &remark(b"x"), &weighing(1)));
+        frame_support::assert_storage_noop!(assert_eq!(spend(KNOWN, 1_000), Err(no_room())));
+        assert_ok!(spend(FOUNDER, 100_000));
+        go_to(2);
+        assert_ok!(spend(KNOWN, 1_000));
+    });
+}

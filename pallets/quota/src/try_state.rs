@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What must hold after every block.
+use crate::{Config, Given, Lines, NewcomersInBlock, Pallet, Sponsors, TicketDifficulty, Usages};
+use alloc::collections::BTreeMap;
+use frame_support::{ensure, traits::Get};
+use sp_runtime::TryRuntimeError;
+
+impl<T: Config> Pallet<T> {
+    /// Checks that
+    /// 1. each sponsor's total is the sum of its lines, which are not too many and none too small,
+    /// 2. what the sponsored get from one sponsor is at most what it has,
+    /// 3. who is sponsored can sign,
+    /// 4. full buckets are not kept, and none was charged in the future,
+    /// 5. newcomers have not taken more of the last block than they may,
+    /// 6. the difficulty is within its limits.
+    pub fn do_try_state() -> Result<(), TryRuntimeError> {
+        let now = frame_system::Pallet::<T>::block_number();
+        Self::check_lines()?;
+        for (_, _, usage) in Usages::<T>::iter() {
+            ensure!(usage.debt > 0, "quota: a full bucket is kept");
+            ensure!(usage.at <= now, "quota: a bucket was charged in the future");
+        }
+        let newcomers = NewcomersInBlock::<T>::get();
+        ensure!(
+            newcomers.points <= Self::newcomer_points_per_block()
+                && newcomers.units <= T::NewcomerUnitsPerBlock::get()
+                && newcomers.tickets <= T::MaxTicketsPerBlock::get(),
+            "quota: newcomers have taken more than their share of a block"
+        );
+        let difficulty = TicketDifficulty::<T>::get();
+        let limits = T::HardestTarget::get()..=T::EasiestTarget::get();
+        ensure!(
+            limits.contains(&difficulty.target) && limits.contains(&difficulty.previous),
+            "quota: the difficulty is out of its limits"
+        );
+        ensure!(difficulty.since <= now, "quota: the difficulty is from the future");
+        Ok(())
+    }
+
+    fn check_lines() -> Result<(), TryRuntimeError> {
+        let mut sums = BTreeMap::<T::AccountId, (Given, u64)>::new();
+        for (account, line) in Lines::<T>::iter() {
+            ensure!(Self::is_known(&account), "quota: a sponsored account can't sign");
+            ensure!(account != line.sponsor, "quota: an account sponsors itself");
+            ensure!(
+                line.points >= T::NewcomerPoints::get(),
+                "quota: a line is worth less than being a newcomer"
+            );
+            let (given, received) = sums.entry(line.sponsor).or_default();
+            given.points = given.points.saturating_add(line.points);
+            given.lines = given.lines.saturating_add(1);
+            *received = received.saturating_add(Self::received(&account));
+        }
+        ensure!(
+            sums.len() == Sponsors::<T>::iter().count(),
+            "quota: a sponsor is kept that gives nothing"
+        );
+        for (sponsor, (given, received)) in sums {
+            ensure!(
+                Sponsors::<T>::get(&sponsor) == given,
+                "quota: a sponsor's total is not the sum of its lines"
+            );
+            ensure!(given.lines <= T::MaxLines::get(), "quota: a sponsor has too many lines");
+            ensure!(
+                received <= Self::own(&sponsor),
+                "quota: a sponsor's lines are worth more than what it has"
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the pallet keeps, and what it asks of others.
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use ergon_primitives::{Units, VoteWeight};
+use scale_info::TypeInfo;
+
+/// Block space: 1 point is 1 microsecond of `ref_time`.
+pub type Points = u64;
+
+/// Who works for whom, and with what weight.
+pub trait Accounts<AccountId> {
+    /// The registered operator that `account` is, or that it is a hot key of.
+    fn operator_of(account: &AccountId) -> Option<AccountId>;
+    /// Vote weight of a registered operator.
+    fn weight(operator: &AccountId) -> VoteWeight;
+    /// Sum of all vote weights.
+    fn total_weight() -> VoteWeight;
+}
+
+/// What an operator's call is for.
+pub trait Classify<AccountId, Call> {
+    /// The lane of `call`, signed by `operator` or one of its hot keys. Only the outermost call counts: whatever is nested in
+    /// another, as in a batch, is [`Lane::Ordinary`]. Asked in the transaction pool, so it must be cheap.
+    ///
+    /// It should look into the state and answer [`Lane::Duty`] only for what this operator was drawn for: then nobody can
+    /// use the guaranteed bucket, and its priority, for calls that are bound to fail.
+    fn lane(operator: &AccountId, call: &Call) -> Lane;
+}
+
+/// What a call is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Lane {
+    /// What the protocol demands of an operator: submitting a result, revealing, attesting.
+    Duty,
+    /// Voting.
+    Vote,
+    /// Everything else.
+    Ordinary,
+}
+
+/// The buckets of an account.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub enum Meter {
+    /// Block space for [`Lane::Ordinary`].
+    Ordinary,
+    /// Block space for [`Lane::Duty`].
+    Duty,
+    /// Block space for [`Lane::Vote`].
+    Vote,
+    /// Compute.
+    Units,
+}
+
+/// Where an account's capacity comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub enum Class {
+    /// The chain doesn't know it, so it can't sign anything.
+    Unknown,
+    /// It has no more than everybody has, and shares a small part of each block with all others of its class.
+    Newcomer,
+    /// From genesis.
+    Genesis,
+    /// From a sponsor, at least in part.
+    Sponsored,
+    /// From its vote weight, at least in part.
+    Operator,
+}
+
+/// What a sponsor gives to one account.
+#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct Line<AccountId> {
+    /// Who gives.
+    pub sponsor: AccountId,
+    /// Capacity.
+    pub points: Points,
+}
+
+/// What a sponsor gives in all.
+#[derive(
+    Clone, Copy, Debug, Default, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+pub struct Given {
+    /// Sum of the lines.
+    pub points: Points,
+    /// Number of the lines.
+    pub lines: u32,
+}
+
+/// What newcomers have taken of one block.
+#[derive(
+    Clone, Copy, Debug, Default, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+pub struct NewcomerUse<BlockNumber> {
+    /// Which block.
+    pub block: BlockNumber,
+    /// Block space.
+    pub points: Points,
+    /// Compute.
+    pub units: Units,
+    /// Accounts let in by a ticket.
+    pub tickets: u32,
+}
+
+/// How hard tickets are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct Difficulty<BlockNumber> {
+    /// For tickets bound to blocks from `since` on.
+    pub target: u64,
+    /// For tickets bound to blocks before.
+    pub previous: u64,
+    /// When the current period began.
+    pub since: BlockNumber,
+    /// Accounts let in since then.
+    pub admitted: u32,
+}
+
+/// What an account may still do.
+#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, TypeInfo)]
+pub struct QuotaInfo<AccountId> {
+    /// Where its capacity comes from.
+    pub class: Class,
+    /// Whose bucket it draws on: its own, or its operator's.
+    pub bucket: AccountId,
+    /// Most points that the bucket holds.
+    pub capacity: Points,
+    /// Points left.
+    pub points: Points,
+    /// Blocks until they are all back.
+    pub blocks_until_full: u64,
+    /// Most units that the bucket holds.
+    pub units_capacity: Units,
+    /// Units left.
+    pub units: Units,
+    /// Points left for duties, apart from `points`; 0 for those who have none.
+    pub duty_points: Points,
+    /// Points left for votes, apart from `points`; 0 for those who can't vote.
+    pub vote_points: Points,
+    /// Who sponsors the bucket.
+    pub sponsor: Option<AccountId>,
+    /// Capacity given to others.
+    pub given: Points,
+}

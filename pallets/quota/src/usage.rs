@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The arithmetic of one token bucket, exact however often it is touched.
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use scale_info::TypeInfo;
+use sp_runtime::traits::{AtLeast32BitUnsigned, UniqueSaturatedInto};
+
+/// What is missing from a full bucket.
+///
+/// A charge of `a` makes a debt of `a * period`, and each block pays back `capacity`. So an empty bucket is full again after
+/// `period` blocks, whatever its capacity, and nothing is lost to rounding when it is touched in every block. A bucket that
+/// shrinks is at most empty, and one that grows has as much missing as before.
+#[derive(
+    Clone, Copy, Debug, Default, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+pub struct Usage<BlockNumber> {
+    /// What is missing, times the period, as of block `at`.
+    pub debt: u128,
+    /// When it was last charged.
+    pub at: BlockNumber,
+}
+
+/// How large a bucket is, and how many blocks it takes to fill.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Shape {
+    /// Most that it holds.
+    pub capacity: u64,
+    /// Blocks until an empty one is full, at least 1.
+    pub period: u64,
+}
+
+impl Shape {
+    fn full_debt(&self) -> u128 {
+        u128::from(self.capacity) * u128::from(self.period)
+    }
+}
+
+impl<BlockNumber: AtLeast32BitUnsigned + Copy> Usage<BlockNumber> {
+    /// As of block `now`, in a bucket of `shape`.
+    pub fn refilled(self, shape: Shape, now: BlockNumber) -> Self {
+        let elapsed: u64 = now.saturating_sub(self.at).unique_saturated_into();
+        let paid = u128::from(shape.capacity) * u128::from(elapsed);
+        Self {
+            debt: self.debt.min(shape.full_debt()).saturating_sub(paid),
+            at: now,
+        }
+    }
+
+    /// What is missing, rounded up.
+    pub fn used(&self, shape: Shape) -> u64 {
+        self.debt.div_ceil(u128::from(shape.period)).unique_saturated_into()
+    }
+
+    /// What there is, rounded down.
+    pub fn remaining(&self, shape: Shape) -> u64 {
+        shape.capacity.saturating_sub(self.used(shape))
+    }
+
+    /// Takes `amount` out of a bucket that fills in `period` blocks.
+    pub fn charge(&mut self, period: u64, amount: u64) {
+        let more = u128::from(amount) * u128::from(period);
+        self.debt = self.debt.saturating_add(more);
+    }
+
+    /// Puts `amount` back into one; a full bucket stays full.
+    pub fn refund(&mut self, period: u64, amount: u64) {
+        let less = u128::from(amount) * u128::from(period);
+        self.debt = self.debt.saturating_sub(less);
+    }
+
+    /// Blocks from `at` until nothing is missing.
+    pub fn blocks_until_full(&self, shape: Shape) -> u64 {
+        let per_block = u128::from(shape.capacity.max(1));
+        self.debt.div_ceil(per_block).unique_saturated_into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const PERIOD: u64 = 600;
+
+    fn shape(capacity: u64) -> Shape {
+        Shape {
+            capacity,
+            period: PERIOD,
+        }
+    }
+
+    #[test]
+    fn empty_bucket_of_any_size_is_full_after_one_period() {
+        for capacity in [1, 7, 599, 1_000_000] {
+            let shape = shape(capacity);
+            let mut usage = Usage::<u32>::default();
+            usage.charge(shape.period, capacity);
+            assert_eq!(usage.remaining(shape), 0);
+            assert_eq!(usage.blocks_until_full(shape), PERIOD);
+            assert_eq!(usage.refilled(shape, 300).remaining(shape), capacity / 2);
+            assert!(usage.refilled(shape, 599).remaining(shape) < capacity);
+            assert_eq!(usage.refilled(shape, 600).remaining(shape), capacity);
+        }
+    }
+
+    #[test]
+    fn largest_numbers_saturate() {
+        let shape = Shape {
+            capacity: u64::MAX,
+            period: u64::MAX,
+        };
+        let mut usage = Usage::<u32>::default();
+        usage.charge(shape.period, u64::MAX);
+        usage.charge(shape.period, u64::MAX);
+        assert_eq!(usage.refilled(shape, 0).remaining(shape), 0);
+        assert_eq!(usage.refilled(shape, 0).blocks_until_full(shape), u64::MAX);
+        assert!(usage.refilled(shape, u32::MAX).remaining(shape) < u64::from(u32::MAX) + 1);
+    }
+
+    proptest! {
+        #[test]
+        fn refill_is_linear_and_never_exceeds_capacity(
+            capacity in 1u64..1 << 40,
+            share in 0u64..=1_000,
+            blocks in 0u32..1_000,
+            touches in proptest::collection::btree_set(0u32..1_000, 0..40),
+        ) {
+            let shape = shape(capacity);
+            let mut usage = Usage::<u32>::default();
+            usage.charge(shape.period, capacity / 1_000 * share);
+            let once = usage.refilled(shape, blocks);
+            // capacity * blocks / period comes back, to the last fraction.
+            let back = u128::from(capacity) * u128::from(blocks);
+            prop_assert_eq!(once.debt, usage.debt.saturating_sub(back));
+            prop_assert!(once.remaining(shape) <= capacity);
+            // Looking more often changes nothing.
+            let often = touches.into_iter().filter(|at| *at < blocks).fold(usage, |usage, at| usage.refilled(shape, at));
+            prop_assert_eq!(often.refilled(shape, blocks), once);
+        }
+
+        #[test]
+        fn charge_and_refund_cancel(capacity in 1u64..1 << 40, first in 0u64..1 << 40, amount in 0u64..1 << 40) {
+            let shape = shape(capacity);
+            let mut usage = Usage::<u32>::default();
+            usage.charge(shape.period, first);
+            let before = usage;
+            usage.charge(shape.period, amount);
+            usage.refund(shape.period, amount);
+            prop_assert_eq!(usage, before);
+            usage.refund(shape.period, u64::MAX);
+            prop_assert_eq!(usage.remaining(shape), capacity);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What things cost, and what an account may still do: for the extension, other pallets and the runtime APIs.
+use crate::{Accounts, Bucket, Class, Config, Error, Lines, Meter, Pallet, Points, QuotaInfo, Sponsors};
+use ergon_primitives::{quota::Quota, Units};
+use frame_support::{dispatch::DispatchInfo, ensure, pallet_prelude::DispatchResult, traits::Get, weights::Weight};
+use sp_runtime::DispatchError;
+
+/// Picoseconds of `ref_time` in a point.
+const PICOSECONDS: u64 = 1_000_000;
+
+impl<T: Config> Pallet<T> {
+    /// Points in `weight`, rounded down. There is no proof size in a chain that is no parachain.
+    pub fn points_in(weight: Weight) -> Points {
+        weight.ref_time() / PICOSECONDS
+    }
+
+    /// What a transaction of `length` bytes costs before it is known what it really takes: the weight of its call and its
+    /// extensions, that of an empty transaction, and its length. `GetDispatchInfo` of the whole transaction gives `info`.
+    pub fn cost(info: &DispatchInfo, length: u32) -> Points {
+        let base = T::BlockWeights::get().get(info.class).base_extrinsic;
+        let time = info
+            .total_weight()
+            .saturating_add(base)
+            .ref_time()
+            .div_ceil(PICOSECONDS);
+        let bytes = T::PointsPerByte::get().saturating_mul(u64::from(length));
+        time.saturating_add(bytes)
+    }
+
+    /// What `account` may still do in this block. Complexity: O(1).
+    pub fn quota_of(account: &T::AccountId) -> QuotaInfo<T::AccountId> {
+        let standing = Self::standing(account);
+        let ordinary = Bucket::<T>::load(standing.owner.clone(), Meter::Ordinary, standing.capacity);
+        let units_capacity = Self::units_capacity(standing.capacity);
+        let operator = T::Accounts::operator_of(account);
+        let votes = operator.as_ref() == Some(account) && T::Accounts::weight(account) > 0;
+        let left = |meter, capacity| {
+            let owner = operator.clone().unwrap_or_else(|| account.clone());
+            Bucket::<T>::load(owner, meter, capacity).remaining()
+        };
+        QuotaInfo {
+            class: standing.class,
+            capacity: standing.capacity,
+            points: ordinary.remaining(),
+            blocks_until_full: ordinary.usage.blocks_until_full(ordinary.shape),
+            units_capacity,
+            units: Bucket::<T>::load(standing.owner.clone(), Meter::Units, units_capacity).remaining(),
+            duty_points: operator.as_ref().map_or(0, |_| left(Meter::Duty, T::DutyPoints::get())),
+            vote_points: if votes {
+                left(Meter::Vote, T::VotePoints::get())
+            } else {
+                0
+            },
+            sponsor: Lines::<T>::get(&standing.owner).map(|line| line.sponsor),
+            given: Sponsors::<T>::get(&standing.owner).points,
+            bucket: standing.owner,
+        }
+    }
+}
+
+impl<T: Config> Quota<T::AccountId> for Pallet<T> {
+    type Error = DispatchError;
+
+    /// Complexity: O(1).
+    fn reserve(who: &T::AccountId, units: Units) -> DispatchResult {
+        let standing = Self::standing(who);
+        let capacity = Self::units_capacity(standing.capacity);
+        ensure!(units <= capacity, Error::<T>::NeverAffordable);
+        let mut bucket = Bucket::<T>::load(standing.owner, Meter::Units, capacity);
+        ensure!(units <= bucket.remaining(), Error::<T>::UnitsExhausted);
+        if standing.class == Class::Newcomer {
+            Self::take_newcomer_units(units).ok_or(Error::<T>::NewcomersExhausted)?;
+        }
+        bucket.charge(units);
+        bucket.save();
+        Ok(())
+    }
+
+    /// Complexity: O(1).
+    fn settle(who: &T::AccountId, reserved: Units, used: Units) {
+        let owner = Self::standing(who).owner;
+        Self::refund(&owner, Meter::Units, reserved.saturating_sub(used));
+    }
+}
