@@ -12,7 +12,8 @@
 //!
 //! An entry takes a step, or as many as its answer has auditors. So does looking for the next block's entries. What is left over is
 //! done first thing in the next block: late, never lost, and oldest block first. Both lanes keep up with as many jobs a block as can be
-//! assigned, see `integrity_test`.
+//! assigned, if each has one auditor, see `integrity_test`. If they have more, no job is assigned in a block that leaves deadlines over,
+//! so that these don't get later and later.
 use crate::{Agenda, AgendaCursor, Config, Job, Jobs, Lane, Pallet, State, Work, MOST_STEPS};
 use ergon_primitives::JobId;
 use frame_support::traits::Get;
@@ -40,12 +41,12 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// Does what falls due up to block `now`, and notes the work.
-    pub(crate) fn process_due(now: BlockNumberFor<T>, work: &mut Work) {
+    /// Does what falls due up to block `now`, and notes the work. Whether nothing was left over.
+    pub(crate) fn process_due(now: BlockNumberFor<T>, work: &mut Work) -> bool {
         Self::process(Lane::Deadlines, now, T::MaxDuePerBlock::get(), |id, job| {
             work.due += 1;
             Self::fall_due(id, job, now, work)
-        });
+        })
     }
 
     /// Forgets the jobs whose time is over at block `now`, and notes the work.
@@ -71,8 +72,13 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Takes the entries of a lane up to block `now` off the agenda and hands their jobs over, in at most `budget` steps; `handle`
-    /// returns how many it took.
-    fn process(lane: Lane, now: BlockNumberFor<T>, budget: u32, mut handle: impl FnMut(JobId, JobOf<T>) -> u32) {
+    /// returns how many it took. Whether the lane is through with block `now`.
+    fn process(
+        lane: Lane,
+        now: BlockNumberFor<T>,
+        budget: u32,
+        mut handle: impl FnMut(JobId, JobOf<T>) -> u32,
+    ) -> bool {
         let (mut block, mut steps) = (AgendaCursor::<T>::get(lane), 0u32);
         let mut entries = Agenda::<T>::drain_prefix((lane, block));
         while block <= now && steps.saturating_add(MOST_STEPS) <= budget {
@@ -89,6 +95,7 @@ impl<T: Config> Pallet<T> {
             steps = steps.saturating_add(taken.unwrap_or(1));
         }
         AgendaCursor::<T>::insert(lane, block);
+        block > now
     }
 
     /// Does what the job waits for; returns the steps that it took.

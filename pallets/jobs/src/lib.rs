@@ -43,7 +43,8 @@
 //!
 //! At most [`Config::MaxAssignmentsPerBlock`] executors are drawn, [`Config::MaxDuePerBlock`] steps done of what falls due and
 //! [`Config::MaxPrunedPerBlock`] of forgetting jobs, see [`Work`]; what is left over is done in the next block. Nobody's deadline can be put
-//! off by submitting and cancelling: a job takes room in a block only if an executor was drawn for it. Models take turns. The beacon's
+//! off by submitting and cancelling: a job takes room in a block only if an executor was drawn for it, and none is drawn in a block that
+//! leaves deadlines over. Models take turns. The beacon's
 //! `on_initialize` must run before this one.
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -321,8 +322,9 @@ pub mod pallet {
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
         fn on_initialize(now: BlockNumberFor<T>) -> Weight {
             let mut work = Work::default();
-            Self::process_due(now, &mut work);
-            Self::assign_waiting(now, &mut work);
+            if Self::process_due(now, &mut work) {
+                Self::assign_waiting(now, &mut work);
+            }
             Self::process_retention(now, &mut work);
             T::WeightInfo::on_initialize(&work)
         }

@@ -174,6 +174,36 @@ fn an_answer_with_many_auditors_takes_as_many_steps() {
 }
 
 #[test]
+fn jobs_with_many_auditors_wait_in_the_queue_rather_than_delay_deadlines() {
+    let audits = AuditParameters {
+        auditors_per_job: 8,
+        ..Default::default()
+    };
+    Chain {
+        audits,
+        ..Default::default()
+    }
+    .build_and_execute(|| {
+        Operators::set(&(1..=9).collect());
+        Places::set(&1000);
+        // Four jobs can be assigned in a block, but auditors drawn for one answer.
+        let mut latest = 0;
+        for _ in 0..200 {
+            while Jobs::waiting(MODEL) < MaxQueued::get() {
+                submit();
+            }
+            next_block();
+            let now = System::block_number();
+            let late = |job: crate::Job<_, u64>| job.due.map(|due| (now + 1).saturating_sub(due));
+            latest = latest.max(crate::Jobs::<Test>::iter_values().filter_map(late).max().unwrap_or(0));
+            work();
+        }
+        // What was assigned within the audit delay of three blocks.
+        assert!((1..=12).contains(&latest), "{latest}");
+    });
+}
+
+#[test]
 fn budgets_that_could_not_keep_up_are_refused() {
     Chain::default().build_and_execute(|| {
         let refused = || catch_unwind(AssertUnwindSafe(Jobs::integrity_test)).is_err();
