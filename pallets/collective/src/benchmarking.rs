@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Benchmarks of every call, each in its worst case.
-use crate::{Config, Delegations, Founder, Founders, MemberRecord, Members, Pallet, PollIndexOf, VoteRecord, Voting};
+use crate::{
+    Call, Config, Delegations, Founder, Founders, MemberRecord, Members, Pallet, PollIndexOf, VoteRecord, Voting,
+};
 use alloc::vec::Vec;
 use ergon_primitives::VoteWeight;
 use frame_benchmarking::{v2::*, BenchmarkError};
@@ -30,7 +32,7 @@ mod benchmarks {
         #[extrinsic_call]
         vote(RawOrigin::Signed(who.clone()), poll, true);
 
-        assert!(Voting::<T>::get(poll, &who).is_some_and(|vote| vote.is_aye()));
+        assert!(Voting::<T>::get(poll, &who).is_some_and(|record| record.is_aye()));
         Ok(())
     }
 
@@ -64,11 +66,11 @@ mod benchmarks {
 
     #[benchmark]
     fn dismiss() -> Result<(), BenchmarkError> {
-        let (delegate, delegators) = crowd::<T>("delegate", T::MaxDelegators::get())?;
+        let (signer, delegators) = crowd::<T>("delegate", T::MaxDelegators::get())?;
         let who = delegators[0].clone();
 
         #[extrinsic_call]
-        dismiss(RawOrigin::Signed(delegate), who.clone());
+        dismiss(RawOrigin::Signed(signer), who.clone());
 
         assert_eq!(Delegations::<T>::get(who).len(), 2);
         Ok(())
