@@ -11,15 +11,15 @@ use frame_system::{Pallet as System, RawOrigin};
 use sp_runtime::traits::{AsSystemOriginSigner, AsTransactionAuthorizedOrigin, DispatchTransaction, Dispatchable};
 
 /// An account that has plenty to give, has used some of everything and gives to somebody else already.
-fn sponsor<T: Config>() -> (T::AccountId, Points) {
-    let sponsor: T::AccountId = account("sponsor", 0, 0);
+fn giver<T: Config>() -> (T::AccountId, Points) {
+    let giver: T::AccountId = account("sponsor", 0, 0);
     let line = T::NewcomerPoints::get().saturating_mul(2);
-    GenesisLines::<T>::insert(&sponsor, line.saturating_mul(100));
-    System::<T>::inc_providers(&sponsor);
+    GenesisLines::<T>::insert(&giver, line.saturating_mul(100));
+    System::<T>::inc_providers(&giver);
     let other: T::AccountId = account("other", 0, 0);
-    Pallet::<T>::do_sponsor(sponsor.clone(), other, line).expect("the sponsor has enough");
-    use_some::<T>(&sponsor);
-    (sponsor, line)
+    Pallet::<T>::do_sponsor(giver.clone(), other, line).expect("the sponsor has enough");
+    use_some::<T>(&giver);
+    (giver, line)
 }
 
 /// Takes something out of both buckets of `account`.
@@ -41,36 +41,36 @@ mod benchmarks {
 
     #[benchmark]
     fn sponsor() {
-        let (sponsor, line) = super::sponsor::<T>();
+        let (giver, line) = super::giver::<T>();
         let stranger: T::AccountId = account("stranger", 0, 0);
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(sponsor.clone()), stranger.clone(), line);
+        _(RawOrigin::Signed(giver.clone()), stranger.clone(), line);
 
-        assert_eq!(Sponsors::<T>::get(&sponsor).lines, 2);
+        assert_eq!(Sponsors::<T>::get(&giver).lines, 2);
         assert!(Pallet::<T>::is_known(&stranger));
     }
 
     #[benchmark]
     fn withdraw() {
-        let (sponsor, line) = super::sponsor::<T>();
+        let (giver, line) = super::giver::<T>();
         let sponsored: T::AccountId = account("sponsored", 0, 0);
-        Pallet::<T>::do_sponsor(sponsor.clone(), sponsored.clone(), line).expect("the sponsor has enough");
+        Pallet::<T>::do_sponsor(giver.clone(), sponsored.clone(), line).expect("the sponsor has enough");
         use_some::<T>(&sponsored);
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(sponsor.clone()), sponsored);
+        _(RawOrigin::Signed(giver.clone()), sponsored);
 
-        assert_eq!(Sponsors::<T>::get(&sponsor).lines, 1);
+        assert_eq!(Sponsors::<T>::get(&giver).lines, 1);
     }
 
     /// A newcomer with a sponsor that has become poor, so that all records are read and all counters written.
     #[benchmark]
     fn charge_quota() {
-        let (sponsor, line) = super::sponsor::<T>();
+        let (giver, line) = super::giver::<T>();
         let sponsored: T::AccountId = account("sponsored", 0, 0);
-        Pallet::<T>::do_sponsor(sponsor.clone(), sponsored.clone(), line).expect("the sponsor has enough");
-        GenesisLines::<T>::insert(&sponsor, 1);
+        Pallet::<T>::do_sponsor(giver.clone(), sponsored.clone(), line).expect("the sponsor has enough");
+        GenesisLines::<T>::insert(&giver, 1);
         use_some::<T>(&sponsored);
         let before = Pallet::<T>::quota_of(&sponsored).points;
 

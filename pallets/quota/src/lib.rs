@@ -65,6 +65,13 @@
 //! A provider reference is never taken back: an account that is reaped begins again at nonce 0, and its old transactions could be
 //! replayed.
 //!
+//! # Limits
+//!
+//! * The guaranteed buckets are per operator, so whoever splits its weight has more of them. They are small, and good for nothing else:
+//!   [`Classify`] should call duty only what the operator was drawn for, and a poll counts each weight once.
+//! * Units of a job are given back to whoever's bucket the requester draws on when it ends, which may be another one than paid if
+//!   the requester has become a hot key or has left its operator in between.
+//!
 //! Everything is O(1), and nothing happens in blocks in which nobody does anything.
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -99,7 +106,7 @@ pub use weights::WeightInfo;
 pub mod pallet {
     use super::*;
     use alloc::vec::Vec;
-    use ergon_primitives::Units;
+    use ergon_primitives::{ticket::TicketTerms, Units};
     use frame_support::{dispatch::DispatchInfo, pallet_prelude::*, weights::Weight};
     use frame_system::pallet_prelude::*;
     use sp_runtime::Perbill;
@@ -368,6 +375,19 @@ pub mod pallet {
         pub fn withdraw(origin: OriginFor<T>, account: T::AccountId) -> DispatchResult {
             let who = ensure_signed(origin)?;
             Self::do_withdraw(who, account)
+        }
+    }
+
+    #[pallet::view_functions]
+    impl<T: Config> Pallet<T> {
+        /// What an account may still do. Complexity: O(1).
+        pub fn quota(account: T::AccountId) -> QuotaInfo<T::AccountId> {
+            Self::quota_of(&account)
+        }
+
+        /// What a ticket should be made for; `None` in block 0. Complexity: O(1).
+        pub fn ticket() -> Option<TicketTerms> {
+            Self::ticket_terms()
         }
     }
 }
