@@ -9,6 +9,19 @@ use serde::{Deserialize, Serialize};
 /// Version of the exact arithmetic that this code computes.
 pub const ARITHMETIC_VERSION: u16 = 1;
 
+/// Most layers.
+pub const MAX_LAYERS: u32 = 1024;
+/// Widest input of a matrix: hidden size, feed-forward size, all heads together.
+pub const MAX_WIDTH: u32 = 65536;
+/// Widest head.
+pub const MAX_HEAD_DIM: u32 = 512;
+/// Most tokens in a vocabulary.
+pub const MAX_VOCABULARY: u32 = 1 << 20;
+/// Most positions.
+pub const MAX_CONTEXT: u32 = 32768;
+/// Matrices have rows and columns in multiples of this, since backends read four weights at a time.
+pub const GRANULE: u32 = 4;
+
 /// Family of decoders, which fixes the sequence of operators.
 #[derive(
     Clone,
@@ -63,6 +76,73 @@ pub struct Dimensions {
     pub context: u32,
 }
 
+/// Why a shape is refused: what of it, and its size.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum DimensionsError {
+    /// It is zero or greater than `most`, for which the exact arithmetic is proven.
+    Range {
+        /// Which dimension.
+        what: &'static str,
+        /// Its size.
+        size: u64,
+        /// The largest possible.
+        most: u32,
+    },
+    /// It is no multiple of [`GRANULE`].
+    Granule {
+        /// Which dimension.
+        what: &'static str,
+        /// Its size.
+        size: u32,
+    },
+    /// The query heads can't be shared out evenly.
+    UnevenHeads {
+        /// Query heads.
+        heads: u32,
+        /// Key and value heads.
+        kv_heads: u32,
+    },
+}
+
+impl Dimensions {
+    /// Checks that a model of this shape can be computed. Chain and engines use this one check, so what is registered can be loaded.
+    pub fn check(&self) -> Result<(), DimensionsError> {
+        let range = |what, size: u64, most: u32| match (1..=u64::from(most)).contains(&size) {
+            true => Ok(()),
+            false => Err(DimensionsError::Range { what, size, most }),
+        };
+        let sizes = [
+            ("number of layers", self.layers, MAX_LAYERS),
+            ("hidden size", self.hidden, MAX_WIDTH),
+            ("feed-forward size", self.feed_forward, MAX_WIDTH),
+            ("number of attention heads", self.heads, MAX_WIDTH),
+            ("number of key-value heads", self.kv_heads, MAX_WIDTH),
+            ("head size", self.head_dim, MAX_HEAD_DIM),
+            ("vocabulary", self.vocabulary, MAX_VOCABULARY),
+            ("context", self.context, MAX_CONTEXT),
+        ];
+        for (what, size, most) in sizes {
+            range(what, size.into(), most)?;
+        }
+        let joined = u64::from(self.heads) * u64::from(self.head_dim);
+        range("size of all heads together", joined, MAX_WIDTH)?;
+        let granular = [
+            ("hidden size", self.hidden),
+            ("feed-forward size", self.feed_forward),
+            ("head size", self.head_dim),
+            ("vocabulary", self.vocabulary),
+        ];
+        if let Some((what, size)) = granular.into_iter().find(|(_, size)| !size.is_multiple_of(GRANULE)) {
+            return Err(DimensionsError::Granule { what, size });
+        }
+        if !self.heads.is_multiple_of(self.kv_heads) {
+            let (heads, kv_heads) = (self.heads, self.kv_heads);
+            return Err(DimensionsError::UnevenHeads { heads, kv_heads });
+        }
+        Ok(())
+    }
+}
+
 /// A model, bound by its hash ([`Manifest::id`]).
 #[derive(
     Clone, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo, Serialize, Deserialize,
@@ -111,7 +191,7 @@ mod text {
 /// Why a manifest is refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ManifestError {
-    /// A dimension is zero or beyond what the exact arithmetic is proven for.
+    /// No model of this shape can be computed, see [`Dimensions::check`].
     Dimensions,
     /// The arithmetic version is not known.
     ArithmeticVersion,
@@ -127,32 +207,15 @@ impl Manifest {
 
     /// Checks what can be checked without the weights.
     pub fn check(&self) -> Result<(), ManifestError> {
-        let d = &self.dimensions;
-        let sizes = [
-            d.layers,
-            d.hidden,
-            d.feed_forward,
-            d.heads,
-            d.kv_heads,
-            d.head_dim,
-            d.vocabulary,
-            d.context,
-        ];
-        let in_range = sizes.iter().all(|size| *size > 0)
-            && d.layers <= 1024
-            && d.hidden.max(d.feed_forward) <= 65536
-            && d.heads.checked_mul(d.head_dim).is_some_and(|width| width <= 65536)
-            && d.vocabulary <= 1 << 20
-            && d.context <= 32768
-            && d.heads.is_multiple_of(d.kv_heads)
-            && d.head_dim.is_multiple_of(4);
-        if !in_range {
-            return Err(ManifestError::Dimensions);
-        }
+        self.dimensions.check().map_err(|_| ManifestError::Dimensions)?;
         if self.arithmetic_version != ARITHMETIC_VERSION {
             return Err(ManifestError::ArithmeticVersion);
         }
-        if self.end_of_sequence.iter().any(|token| *token >= d.vocabulary) {
+        if self
+            .end_of_sequence
+            .iter()
+            .any(|token| *token >= self.dimensions.vocabulary)
+        {
             return Err(ManifestError::EndOfSequence);
         }
         Ok(())
@@ -225,10 +288,7 @@ mod tests {
             manifest.check()
         };
         assert_eq!(with(|_| ()), Ok(()));
-        assert_eq!(with(|m| m.dimensions.layers = 0), Err(ManifestError::Dimensions));
-        assert_eq!(with(|m| m.dimensions.kv_heads = 2), Err(ManifestError::Dimensions));
-        assert_eq!(with(|m| m.dimensions.heads = u32::MAX), Err(ManifestError::Dimensions));
-        assert_eq!(with(|m| m.dimensions.context = 32769), Err(ManifestError::Dimensions));
+        assert_eq!(with(|m| m.dimensions.head_dim = 516), Err(ManifestError::Dimensions));
         assert_eq!(
             with(|m| m.arithmetic_version = 0),
             Err(ManifestError::ArithmeticVersion)
@@ -237,6 +297,70 @@ mod tests {
             with(|m| m.end_of_sequence[0] = 49152),
             Err(ManifestError::EndOfSequence)
         );
+    }
+
+    #[test]
+    fn every_dimension_is_possible_up_to_its_bound_and_not_beyond() {
+        type Field = fn(&mut Dimensions) -> &mut u32;
+        // One head, so that none of the bounds depends on another one.
+        let base = Dimensions {
+            heads: 1,
+            kv_heads: 1,
+            ..smollm2().dimensions
+        };
+        let fields: [(&str, Field, u32, u32); 6] = [
+            ("number of layers", |d| &mut d.layers, MAX_LAYERS, 1),
+            ("hidden size", |d| &mut d.hidden, MAX_WIDTH, GRANULE),
+            ("feed-forward size", |d| &mut d.feed_forward, MAX_WIDTH, GRANULE),
+            ("head size", |d| &mut d.head_dim, MAX_HEAD_DIM, GRANULE),
+            ("vocabulary", |d| &mut d.vocabulary, MAX_VOCABULARY, GRANULE),
+            ("context", |d| &mut d.context, MAX_CONTEXT, 1),
+        ];
+        for (what, field, most, step) in fields {
+            let with = |size| {
+                let mut dimensions = base;
+                *field(&mut dimensions) = size;
+                dimensions.check()
+            };
+            let range = |size: u32| {
+                let size = size.into();
+                Err(DimensionsError::Range { what, size, most })
+            };
+            assert_eq!((with(step), with(most)), (Ok(()), Ok(())), "{what}");
+            assert_eq!(
+                [with(0), with(most + step), with(u32::MAX)],
+                [range(0), range(most + step), range(u32::MAX)]
+            );
+            if step > 1 {
+                let size = most - 1;
+                assert_eq!(with(size), Err(DimensionsError::Granule { what, size }));
+            }
+        }
+    }
+
+    #[test]
+    fn heads_share_keys_evenly_and_are_not_too_wide_together() {
+        let with = |heads, kv_heads| {
+            let dimensions = smollm2().dimensions;
+            Dimensions {
+                heads,
+                kv_heads,
+                ..dimensions
+            }
+            .check()
+        };
+        let range = |what, size| {
+            let most = MAX_WIDTH;
+            Err(DimensionsError::Range { what, size, most })
+        };
+        assert_eq!((with(1024, 1), with(1024, 1024)), (Ok(()), Ok(())));
+        assert_eq!(with(1025, 1), range("size of all heads together", 1025 * 64));
+        assert_eq!(with(u32::MAX, 1), range("number of attention heads", u32::MAX.into()));
+        assert_eq!(with(9, 0), range("number of key-value heads", 0));
+        for (heads, kv_heads) in [(9, 2), (9, 10)] {
+            let uneven = DimensionsError::UnevenHeads { heads, kv_heads };
+            assert_eq!(with(heads, kv_heads), Err(uneven));
+        }
     }
 
     #[test]

@@ -5,8 +5,15 @@
 //! stand. [`Linear::new`], [`Norm::new`] and [`Model::check`] refuse everything that the proofs of `ergon_exact` don't cover, so a
 //! backend may rely on shapes and bounds.
 pub use ergon_exact::attention::Scale as AttentionScale;
-use ergon_primitives::manifest::{Dimensions, Manifest, ManifestError};
+use ergon_primitives::manifest::{self, Dimensions, Manifest, ManifestError};
 use std::{fmt, ops::Range, sync::Arc};
+
+// What the chain registers is what the arithmetic is proven for.
+const _: () = assert!(
+    manifest::MAX_WIDTH as usize == ergon_exact::MAX_COLUMNS
+        && manifest::MAX_HEAD_DIM as usize == ergon_exact::MAX_HEAD_DIM
+        && manifest::MAX_CONTEXT as usize == ergon_exact::MAX_CONTEXT
+);
 
 /// Why tensors don't make a model.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -339,9 +346,6 @@ impl Model {
             d.context,
         ]
         .map(|size| size as usize);
-        if dim > ergon_exact::MAX_HEAD_DIM {
-            return Err(ModelError::range("head_dim", "a head is wider than 512"));
-        }
         expect("layers", self.layers.len(), d.layers as usize)?;
         for (i, layer) in self.layers.iter().enumerate() {
             let matrices = [
@@ -404,6 +408,50 @@ fn check_shape(name: &str, matrix: &Linear, rows: usize, columns: usize) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{cpu::CpuBackend, testing, Backend};
+    use manifest::{MAX_CONTEXT, MAX_HEAD_DIM, MAX_LAYERS, MAX_VOCABULARY, MAX_WIDTH};
+
+    #[test]
+    fn every_shape_that_the_chain_registers_can_be_computed_and_no_other() {
+        let small = Dimensions {
+            layers: 1,
+            hidden: 4,
+            feed_forward: 4,
+            heads: 1,
+            kv_heads: 1,
+            head_dim: 4,
+            vocabulary: 4,
+            context: 2,
+        };
+        let with = |change: &dyn Fn(&mut Dimensions)| {
+            let mut dimensions = small;
+            change(&mut dimensions);
+            dimensions
+        };
+        // Both sides of every bound.
+        let pairs = [0, 1].map(|over| {
+            [
+                with(&|d| d.layers = MAX_LAYERS + over),
+                with(&|d| d.hidden = MAX_WIDTH + 4 * over),
+                with(&|d| d.feed_forward = MAX_WIDTH + 4 * over),
+                with(&|d| d.heads = MAX_WIDTH / 4 + over),
+                with(&|d| d.head_dim = MAX_HEAD_DIM + 4 * over),
+                with(&|d| d.vocabulary = MAX_VOCABULARY + 4 * over),
+                with(&|d| d.context = MAX_CONTEXT + over),
+            ]
+        });
+        for (largest, beyond) in pairs[0].iter().zip(pairs[1]) {
+            let mut model = testing::model(*largest, true, 1);
+            assert_eq!(model.manifest.check(), Ok(()), "{largest:?}");
+            let backend = CpuBackend::new(Arc::new(model.clone()));
+            let outputs = backend.sequence(2).unwrap().forward(&[1, 3], 1).unwrap();
+            assert_eq!(outputs.len(), 1, "{largest:?}");
+            model.manifest.dimensions = beyond;
+            assert_eq!(model.manifest.check(), Err(ManifestError::Dimensions), "{beyond:?}");
+            let refused = Err(ModelError::Manifest(ManifestError::Dimensions));
+            assert_eq!(model.check(), refused, "{beyond:?}");
+        }
+    }
 
     #[test]
     fn a_matrix_outside_of_the_proven_range_is_refused() {

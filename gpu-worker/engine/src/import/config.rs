@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What both kinds of sources say of a model besides its tensors.
 use super::ImportError;
-use ergon_primitives::manifest::Dimensions;
-
-/// Most positions that the exact arithmetic is proven for.
-const MAX_CONTEXT: u32 = 32768;
+use ergon_primitives::manifest::{Dimensions, DimensionsError, GRANULE, MAX_CONTEXT};
 
 /// Configuration of a decoder.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,45 +40,9 @@ impl Config {
     /// Refuses numbers that the exact arithmetic isn't proven for.
     pub fn check(&self) -> Result<(), ImportError> {
         let refuse = |what: String| Err(ImportError::Unsupported(what));
-        let d = &self.dimensions;
-        let limits = [
-            ("layers", d.layers, 1024),
-            ("a hidden size", d.hidden, 65536),
-            ("a feed-forward size", d.feed_forward, 65536),
-            ("a head size", d.head_dim, 512),
-            ("a vocabulary", d.vocabulary, 1 << 20),
-            ("attention heads", d.heads, 65536),
-            ("key-value heads", d.kv_heads, 65536),
-        ];
-        for (name, size, most) in limits {
-            if size == 0 || size > most {
-                return refuse(format!("{name} of {size} (1 to {most} are possible)"));
-            }
-        }
-        if d.context == 0 || d.context > MAX_CONTEXT {
-            return refuse(format!(
-                "a context of {} positions; choose at most {MAX_CONTEXT} with --context; it",
-                d.context
-            ));
-        }
-        if !d.heads.is_multiple_of(d.kv_heads) {
-            return refuse(format!(
-                "{} attention heads over {} key-value heads",
-                d.heads, d.kv_heads
-            ));
-        }
-        for (name, size) in [
-            ("hidden size", d.hidden),
-            ("feed-forward size", d.feed_forward),
-            ("head size", d.head_dim),
-        ] {
-            if !size.is_multiple_of(4) {
-                return refuse(format!("a {name} of {size}, not a multiple of 4,"));
-            }
-        }
-        if !d.vocabulary.is_multiple_of(4) {
-            return refuse(format!("a vocabulary of {}, not a multiple of 4,", d.vocabulary));
-        }
+        self.dimensions
+            .check()
+            .map_err(|error| ImportError::Unsupported(describe(error)))?;
         if !(0.0..=1.0).contains(&self.epsilon) {
             return refuse(format!("an epsilon of {} in the norms", self.epsilon));
         }
@@ -89,5 +50,70 @@ impl Config {
             return refuse(format!("a rotary base of {}", self.rope_theta));
         }
         Ok(())
+    }
+}
+
+/// What is not supported, and the remedy where there is one.
+fn describe(error: DimensionsError) -> String {
+    match error {
+        DimensionsError::Range {
+            what: "context", size, ..
+        } => {
+            format!("a context of {size} positions; choose at most {MAX_CONTEXT} with --context; it")
+        }
+        DimensionsError::Range { what, size, most } => format!("a {what} of {size} (1 to {most} are possible)"),
+        DimensionsError::Granule { what, size } => format!("a {what} of {size}, not a multiple of {GRANULE},"),
+        DimensionsError::UnevenHeads { heads, kv_heads } => {
+            format!("{heads} attention heads over {kv_heads} key-value heads")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::DIMENSIONS;
+
+    fn checked(dimensions: Dimensions) -> Result<(), String> {
+        let config = Config {
+            name: "tiny".into(),
+            dimensions,
+            epsilon: 1e-5,
+            rope_theta: 1e4,
+            tied: true,
+            begin_of_sequence: None,
+            end_of_sequence: vec![2],
+            chat_template: None,
+        };
+        config.check().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_shape_that_the_chain_would_not_register_is_not_imported() {
+        let head = |head_dim| Dimensions { head_dim, ..DIMENSIONS };
+        assert_eq!(checked(head(512)), Ok(()));
+        assert!(checked(head(516))
+            .unwrap_err()
+            .starts_with("a head size of 516 (1 to 512 are possible) is not supported"));
+        assert!(checked(head(510))
+            .unwrap_err()
+            .starts_with("a head size of 510, not a multiple of 4, is not supported"));
+        let context = |context| Dimensions { context, ..DIMENSIONS };
+        assert_eq!(checked(context(MAX_CONTEXT)), Ok(()));
+        assert!(checked(context(MAX_CONTEXT + 1)).unwrap_err().contains("--context"));
+        // Each is possible by itself, but not together.
+        let wide = Dimensions {
+            heads: 4096,
+            head_dim: 512,
+            ..DIMENSIONS
+        };
+        assert!(checked(wide).unwrap_err().contains("all heads together"));
+        let uneven = Dimensions {
+            kv_heads: 3,
+            ..DIMENSIONS
+        };
+        assert!(checked(uneven)
+            .unwrap_err()
+            .starts_with("4 attention heads over 3 key-value heads is not supported"));
     }
 }
