@@ -38,7 +38,7 @@ fn generate(backend: &dyn Backend, prompt: &[u32], cuts: &[usize], decoded: usiz
 
 #[test]
 fn a_generation_of_the_real_model_has_the_same_bits_on_every_backend() {
-    let Some(path) = common::real_file("ERGON_MODEL", "smollm2-135m-instruct.ergon") else {
+    let Some(path) = common::real_model() else {
         return;
     };
     let model: Arc<Model> = Arc::new(Artifact::load(&path, Verify::Skip).unwrap());

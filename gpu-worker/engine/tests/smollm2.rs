@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The real SmolLM2-135M-Instruct: pinned roots, tokenizer, chat template, greedy text, perplexity.
-use common::real_file;
+use common::{model_file, real_file, real_model};
 use ergon_engine::{
     artifact::{Artifact, Verify},
     chat::{ChatTemplate, Message},
     cpu::CpuBackend,
     import::{import, Options},
     perplexity::perplexity,
+    testing::skip,
     tokenizer::{decode, Tokenizer},
     Backend, Model,
 };
 use ergon_exact::sampling::greedy;
 use serde::Deserialize;
-use std::sync::{Arc, OnceLock};
+use std::{
+    path::Path,
+    process::Command,
+    sync::{Arc, OnceLock},
+};
 
 mod common;
 
@@ -44,7 +49,7 @@ fn golden() -> Vec<GoldenPrompt> {
 fn model() -> Option<Arc<Model>> {
     static MODEL: OnceLock<Option<Arc<Model>>> = OnceLock::new();
     let load = || {
-        let path = real_file("ERGON_MODEL", "smollm2-135m-instruct.ergon")?;
+        let path = real_model()?;
         Some(Arc::new(Artifact::load(&path, Verify::Full).unwrap()))
     };
     MODEL.get_or_init(load).clone()
@@ -65,6 +70,27 @@ fn continue_greedily(model: &Arc<Model>, prompt: &[u32], count: usize) -> Vec<u3
         input = vec![token];
     }
     answer
+}
+
+#[test]
+fn the_model_is_looked_for_where_make_puts_it() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let print = ["--eval", "print-model: ; @echo $(MODEL)", "print-model"];
+    let make = Command::new("make")
+        .env_remove("MAKEFLAGS")
+        .args(["--silent", "--directory", root])
+        .args(print)
+        .output();
+    match make {
+        Ok(output) => {
+            let path = String::from_utf8(output.stdout).unwrap();
+            assert!(
+                Path::new(path.trim()).ends_with(Path::new("models").join(model_file())),
+                "{path}"
+            );
+        }
+        Err(error) => skip(&format!("make can't be run: {error}")),
+    }
 }
 
 #[test]

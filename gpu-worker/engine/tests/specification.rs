@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The real model on the CPU backend against the specification, and re-execution of a real answer.
-use common::real_file;
+use common::real_model;
 use ergon_engine::{
     artifact::{Artifact, Verify},
     cpu::CpuBackend,
@@ -20,7 +20,7 @@ mod common;
 const PROMPT: [u32; 14] = [33, 28, 216, 34, 28, 216, 35, 28, 216, 36, 28, 216, 37, 28];
 
 fn backend() -> Option<CpuBackend> {
-    let path = real_file("ERGON_MODEL", "smollm2-135m-instruct.ergon")?;
+    let path = real_model()?;
     Some(CpuBackend::new(Arc::new(Artifact::load(&path, Verify::Skip).unwrap())))
 }
 

@@ -16,6 +16,19 @@ fn cache() -> PathBuf {
         .join("models")
 }
 
+/// Name of the imported SmolLM2: with the first 12 digits of the weights root that genesis pins, as the Makefile has it.
+pub fn model_file() -> String {
+    let pinned = include_str!("../../../../runtime/presets/models.json");
+    let pinned: serde_json::Value = serde_json::from_str(pinned).expect("the presets are JSON");
+    let root = pinned[0]["weights_root"].as_str().expect("the first model has a root");
+    format!("smollm2-135m-instruct-{}.ergon", &root["0x".len()..][..12])
+}
+
+/// The imported SmolLM2: the file that `ERGON_MODEL` names, or else the one that `make model` makes.
+pub fn real_model() -> Option<PathBuf> {
+    real_file("ERGON_MODEL", &model_file())
+}
+
 /// The file that `variable` names, or else `file` in the cache.
 pub fn real_file(variable: &str, file: &str) -> Option<PathBuf> {
     let path = env::var_os(variable).map_or_else(|| cache().join(file), PathBuf::from);
