@@ -30,6 +30,7 @@ enum Command {
     Run(commands::run::RunCommand),
     Key(commands::key::KeyCommand),
     Model(commands::model::ModelCommand),
+    Prompt(commands::prompt::PromptCommand),
     Generate(commands::generate::GenerateCommand),
     Ppl(commands::ppl::PplCommand),
     Selftest(commands::selftest::SelftestCommand),
@@ -38,15 +39,20 @@ enum Command {
 
 fn main() -> ExitCode {
     ergon_engine::gpu::include_software_adapters();
-    let result = match Cli::parse().command {
+    exit_code(match Cli::parse().command {
         Command::Run(command) => command.run(),
         Command::Key(command) => command.run(),
         Command::Model(command) => command.run(),
+        Command::Prompt(command) => command.run(),
         Command::Generate(command) => command.run(),
         Command::Ppl(command) => command.run(),
         Command::Selftest(command) => command.run(),
         Command::Adapters(command) => command.run(),
-    };
+    })
+}
+
+/// The exit status of a command; its error goes to standard error.
+fn exit_code(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

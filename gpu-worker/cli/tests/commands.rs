@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The binary as a user calls it: what goes to which stream, exit statuses, one-line errors.
+use ergon_engine::gpu::testing::vulkan_adapters;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -30,7 +31,7 @@ fn one_line_error(arguments: &[&str]) -> String {
 }
 
 fn model() -> Option<PathBuf> {
-    common::real_file("ERGON_MODEL", "smollm2-135m-instruct.ergon")
+    common::real_model()
 }
 
 fn text(path: &Path) -> &str {
@@ -132,4 +133,122 @@ fn settings_out_of_range_are_refused_before_a_model_is_loaded() {
     assert!(refused(&["--max-tokens", "0"]).contains("--max-tokens is 1 to 2048"));
     assert!(refused(&["--top-p", "0"]).contains("--top-p"));
     assert_eq!(worker(&["generate", "--model", "missing"]).status.code(), Some(2));
+}
+
+#[test]
+fn the_prompt_of_a_chat_is_printed_without_another_byte() {
+    let Some(model) = model() else { return };
+    let prompt = |more: &[&str]| {
+        let chat = ["prompt", "--model", text(&model), "--chat", "What is 2+2?"];
+        let output = worker(&[&chat[..], more].concat());
+        assert!(output.status.success() && output.stderr.is_empty());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let turn = "<|im_start|>user\nWhat is 2+2?<|im_end|>\n<|im_start|>assistant\n";
+    let by_template = "You are a helpful AI assistant named SmolLM, trained by Hugging Face";
+    for (more, system) in [(&[][..], by_template), (&["--system", "Count."], "Count.")] {
+        let expected = format!("<|im_start|>system\n{system}<|im_end|>\n{turn}");
+        assert_eq!(prompt(more), expected);
+    }
+}
+
+#[test]
+fn the_prompt_of_an_answer_is_shown_when_asked_for() {
+    let Some(model) = model() else { return };
+    let chat = [
+        "generate",
+        "--model",
+        text(&model),
+        "--trust-artifact",
+        "--backend",
+        "cpu",
+    ];
+    let output = worker(&[&chat[..], &["--chat", "Hi", "--max-tokens", "1", "--show-prompt"]].concat());
+    assert!(output.status.success());
+    let shown = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        shown.contains("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_prompt_is_not_made_of_an_altered_template() {
+    let Some(model) = model() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let altered = folder.path().join("altered.ergon");
+    let mut bytes = fs::read(&model).unwrap();
+    let at = bytes.windows(6).position(|window| window == b"SmolLM").unwrap();
+    let header_end = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    // The manifest has the model's name in hexadecimal, so this is the template.
+    assert!(at < header_end);
+    bytes[at] = b'Z';
+    fs::write(&altered, bytes).unwrap();
+    let error = one_line_error(&["prompt", "--model", text(&altered), "--chat", "Hi"]);
+    assert!(error.contains("the chat template is corrupted"), "{error}");
+}
+
+#[test]
+fn the_self_test_prints_equal_digests_of_everything_that_can_compute() {
+    let Some(model) = model() else { return };
+    let adapters = vulkan_adapters().len();
+    let output = worker(&[
+        "selftest",
+        "--model",
+        text(&model),
+        "--trust-artifact",
+        "--prefill",
+        "4",
+        "--decode",
+        "1",
+    ]);
+    let (found, errors) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    );
+    assert!(output.status.success(), "{found}{errors}");
+    let mut lines: Vec<&str> = found.lines().collect();
+    let count = lines
+        .pop()
+        .unwrap()
+        .strip_suffix(" equal digests")
+        .unwrap()
+        .parse::<usize>();
+    assert_eq!(count, Ok(lines.len()));
+    assert!(lines.len() > adapters, "{found}");
+    let digests: Vec<&str> = lines.iter().map(|line| line.split_once(' ').unwrap().0).collect();
+    assert!(digests[0].starts_with("0x") && digests[0].len() == 66, "{found}");
+    assert!(digests.iter().all(|digest| *digest == digests[0]), "{found}");
+    assert!(
+        lines[0].contains(" cpu ") && lines[1..].iter().all(|line| line.contains(" wgpu ")),
+        "{found}"
+    );
+}
+
+#[test]
+fn a_second_worker_in_the_same_folder_is_refused_before_it_loads_a_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, data) = (folder.path().join("hot.key"), folder.path().join("data"));
+    assert!(worker(&["key", "generate", "--out", text(&key)]).status.success());
+    let run = [
+        "run",
+        "--hot-key",
+        text(&key),
+        "--model",
+        "missing.ergon",
+        "--data-dir",
+        text(&data),
+    ];
+    // What the first worker does for as long as it lives.
+    fs::create_dir(&data).unwrap();
+    let lock = fs::File::create(data.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let error = one_line_error(&run);
+    assert!(
+        error.contains(text(&data)) && error.contains("in use by another worker"),
+        "{error}"
+    );
+    drop(lock);
+    let error = String::from_utf8(worker(&run).stderr).unwrap();
+    assert!(error.contains("missing.ergon can't be read"), "{error}");
 }

@@ -162,23 +162,31 @@ impl Artifact {
     /// Checks every byte against the manifest; O(size of the file).
     pub fn verify(&self) -> Result<(), ArtifactError> {
         let manifest = self.manifest();
-        let corrupted = |part: String| Err(ArtifactError::Corrupted { part });
         let mut leaves = roots::WeightLeaves::default();
         for name in self.container.names() {
             let tensor = self.tensor(&name)?;
             leaves.add(&name, tensor.dtype, &tensor.shape, tensor.bytes.as_bytes());
         }
         if leaves.root() != manifest.weights_root {
-            return corrupted(self.damaged(&leaves.tensor_roots()));
+            return Err(ArtifactError::Corrupted {
+                part: self.damaged(&leaves.tensor_roots()),
+            });
         }
+        self.verify_texts()
+    }
+
+    /// Checks all but the weights against the manifest: token table, tokenizer, chat template.
+    pub fn verify_texts(&self) -> Result<(), ArtifactError> {
+        let manifest = self.manifest();
+        let corrupted = |part: &str| Err(ArtifactError::Corrupted { part: part.into() });
         if roots::tokens_root(&self.tokens()?) != manifest.tokens_root {
-            return corrupted("the token table".into());
+            return corrupted("the token table");
         }
         if hash(&[self.tensor(TOKENIZER)?.bytes.as_bytes()]) != manifest.tokenizer {
-            return corrupted("the tokenizer".into());
+            return corrupted("the tokenizer");
         }
         if manifest::chat_template_hash(self.description.chat_template.as_deref()) != manifest.chat_template {
-            return corrupted("the chat template".into());
+            return corrupted("the chat template");
         }
         Ok(())
     }
@@ -262,7 +270,8 @@ impl Artifact {
         )?)
     }
 
-    fn tokens(&self) -> Result<TokenTable, ArtifactError> {
+    /// The bytes of every token.
+    pub fn tokens(&self) -> Result<TokenTable, ArtifactError> {
         let offsets = self.values(
             "tokens.offsets",
             Dtype::U32,

@@ -3,7 +3,11 @@
 //!
 //! Templates are Jinja as `transformers` renders them: the variables `messages`, `add_generation_prompt`, `bos_token` and `eos_token`, the
 //! function `raise_exception`, blocks trimmed, methods of Python strings and dictionaries. A template that inserts a default system prompt does so here as well.
-use crate::model::Model;
+use crate::{
+    artifact::{Artifact, ArtifactError, Description},
+    model::{Model, TokenTable},
+};
+use ergon_primitives::manifest::Manifest;
 use minijinja::{context, syntax::SyntaxConfig, Environment, ErrorKind, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 use serde::{Deserialize, Serialize};
@@ -23,8 +27,17 @@ pub struct Message {
 impl Message {
     /// What a user says.
     pub fn user(content: impl Into<String>) -> Self {
+        Self::by("user", content)
+    }
+
+    /// How the assistant is to behave.
+    pub fn system(content: impl Into<String>) -> Self {
+        Self::by("system", content)
+    }
+
+    fn by(role: &str, content: impl Into<String>) -> Self {
         Self {
-            role: "user".into(),
+            role: role.into(),
             content: content.into(),
         }
     }
@@ -42,6 +55,9 @@ pub enum ChatError {
     /// The template doesn't come to an end in a reasonable time.
     #[error("the model's chat template takes more than {MAX_STEPS} steps")]
     TooManySteps,
+    /// The artifact doesn't hold what it should.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
 }
 
 /// A chat template.
@@ -69,20 +85,41 @@ impl ChatTemplate {
 
     /// Template of a model; `None` if it has none.
     pub fn of(model: &Model) -> Result<Option<Self>, ChatError> {
+        let source = model.chat_template.as_deref();
+        Self::with_tokens(source, &model.tokens, model.begin_of_sequence, &model.manifest)
+    }
+
+    /// Template of the model in an artifact, without reading any weights; `None` if it has none. The texts that it is made of are checked
+    /// against the manifest.
+    pub fn read(artifact: &Artifact) -> Result<Option<Self>, ChatError> {
+        artifact.verify_texts()?;
+        let Description {
+            chat_template,
+            begin_of_sequence,
+            manifest,
+            ..
+        } = artifact.description();
+        Self::with_tokens(
+            chat_template.as_deref(),
+            &artifact.tokens()?,
+            *begin_of_sequence,
+            manifest,
+        )
+    }
+
+    fn with_tokens(
+        source: Option<&str>,
+        tokens: &TokenTable,
+        begin_of_sequence: Option<u32>,
+        manifest: &Manifest,
+    ) -> Result<Option<Self>, ChatError> {
         let text = |id: Option<u32>| {
-            id.and_then(|id| model.tokens.get(id))
+            id.and_then(|id| tokens.get(id))
                 .map(String::from_utf8_lossy)
                 .unwrap_or_default()
         };
-        let (bos, eos) = (
-            text(model.begin_of_sequence),
-            text(model.manifest.end_of_sequence.first().copied()),
-        );
-        model
-            .chat_template
-            .as_deref()
-            .map(|source| Self::new(source, &bos, &eos))
-            .transpose()
+        let (bos, eos) = (text(begin_of_sequence), text(manifest.end_of_sequence.first().copied()));
+        source.map(|source| Self::new(source, &bos, &eos)).transpose()
     }
 
     fn environment(&self) -> Environment<'_> {

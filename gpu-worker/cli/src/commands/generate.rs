@@ -29,6 +29,9 @@ pub struct GenerateCommand {
     model: ModelArguments,
     #[command(flatten)]
     prompt: Prompt,
+    /// Write the whole prompt, as the chat template makes it, to standard error before the answer.
+    #[arg(long)]
+    show_prompt: bool,
     /// Most tokens of the answer.
     #[arg(long, value_name = "TOKENS", default_value_t = 256)]
     max_tokens: u32,
@@ -63,9 +66,9 @@ struct Prompt {
 }
 
 impl Prompt {
-    fn text(self, model: &Model) -> anyhow::Result<String> {
-        let Some(question) = self.chat else {
-            return Ok(self.prompt.unwrap_or_default());
+    fn text(&self, model: &Model) -> anyhow::Result<String> {
+        let Some(question) = &self.chat else {
+            return Ok(self.prompt.clone().unwrap_or_default());
         };
         let template =
             ChatTemplate::of(model)?.context("the model has no chat template; give the whole prompt with --prompt")?;
@@ -88,7 +91,11 @@ impl GenerateCommand {
     pub fn run(self) -> anyhow::Result<()> {
         let settings = self.settings()?;
         let model = self.model.load()?;
-        let prompt = Tokenizer::from_json(model.tokenizer.as_bytes())?.encode(&self.prompt.text(&model)?)?;
+        let text = self.prompt.text(&model)?;
+        if self.show_prompt {
+            eprintln!("{text}");
+        }
+        let prompt = Tokenizer::from_json(model.tokenizer.as_bytes())?.encode(&text)?;
         let backend = self.backend.open(model)?;
         let request = Request {
             prompt,

@@ -6,5 +6,6 @@ pub mod generate;
 pub mod key;
 pub mod model;
 pub mod ppl;
+pub mod prompt;
 pub mod run;
 pub mod selftest;

@@ -15,13 +15,22 @@ use std::time::Instant;
 
 /// Computes the same prompt and answer on the CPU and on every adapter, and compares them bit for bit.
 ///
-/// A digest covers the final hidden state, the logits and the chosen token of every position. Exit status 1 if two digests differ or an
-/// adapter fails; an adapter below the limits that WebGPU guarantees is only reported.
+/// Standard output has one line for each: `DIGEST BACKEND ADAPTER`, with `failed` or `unusable` in place of the digest where there is none and
+/// the reason on standard error; the last line counts the equal digests. A digest covers the final hidden state, the logits and the chosen
+/// token of every position. Exit status 1 if two digests differ or an adapter fails; an adapter below the limits that WebGPU guarantees is
+/// only reported.
 #[derive(Args, Debug)]
 pub struct SelftestCommand {
     #[command(flatten)]
     model: ModelArguments,
-    /// Tokens of the prompt.
+    #[command(flatten)]
+    length: Length,
+}
+
+/// How much is computed.
+#[derive(Args, Clone, Copy, Debug)]
+struct Length {
+    /// Tokens of the prompt. `--prefill 4 --decode 2` takes seconds, even on software adapters.
     #[arg(long, value_name = "TOKENS", default_value_t = 64)]
     prefill: u32,
     /// Tokens of the answer.
@@ -32,50 +41,70 @@ pub struct SelftestCommand {
 impl SelftestCommand {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<()> {
+        let Length { prefill, decode } = self.length;
         let model = self.model.load()?;
         let context = model.dimensions().context;
-        if self.prefill == 0 || self.prefill.saturating_add(self.decode) > context {
+        if prefill == 0 || prefill.saturating_add(decode) > context {
             bail!("--prefill and --decode: 1 to {context} tokens, the model's context, in all");
         }
-        let cpu = CpuBackend::new(model.clone());
-        let expected = self.report(&cpu)?;
-        let (mut same, mut failed) = (1, 0);
-        for adapter in gpu::adapters() {
-            match WgpuBackend::new(model.clone(), &adapter) {
-                Ok(backend) if self.report(&backend).is_ok_and(|digest| digest == expected) => same += 1,
-                Ok(_) => failed += 1,
-                Err(error @ GpuError::Limits { .. }) => println!("{:66}  not usable: {error}", "-"),
-                Err(error) => {
-                    println!("{:66}  failed: {error}", "-");
-                    failed += 1;
-                }
+        let cpu: Box<dyn Backend> = Box::new(CpuBackend::new(model.clone()));
+        let adapters = gpu::adapters().into_iter().map(|adapter| {
+            let backend = WgpuBackend::new(model.clone(), &adapter);
+            let boxed = backend.map(|backend| -> Box<dyn Backend> { Box::new(backend) });
+            (format!("wgpu/{}", adapter.name), boxed)
+        });
+        compare(self.length, [(cpu.name(), Ok(cpu))].into_iter().chain(adapters))
+    }
+}
+
+/// What a backend is called and the backend, or why it couldn't be opened.
+type Candidate = (String, Result<Box<dyn Backend>, GpuError>);
+
+/// Prints the digest of each backend and the number of equal ones; an error if one differs from the first or fails.
+fn compare(length: Length, candidates: impl Iterator<Item = Candidate>) -> anyhow::Result<()> {
+    let (mut digests, mut failed): (Vec<H256>, _) = (Vec::new(), 0);
+    for (name, candidate) in candidates {
+        let began = Instant::now();
+        let digest = match candidate {
+            Ok(backend) => length.digest(backend.as_ref()).map_err(|error| error.to_string()),
+            Err(error @ GpuError::Limits { .. }) => {
+                report("unusable", &name);
+                eprintln!("{name} is not usable: {error}");
+                continue;
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        match digest {
+            Ok(digest) => {
+                report(&format!("{digest:?}"), &name);
+                eprintln!("{name} took {:.2} s", began.elapsed().as_secs_f64());
+                digests.push(digest);
+            }
+            Err(error) => {
+                report("failed", &name);
+                eprintln!("{name} failed: {error}");
+                failed += 1;
             }
         }
-        if failed > 0 {
-            bail!(
-                "{failed} of {} differ from the CPU or failed; report it with the driver's version",
-                same + failed
-            );
-        }
-        println!("{same} equal digests");
-        Ok(())
     }
-
-    /// Runs the test on one backend and prints its line.
-    fn report(&self, backend: &dyn Backend) -> Result<H256, Error> {
-        let began = Instant::now();
-        let result = self.digest(backend);
-        match &result {
-            Ok(digest) => println!(
-                "{digest:?}  {:6.2} s  {}",
-                began.elapsed().as_secs_f64(),
-                backend.name()
-            ),
-            Err(error) => println!("{:66}  failed: {}: {error}", "-", backend.name()),
-        }
-        result
+    let different = digests.iter().filter(|digest| **digest != digests[0]).count();
+    if different + failed > 0 {
+        bail!(
+            "of {} backends {different} differ from the first one and {failed} failed; report it with the driver's version",
+            digests.len() + failed
+        );
     }
+    println!("{} equal digests", digests.len());
+    Ok(())
+}
 
+/// A line in three parts: what was found, backend, adapter.
+fn report(found: &str, name: &str) {
+    let (backend, adapter) = name.split_once(['/', ' ']).unwrap_or((name, "-"));
+    println!("{found} {backend} {adapter}");
+}
+
+impl Length {
     fn digest(&self, backend: &dyn Backend) -> Result<H256, Error> {
         let mut sequence = backend.sequence((self.prefill + self.decode) as usize)?;
         let mut tokens = prompt(backend.model(), self.prefill);
@@ -115,4 +144,70 @@ fn logits_hash(position: &Position) -> H256 {
         .flat_map(|mantissa| mantissa.to_le_bytes())
         .collect();
     hash(&[&position.logits.exponent.to_le_bytes(), &mantissas])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ergon_engine::testing::{model, DIMENSIONS};
+    use std::{process::ExitCode, sync::Arc};
+
+    const LENGTH: Length = Length { prefill: 5, decode: 3 };
+
+    /// The CPU with random weights of this seed.
+    fn backend(seed: u64) -> Candidate {
+        let backend = CpuBackend::new(Arc::new(model(DIMENSIONS, true, seed)));
+        (format!("cpu {seed}"), Ok(Box::new(backend)))
+    }
+
+    fn compared(candidates: impl IntoIterator<Item = Candidate>) -> Result<(), String> {
+        compare(LENGTH, candidates.into_iter()).map_err(|error| error.to_string())
+    }
+
+    fn unopened(error: fn(String) -> GpuError) -> Candidate {
+        ("wgpu/card".into(), Err(error("card".into())))
+    }
+
+    #[test]
+    fn equal_digests_give_exit_status_0_and_a_different_one_gives_1() {
+        let exit_code = |seeds: [u64; 3]| crate::exit_code(compare(LENGTH, seeds.map(backend).into_iter()));
+        assert_eq!(exit_code([1, 1, 1]), ExitCode::SUCCESS);
+        for different in [[1, 1, 2], [1, 2, 1], [2, 1, 1]] {
+            assert_eq!(exit_code(different), ExitCode::from(1));
+        }
+    }
+
+    #[test]
+    fn a_digest_that_differs_is_counted() {
+        let error = compared([backend(1), backend(1), backend(2)]).unwrap_err();
+        assert!(
+            error.starts_with("of 3 backends 1 differ from the first one and 0 failed"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_adapter_that_fails_is_an_error_and_one_below_the_limits_is_not() {
+        let failed = unopened(|adapter| GpuError::Open {
+            adapter,
+            reason: "busy".into(),
+        });
+        let error = compared([backend(1), failed]).unwrap_err();
+        assert!(
+            error.starts_with("of 2 backends 0 differ from the first one and 1 failed"),
+            "{error}"
+        );
+        let below = unopened(|adapter| GpuError::Limits {
+            adapter,
+            missing: "everything".into(),
+        });
+        assert_eq!(compared([backend(1), below]), Ok(()));
+    }
+
+    #[test]
+    fn the_digest_covers_prompt_and_answer() {
+        let digest = |prefill, decode| Length { prefill, decode }.digest(backend(1).1.unwrap().as_ref());
+        let found = [digest(5, 3), digest(4, 3), digest(5, 2)].map(Result::unwrap);
+        assert!(found[0] != found[1] && found[0] != found[2]);
+    }
 }
