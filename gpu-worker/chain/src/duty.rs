@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the chain wants from one operator, in plain types.
+use crate::AccountId;
 use ergon_primitives::{
     commitment::{answer_id, Header},
     request::DecodeSettings,
@@ -57,6 +58,19 @@ pub struct Due {
     pub deadline: BlockNumber,
 }
 
+/// Whether an operator is drawn.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Status {
+    /// It is.
+    Active,
+    /// It isn't, by its owner's wish.
+    Draining,
+    /// It isn't, since it has missed too many deadlines in a row.
+    Suspended,
+    /// It isn't, since it was found to be wrong.
+    Jailed,
+}
+
 /// The chain as of one finalized block, as far as one operator is concerned.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct View {
@@ -64,6 +78,10 @@ pub struct View {
     pub number: BlockNumber,
     /// Number that the next job will get. The chain as of this block knows nothing of jobs from it on: they are younger than the block.
     pub next_job: JobId,
+    /// Whether the operator is drawn; `None` if the registry doesn't know it.
+    pub status: Option<Status>,
+    /// The hot keys of all workers of this operator, in the chain's order.
+    pub hot_keys: Vec<AccountId>,
     /// What is to be done, by job.
     pub due: BTreeMap<JobId, Due>,
     /// Jobs that this operator has a part in and that aren't over.
@@ -100,13 +118,16 @@ pub enum Call {
         /// See [`ergon_primitives::commitment::attestation`].
         attestation: H256,
     },
+    /// Says that a suspended operator is back.
+    Resume,
 }
 
 impl Call {
-    /// The job that it is about.
-    pub fn job(&self) -> JobId {
+    /// The job that it is about, if it is about one.
+    pub fn job(&self) -> Option<JobId> {
         match self {
-            Self::SubmitResult { job, .. } | Self::Reveal { job, .. } | Self::Attest { job, .. } => *job,
+            Self::SubmitResult { job, .. } | Self::Reveal { job, .. } | Self::Attest { job, .. } => Some(*job),
+            Self::Resume => None,
         }
     }
 
@@ -116,6 +137,7 @@ impl Call {
             Self::SubmitResult { .. } => "jobs.submit_result",
             Self::Reveal { .. } => "jobs.reveal",
             Self::Attest { .. } => "audits.attest",
+            Self::Resume => "workers.resume",
         }
     }
 }

@@ -6,8 +6,8 @@
 use crate::{
     client::AtBlock,
     reader::{Job, Stage},
-    registration::{Entry, OperatorCall, Status},
-    AccountId, Call, Keypair,
+    registration::{Entry, OperatorCall},
+    AccountId, Call, Keypair, Status,
 };
 use ergon_primitives::{request::Input, JobId, ModelId};
 use std::{collections::BTreeSet, sync::LazyLock};
@@ -127,6 +127,7 @@ impl Extrinsic for Call {
                 nonce,
                 lifetime,
             ),
+            Self::Resume => sign(at, &runtime::tx().workers().resume(), key, nonce, lifetime),
         }
     }
 }
@@ -262,17 +263,21 @@ pub(crate) async fn operator(at: &AtBlock, operator: &AccountId) -> Result<Optio
         .await?;
     let Some(entry) = entry else { return Ok(None) };
     let entry = entry.decode()?;
-    let status = match entry.status {
-        OperatorStatus::Active => Status::Active,
-        OperatorStatus::Draining => Status::Draining,
-        OperatorStatus::Jailed => Status::Jailed,
-    };
     Ok(Some(Entry {
         hot_keys: entry.hot_keys.0,
         endpoint: entry.endpoint.0,
         models: entry.models.0,
-        status,
+        status: status(&entry.status),
     }))
+}
+
+fn status(status: &OperatorStatus) -> Status {
+    match status {
+        OperatorStatus::Active => Status::Active,
+        OperatorStatus::Draining => Status::Draining,
+        OperatorStatus::Suspended => Status::Suspended,
+        OperatorStatus::Jailed => Status::Jailed,
+    }
 }
 
 /// Whether the chain takes transactions of an account.

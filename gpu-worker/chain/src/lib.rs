@@ -23,7 +23,7 @@ pub mod registration;
 pub mod submitter;
 
 pub use client::{Client, ConnectError};
-pub use duty::{BlockNumber, Call, Due, Duty, Fate, Task, View};
+pub use duty::{BlockNumber, Call, Due, Duty, Fate, Status, Task, View};
 pub use keystore::KeyError;
 pub use subxt::{utils::AccountId32 as AccountId, Error as NodeError};
 pub use subxt_signer::sr25519::Keypair;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the state of a finalized block says about one operator.
 //!
-//! The jobs and audits pallets index their entries by operator, so a view costs two short key scans and one small read for each job that
-//! the operator has a part in. Prompts and outputs are read only when they are needed.
+//! The jobs and audits pallets index their entries by operator, so a view costs two short key scans, the operator's own entry and one
+//! small read for each job that the operator has a part in. Prompts and outputs are read only when they are needed.
 use crate::{client::AtBlock, interface, AccountId, BlockNumber, Client, Due, Duty, Task, View};
 use ergon_primitives::{
     commitment::answer_id,
@@ -92,6 +92,9 @@ impl Client {
             next_job: interface::next_job(&at).await?,
             ..View::default()
         };
+        if let Some(entry) = interface::operator(&at, operator).await? {
+            (view.status, view.hot_keys) = (Some(entry.status), entry.hot_keys);
+        }
         for id in jobs {
             let Some(job) = interface::job(&at, id).await?.filter(|job| job.stage != Stage::Over) else {
                 continue;

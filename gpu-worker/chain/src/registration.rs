@@ -2,18 +2,11 @@
 //! Brings the operator's entry on chain in line with what its worker is told.
 //!
 //! What has to be done is decided by a pure function over the chain's state; the transactions are sent one after the other, and
-//! each is waited for until it is finalized. The operator's key is needed only to register, to add the hot key and to change models or
-//! endpoint; a suspended operator comes back by its hot key alone.
-use crate::{account, fate::fate, interface, submitter::Submitter, AccountId, Client, Fate, Keypair};
+//! each is waited for until it is finalized. The operator's key is needed to register, to add the hot key and to change models or
+//! endpoint. An operator that drains stays so, since its owner has asked for it; only one that drains for want of a hot key comes back with
+//! the new one. What is suspended comes back while the worker works, see [`Call::Resume`](crate::Call::Resume).
+use crate::{account, fate::fate, interface, submitter::Submitter, AccountId, Client, Fate, Keypair, Status};
 use ergon_primitives::{ModelId, H256};
-
-/// Whether an operator is drawn.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Status {
-    Active,
-    Draining,
-    Jailed,
-}
 
 /// An operator as it stands on chain.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -163,7 +156,6 @@ fn calls(
     entry: Option<&Entry>,
     models: &[ModelId],
     endpoint: Option<&str>,
-    resume: bool,
 ) -> Result<Vec<OperatorCall>, RegistrationError> {
     let endpoint = endpoint.map(|endpoint| endpoint.as_bytes().to_vec());
     let Some(entry) = entry else {
@@ -189,15 +181,15 @@ fn calls(
             models: models.to_vec(),
         });
     }
-    if resume && entry.status == Status::Draining {
+    if entry.hot_keys.is_empty() && entry.status == Status::Draining {
         calls.push(OperatorCall::Resume);
     }
     Ok(calls)
 }
 
 impl Client {
-    /// Makes sure that the worker is registered as told and returns its operator. A draining operator comes back if `resume` is set.
-    pub async fn register(&self, wanted: &Registration, resume: bool) -> Result<AccountId, RegistrationError> {
+    /// Makes sure that the worker is registered as told and returns its operator.
+    pub async fn register(&self, wanted: &Registration) -> Result<AccountId, RegistrationError> {
         let at = self.finalized().await?;
         let hot = account(&wanted.hot);
         let operator = operator_for(
@@ -217,7 +209,6 @@ impl Client {
             entry.as_ref(),
             &wanted.models,
             wanted.endpoint.as_deref(),
-            resume,
         )?;
         let by_operator = calls.iter().any(OperatorCall::needs_operator_key);
         if by_operator && wanted.operator.is_some() && !interface::can_sign(&at, &operator).await? {
@@ -273,8 +264,8 @@ mod tests {
         }
     }
 
-    fn wanted(entry: Option<&Entry>, models: &[ModelId], endpoint: Option<&str>, resume: bool) -> Vec<OperatorCall> {
-        calls(&id(1), &id(2), entry, models, endpoint, resume).unwrap()
+    fn wanted(entry: Option<&Entry>, models: &[ModelId], endpoint: Option<&str>) -> Vec<OperatorCall> {
+        calls(&id(1), &id(2), entry, models, endpoint).unwrap()
     }
 
     #[test]
@@ -299,16 +290,13 @@ mod tests {
             endpoint: vec![],
             models: vec![model(1)],
         };
-        assert_eq!(wanted(None, &[model(1)], None, true), [expected]);
+        assert_eq!(wanted(None, &[model(1)], None), [expected]);
     }
 
     #[test]
     fn an_entry_that_fits_is_left_alone() {
-        assert_eq!(wanted(Some(&entry()), &[model(2), model(1)], None, true), []);
-        assert_eq!(
-            wanted(Some(&entry()), &[model(1), model(2)], Some("http://x"), true),
-            []
-        );
+        assert_eq!(wanted(Some(&entry()), &[model(2), model(1)], None), []);
+        assert_eq!(wanted(Some(&entry()), &[model(1), model(2)], Some("http://x")), []);
     }
 
     #[test]
@@ -318,30 +306,48 @@ mod tests {
             models: models.to_vec(),
         };
         assert_eq!(
-            wanted(Some(&entry()), &[model(1)], None, true),
+            wanted(Some(&entry()), &[model(1)], None),
             [update(b"http://x", &[model(1)])]
         );
         let both = [model(1), model(2)];
-        assert_eq!(wanted(Some(&entry()), &both, Some(""), true), [update(b"", &both)]);
+        assert_eq!(wanted(Some(&entry()), &both, Some("")), [update(b"", &both)]);
         let other_key = Entry {
             hot_keys: vec![id(9)],
             ..entry()
         };
         assert_eq!(
-            wanted(Some(&other_key), &both, None, true),
+            wanted(Some(&other_key), &both, None),
             [OperatorCall::AddHotKey { hot: id(2) }]
         );
     }
 
     #[test]
-    fn a_draining_operator_comes_back_only_when_told_to() {
+    fn an_operator_that_its_owner_drained_is_left_alone() {
         let draining = Entry {
             status: Status::Draining,
             ..entry()
         };
         let both = [model(1), model(2)];
-        assert_eq!(wanted(Some(&draining), &both, None, true), [OperatorCall::Resume]);
-        assert_eq!(wanted(Some(&draining), &both, None, false), []);
+        assert_eq!(wanted(Some(&draining), &both, None), []);
+        let another_worker = Entry {
+            hot_keys: vec![id(9)],
+            ..draining
+        };
+        assert_eq!(
+            wanted(Some(&another_worker), &both, None),
+            [OperatorCall::AddHotKey { hot: id(2) }]
+        );
+    }
+
+    #[test]
+    fn an_operator_that_drains_for_want_of_a_hot_key_comes_back_with_one() {
+        let bare = Entry {
+            hot_keys: vec![],
+            status: Status::Draining,
+            ..entry()
+        };
+        let expected = [OperatorCall::AddHotKey { hot: id(2) }, OperatorCall::Resume];
+        assert_eq!(wanted(Some(&bare), &[model(1), model(2)], None), expected);
     }
 
     #[test]
@@ -350,7 +356,7 @@ mod tests {
             status: Status::Jailed,
             ..entry()
         };
-        let result = calls(&id(1), &id(2), Some(&jailed), &[model(1)], None, true);
+        let result = calls(&id(1), &id(2), Some(&jailed), &[model(1)], None);
         assert!(matches!(result, Err(RegistrationError::Jailed(operator)) if operator == id(1)));
     }
 }

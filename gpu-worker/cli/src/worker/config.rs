@@ -75,7 +75,8 @@ pub struct Settings {
     /// Part of the name of the wgpu adapter to use.
     #[arg(long, value_name = "NAME")]
     adapter: Option<String>,
-    /// Whether to check others' answers when drawn [default: true].
+    /// Whether to check others' answers when drawn [default: true]. The operator is drawn all the same and misses what nobody checks; turn
+    /// it off only where another worker of the same operator audits.
     #[arg(long, value_name = "BOOL")]
     audit: Option<bool>,
     /// Folder for the journal, of this worker alone [default: ergon-worker].
@@ -156,6 +157,14 @@ impl Config {
     pub fn load(path: Option<&Path>, flags: Settings) -> Result<Self, ConfigError> {
         let file = path.map(read).transpose()?.unwrap_or_default();
         merge(flags, file)
+    }
+
+    /// What works, but probably not as meant.
+    pub fn warning(&self) -> Option<&'static str> {
+        const NO_AUDITS: &str = "audit is off, but the operator is still drawn as an auditor: audits that none of its workers makes count as \
+                                 missed deadlines, and too many in a row suspend it; turn audit on, unless another worker of the same \
+                                 operator audits";
+        (!self.audit).then_some(NO_AUDITS)
     }
 }
 
@@ -313,6 +322,17 @@ mod tests {
             log_format: LogFormat::Text,
         };
         assert_eq!(config, expected);
+    }
+
+    #[test]
+    fn a_worker_that_does_not_audit_is_told_what_that_means() {
+        let warning = |words: &[&str]| load("hot-key = \"h\"\nmodel = [\"m\"]", words).unwrap().warning();
+        assert_eq!(warning(&[]), None);
+        let text = warning(&["--audit", "false"]).unwrap();
+        assert!(
+            text.contains("count as missed deadlines") && text.contains("another worker"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //!
 //! Each entry is written to a temporary file that is synced and then renamed, so a file is either whole or absent. A file that is not
 //! whole all the same (a failing disk, an editor) is set aside as `*.corrupt` with an error in the log: the rest of the journal counts.
-//! One process owns a journal; a second one is refused.
+//! One process owns the folder of its journals ([`DataDir`]); a second one is refused.
 use codec::{Decode, DecodeAll, Encode};
 use ergon_primitives::{
     commitment::{sealed, Header, Leaf},
@@ -59,8 +59,42 @@ pub enum JournalError {
         reason: io::Error,
     },
     /// Another worker uses it.
-    #[error("journal {0} is in use by another worker: give each worker a data-dir of its own")]
+    #[error(
+        "data-dir {0} is in use by another worker: stop that one, or give this one a data-dir and a hot key of its own"
+    )]
     InUse(PathBuf),
+}
+
+/// The folder that holds a worker's journals, of this process alone until it is dropped.
+#[derive(Debug)]
+pub struct DataDir {
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl DataDir {
+    /// Takes possession of `folder`, which is created if need be.
+    pub fn lock(folder: &Path) -> Result<Self, JournalError> {
+        let failed = |reason| JournalError::File {
+            path: folder.to_owned(),
+            reason,
+        };
+        fs::create_dir_all(folder).map_err(failed)?;
+        let lock = File::create(folder.join("lock")).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self {
+                folder: folder.to_owned(),
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(JournalError::InUse(folder.to_owned())),
+            Err(TryLockError::Error(reason)) => Err(failed(reason)),
+        }
+    }
+
+    /// Folder of the journal for the chain with this genesis block.
+    pub fn journal(&self, genesis: &H256) -> PathBuf {
+        self.folder.join(hex::encode(&genesis.as_bytes()[..8]))
+    }
 }
 
 /// The entries of one worker on one chain.
@@ -68,7 +102,6 @@ pub enum JournalError {
 pub struct Journal {
     folder: PathBuf,
     entries: BTreeMap<JobId, Entry>,
-    _lock: File,
 }
 
 /// An entry as it stands in its file: byte strings in hexadecimal, `header` and `leaves` in SCALE.
@@ -91,16 +124,9 @@ impl Journal {
             reason,
         };
         fs::create_dir_all(folder).map_err(failed)?;
-        let lock = File::create(folder.join("lock")).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(JournalError::InUse(folder.to_owned())),
-            Err(TryLockError::Error(reason)) => return Err(failed(reason)),
-        }
         let mut journal = Self {
             folder: folder.to_owned(),
             entries: BTreeMap::new(),
-            _lock: lock,
         };
         for file in fs::read_dir(folder).map_err(failed)? {
             journal.load(&file.map_err(failed)?.path())?;
@@ -322,12 +348,14 @@ mod tests {
     }
 
     #[test]
-    fn a_second_worker_is_refused() {
+    fn a_second_worker_is_refused_by_the_name_of_the_folder_until_the_first_ends() {
         let folder = tempfile::tempdir().unwrap();
-        let first = Journal::open(folder.path()).unwrap();
-        assert!(matches!(Journal::open(folder.path()), Err(JournalError::InUse(_))));
+        let first = DataDir::lock(folder.path()).unwrap();
+        let error = DataDir::lock(folder.path()).unwrap_err();
+        assert!(matches!(error, JournalError::InUse(_)));
+        assert!(error.to_string().contains(folder.path().to_str().unwrap()), "{error}");
         drop(first);
-        assert!(Journal::open(folder.path()).is_ok());
+        assert!(DataDir::lock(folder.path()).is_ok());
     }
 
     #[test]

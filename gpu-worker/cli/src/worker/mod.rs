@@ -9,6 +9,8 @@
 //! | [`compute`] | loads models, computes answers |
 //! | [`journal`] | keeps every computed answer until its job is over |
 //! | [`plan`] | decides what is to be done, as a pure function |
+//! | [`share`] | which of the operator's duties are this worker's |
+//! | [`resumption`] | when a suspended operator is brought back |
 //! | [`service`] | connects, follows finalized blocks, carries the plan out |
 pub mod answer;
 pub mod compute;
@@ -16,4 +18,6 @@ pub mod config;
 pub mod journal;
 pub mod logging;
 pub mod plan;
+pub mod resumption;
 pub mod service;
+pub mod share;

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The worker at work: connects, follows finalized blocks and does what [`plan`] says.
 //!
-//! A *session* is the life of one connection. All state that must outlive it (journal, running computation, decided transactions) belongs
+//! A *session* is the life of one connection. All state that must outlive it (journal, running computation, memory of what was sent and seen) belongs
 //! to the [`Worker`]; a session that breaks is followed by another one after a pause that grows. One computation runs at a time, on a
 //! thread of its own, and isn't disturbed by a lost connection.
 use super::{
     compute::{ComputeError, Models},
     config::Config,
-    journal::{Entry, Journal},
-    plan::{plan, Transactions, Work},
+    journal::{DataDir, Entry, Journal},
+    plan::{plan, Identity, Memory, Work},
+    resumption::PAUSE,
 };
 use anyhow::Context;
 use ergon_primitives::{JobId, H256};
 use ergon_worker_chain::{
-    keystore,
+    account, keystore,
     registration::{Registration, RegistrationError},
     submitter::{Submitter, LIFETIME},
-    AccountId, BlockNumber, Call, Client, ConnectError, Fate,
+    AccountId, BlockNumber, Call, Client, ConnectError, Fate, Status, View,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -44,15 +45,16 @@ pub struct Worker {
     config: Config,
     registration: Registration,
     models: Arc<Models>,
+    data_dir: DataDir,
     /// Opened for the first chain that the worker connects to, with its genesis hash.
     journal: Option<(H256, Journal)>,
-    transactions: Transactions,
+    memory: Memory,
     running: Option<Running>,
     failures: BTreeMap<H256, u32>,
     /// Jobs that were complained about, so that each is complained about once.
     reported: BTreeSet<JobId>,
-    /// Whether the worker was registered since it started.
-    registered: bool,
+    /// Status and hot keys of the operator as last logged.
+    membership: Option<(Option<Status>, Vec<AccountId>)>,
 }
 
 /// A computation under way.
@@ -111,8 +113,9 @@ impl Worker {
             .map(keystore::read)
             .transpose()
             .context("operator-key")?;
-        if !config.audit {
-            tracing::warn!("audit is off: audits that this operator is drawn for will count as missed");
+        let data_dir = DataDir::lock(&config.data_dir)?;
+        if let Some(warning) = config.warning() {
+            tracing::warn!("{warning}");
         }
         let models = Arc::new(Models::load(&config)?);
         let registration = Registration {
@@ -125,12 +128,13 @@ impl Worker {
             config,
             registration,
             models,
+            data_dir,
             journal: None,
-            transactions: Transactions::default(),
+            memory: Memory::default(),
             running: None,
             failures: BTreeMap::new(),
             reported: BTreeSet::new(),
-            registered: false,
+            membership: None,
         })
     }
 
@@ -175,11 +179,13 @@ impl Worker {
     async fn work(&mut self) -> Result<std::convert::Infallible, Ended> {
         let client = Client::connect(&self.config.node).await?;
         self.open_journal(client.genesis())?;
-        let operator = client.register(&self.registration, !self.registered).await?;
-        self.registered = true;
-        tracing::info!(node = self.config.node, %operator, "connected");
+        let me = Identity {
+            operator: client.register(&self.registration).await?,
+            hot: account(&self.registration.hot),
+        };
+        tracing::info!(node = self.config.node, operator = %me.operator, "connected");
 
-        self.transactions.disconnected();
+        self.memory.transactions.disconnected();
         let mut blocks = client.finalized_blocks().await?;
         let (calls, incoming) = unbounded_channel();
         let (decided, mut fates) = unbounded_channel();
@@ -187,7 +193,7 @@ impl Worker {
         let mut tasks = JoinSet::new();
         tasks.spawn(Submitter::new(client.clone(), self.registration.hot.clone()).run(incoming, decided));
         loop {
-            self.step(&client, &operator, &calls).await?;
+            self.step(&client, &me, &calls).await?;
             tokio::select! {
                 block = blocks.next() => match block {
                     Some(Ok(block)) => tracing::debug!(number = block.number(), "finalized"),
@@ -208,7 +214,7 @@ impl Worker {
                 self.config.node
             ))),
             None => {
-                let folder = self.config.data_dir.join(hex::encode(&genesis.as_bytes()[..8]));
+                let folder = self.data_dir.journal(&genesis);
                 let journal = Journal::open(&folder).map_err(|error| Ended::Fatal(error.into()))?;
                 tracing::info!(folder = %folder.display(), entries = journal.jobs().count(), "journal opened");
                 self.journal = Some((genesis, journal));
@@ -218,19 +224,14 @@ impl Worker {
     }
 
     /// Looks at the latest finalized block and does what is to be done.
-    async fn step(
-        &mut self,
-        client: &Client,
-        operator: &AccountId,
-        calls: &UnboundedSender<Call>,
-    ) -> Result<(), Ended> {
+    async fn step(&mut self, client: &Client, me: &Identity, calls: &UnboundedSender<Call>) -> Result<(), Ended> {
         let Some((_, journal)) = self.journal.as_mut() else {
             return Ok(());
         };
         let view = client
-            .view(operator, self.config.audit, journal.jobs().collect())
+            .view(&me.operator, self.config.audit, journal.jobs().collect())
             .await?;
-        let Some(plan) = plan(operator, &view, journal, &mut self.transactions) else {
+        let Some(plan) = plan(me, &view, journal, &mut self.memory) else {
             tracing::warn!(
                 block = view.number,
                 "the node lags behind what was finalized before: waiting"
@@ -249,11 +250,13 @@ impl Worker {
         }
         for call in plan.send {
             tracing::info!(job = call.job(), call = call.name(), "sending");
-            self.transactions
+            self.memory
+                .transactions
                 .sent(&call, view.number.saturating_add(LIFETIME as BlockNumber));
             // The submitter lives as long as this session.
             let _ = calls.send(call);
         }
+        self.report_membership(me, &view);
         self.reported.retain(|job| view.open.contains(job));
         self.failures
             .retain(|answer, _| plan.compute.iter().any(|work| work.task.answer() == *answer));
@@ -296,6 +299,7 @@ impl Worker {
         let (models, stop) = (self.models.clone(), Arc::new(AtomicBool::new(false)));
         let stopped = stop.clone();
         let handle = tokio::task::spawn_blocking(move || models.answer(&work, &question, &stopped));
+        self.memory.share.begin(job);
         self.running = Some(Running {
             job,
             answer,
@@ -303,6 +307,32 @@ impl Worker {
             handle,
         });
         Ok(())
+    }
+
+    /// Logs what the registry says of the operator, whenever it changes.
+    fn report_membership(&mut self, me: &Identity, view: &View) {
+        let found = Some((view.status, view.hot_keys.clone()));
+        if self.membership == found {
+            return;
+        }
+        self.membership = found;
+        let operator = &me.operator;
+        match view.status {
+            Some(Status::Active) => {}
+            Some(Status::Draining) => {
+                tracing::warn!(%operator, "the operator drains: it gets no new jobs until its owner calls workers.resume")
+            }
+            Some(Status::Suspended) => {
+                tracing::warn!(%operator, "the operator was suspended for missing too many deadlines in a row: resuming, at most once in {PAUSE} blocks")
+            }
+            Some(Status::Jailed) => tracing::error!(%operator, "the operator is jailed and gets no more jobs"),
+            None => tracing::warn!(%operator, "the operator is not registered any more"),
+        }
+        if !view.hot_keys.contains(&me.hot) {
+            tracing::warn!(hot = %me.hot, %operator, "this worker's hot key is none of the operator's any more: nothing to do");
+        } else if view.hot_keys.len() > 1 {
+            tracing::info!(workers = view.hot_keys.len(), "the operator's workers share its duties");
+        }
     }
 
     /// Puts a finished computation into the journal.
@@ -336,7 +366,7 @@ impl Worker {
             Fate::Refused(block, reason) => tracing::warn!(job, call = name, block, "refused by the chain: {reason}"),
             Fate::Lost(reason) => tracing::warn!(job, call = name, "not in a block, to be sent again: {reason}"),
         }
-        self.transactions.decided(call, fate);
+        self.memory.transactions.decided(call, fate);
     }
 }
 
@@ -360,7 +390,7 @@ mod tests {
         let key = folder.path().join("hot.key");
         keystore::write(&key, &keystore::new_secret([1; 32]).unwrap()).unwrap();
         let file = folder.path().join("worker.toml");
-        std::fs::write(&file, "hot-key = \"hot.key\"\nmodel = [\"none\"]").unwrap();
+        std::fs::write(&file, "hot-key = \"hot.key\"\nmodel = [\"none\"]\ndata-dir = \"data\"").unwrap();
         let mut config = Config::load(Some(&file), Settings::default()).unwrap();
         config.models.clear();
         let mut worker = Worker::new(config).unwrap();
