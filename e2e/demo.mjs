@@ -2,7 +2,7 @@
 // The demo: a real model answers a job on a development chain with two workers. Run by `make demo`.
 import { connect, devKey } from './harness/chain.mjs';
 import { greedy, readOutput, submit, waitForState, waitForWeight } from './harness/jobs.mjs';
-import { findModel } from './harness/models.mjs';
+import { chatPrompt, findModel } from './harness/models.mjs';
 import { startNode } from './harness/node.mjs';
 import { stopAll } from './harness/process.mjs';
 import { followEvents, tell } from './harness/story.mjs';
@@ -15,13 +15,6 @@ const MAX_TOKENS = 32;
 const JOB_SECONDS = 300;
 // An epoch is 20 slots of 3 seconds.
 const EPOCH_SECONDS = 120;
-
-/** The question in the model's chat template, which is ChatML with this default system prompt. */
-const PROMPT = [
-  '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n',
-  `<|im_start|>user\n${QUESTION}<|im_end|>\n`,
-  '<|im_start|>assistant\n',
-].join('');
 
 async function demo() {
   say('starting a development chain: one validator, blocks every 3 seconds');
@@ -49,7 +42,7 @@ async function demo() {
   });
 
   say(`asking: ${QUESTION}`);
-  const id = await submit(api, requester, model.id, PROMPT, greedy(MAX_TOKENS));
+  const id = await submit(api, requester, model.id, await chatPrompt(QUESTION), greedy(MAX_TOKENS));
   const job = await waitForState(api, id, ['Settled'], JOB_SECONDS);
   const output = await readOutput(api, id);
   say(`the answer: ${output}`);
