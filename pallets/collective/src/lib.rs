@@ -41,6 +41,12 @@
 //!
 //! A poll that waits in the queue of its track longer than [`Config::MaxPollEpochs`] keeps its votes, but takes no more.
 //! Splitting an operator into several changes no sum of weights; each part then needs [`Config::MinSubmitWeight`].
+//!
+//! A delegate has [`Config::MaxDelegators`] places. Who takes one and is dismissed before the next epoch frees it at once;
+//! later, only when polls of the time can no longer be voted on.
+//!
+//! A founder is looked at when it takes its place, when others are credited, and when a locked proposal is submitted;
+//! that its weight fell in between and rose again goes unseen.
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
