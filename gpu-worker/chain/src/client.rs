@@ -3,13 +3,14 @@
 //!
 //! A [`Client`] lives as long as its WebSocket: when that breaks, calls and streams fail and the owner connects anew, so that the checks
 //! below hold for whatever node or runtime answers then. Pings find a connection that died silently.
-use crate::interface;
+use crate::{interface, BlockNumber};
 use std::time::Duration;
 use subxt::{
     backend::LegacyBackend,
     client::Blocks,
+    config::RpcConfigFor,
     ext::jsonrpsee::ws_client::{PingConfig, WsClientBuilder},
-    rpcs::RpcClient,
+    rpcs::{LegacyRpcMethods, RpcClient},
     OnlineClient, OnlineClientAtBlock, SubstrateConfig,
 };
 
@@ -108,6 +109,13 @@ impl Client {
     /// Finalized blocks from now on, without gaps.
     pub async fn finalized_blocks(&self) -> Result<Blocks<SubstrateConfig>, subxt::Error> {
         Ok(self.api.stream_blocks().await?)
+    }
+
+    /// Number of the node's best block, which is finalized or soon will be.
+    pub async fn best_number(&self) -> Result<BlockNumber, subxt::Error> {
+        let methods = LegacyRpcMethods::<RpcConfigFor<SubstrateConfig>>::new(self.rpc.clone());
+        let header = methods.chain_get_header(None).await?;
+        Ok(header.map_or(0, |header| header.number as BlockNumber))
     }
 
     /// The latest finalized block.

@@ -7,7 +7,8 @@
 //! Two rules make sure that a job is never answered twice:
 //!
 //! 1. Nothing is sent that isn't in the journal, and what is in the journal is not computed again.
-//! 2. A step whose transaction is under way, or succeeded in a block that the view doesn't cover yet, is not taken again.
+//! 2. A step whose transaction is under way, or succeeded in a block that the view doesn't cover yet, is not taken again. After a restart
+//!    or a lost connection that isn't known, so nothing is sent before a view is later than the best block at that time.
 //!
 //! Where an operator has several workers, each computes its [share], late duties of others after its own. It sends what it has computed,
 //! whoever the duty belongs to; only the one that answered can reveal, since it alone has the seal. [`Resumption`] says when a suspended operator
@@ -65,6 +66,8 @@ pub struct Transactions {
     standings: BTreeMap<(JobId, &'static str), Standing>,
     /// Block of the latest view: the highest seen.
     number: BlockNumber,
+    /// What was sent before this connection, by this process or one before it, may be in a block up to this one or wait for the next.
+    unknown_until: BlockNumber,
 }
 
 impl Transactions {
@@ -91,16 +94,18 @@ impl Transactions {
         self.note(call, standing);
     }
 
-    /// Nothing is known about transactions that were on their way: the connection is lost.
-    pub fn disconnected(&mut self) {
+    /// A new connection, to a node whose best block is `best`: nothing is known about transactions that were on their way, until a view
+    /// later than that shows what became of them.
+    pub fn connected(&mut self, best: BlockNumber) {
         self.standings
             .retain(|_, standing| !matches!(standing, Standing::Sent { .. }));
+        self.unknown_until = best;
     }
 
     /// Whether `call` should not be sent as of block `number`.
     fn holds_back(&self, job: JobId, call: &Call, number: BlockNumber) -> bool {
         match self.standings.get(&(job, call.name())) {
-            None => false,
+            None => number <= self.unknown_until,
             Some(Standing::Sent { expires }) => number <= *expires,
             Some(Standing::Done { block }) => number < *block,
             Some(Standing::Refused) => true,

@@ -199,11 +199,23 @@ fn a_lost_connection_sends_again_what_is_not_on_chain_and_only_that() {
     worker.journal().record(entry(&task(JOB))).unwrap();
     let call = worker.plan(&execute(10)).send.remove(0);
     worker.memory.transactions.sent(&call, 70);
-    worker.memory.transactions.disconnected();
-    assert_eq!(worker.plan(&execute(11)).send.first(), Some(&call));
-    worker.memory.transactions.decided(&call, &Fate::Done(15));
-    worker.memory.transactions.disconnected();
+    worker.memory.transactions.connected(12);
+    // The best block may have it already, and the next one takes what waits in the pool.
     assert_eq!(worker.plan(&execute(12)).send, []);
+    assert_eq!(worker.plan(&execute(13)).send.first(), Some(&call));
+    worker.memory.transactions.decided(&call, &Fate::Done(15));
+    worker.memory.transactions.connected(13);
+    assert_eq!(worker.plan(&execute(14)).send, []);
+}
+
+#[test]
+fn what_a_process_before_this_one_may_have_sent_is_not_sent_before_its_fate_shows() {
+    let mut restarted = Worker::new();
+    restarted.journal().record(entry(&task(JOB))).unwrap();
+    restarted.memory.transactions.connected(12);
+    assert_eq!(restarted.plan(&execute(10)).send, []);
+    assert_eq!(restarted.plan(&execute(12)).send, []);
+    assert_eq!(restarted.plan(&execute(13)).send.len(), 1);
 }
 
 #[test]

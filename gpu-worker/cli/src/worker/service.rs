@@ -185,7 +185,7 @@ impl Worker {
         };
         tracing::info!(node = self.config.node, operator = %me.operator, "connected");
 
-        self.memory.transactions.disconnected();
+        self.memory.transactions.connected(client.best_number().await?);
         let mut blocks = client.finalized_blocks().await?;
         let (calls, incoming) = unbounded_channel();
         let (decided, mut fates) = unbounded_channel();
