@@ -280,14 +280,13 @@ fn status(status: &OperatorStatus) -> Status {
     }
 }
 
-/// Whether the chain takes transactions of an account.
-pub(crate) async fn can_sign(at: &AtBlock, account: &AccountId) -> Result<bool, subxt::Error> {
-    let account = at
+/// Whether an account may register as an operator.
+pub(crate) async fn may_register(at: &AtBlock, account: &AccountId) -> Result<bool, subxt::Error> {
+    let sponsored = at
         .storage()
-        .fetch(runtime::storage().system().account(), (*account,))
-        .await?
-        .decode()?;
-    Ok(account.providers > 0 || account.sufficients > 0)
+        .try_fetch(runtime::storage().workers().sponsored(), (*account,))
+        .await?;
+    Ok(sponsored.is_some())
 }
 
 /// Whether a model takes new jobs.

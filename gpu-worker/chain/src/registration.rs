@@ -210,8 +210,7 @@ impl Client {
             &wanted.models,
             wanted.endpoint.as_deref(),
         )?;
-        let by_operator = calls.iter().any(OperatorCall::needs_operator_key);
-        if by_operator && wanted.operator.is_some() && !interface::can_sign(&at, &operator).await? {
+        if entry.is_none() && wanted.operator.is_some() && !interface::may_register(&at, &operator).await? {
             return Err(RegistrationError::NotSponsored(operator));
         }
         for call in calls {
