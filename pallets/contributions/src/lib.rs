@@ -25,6 +25,12 @@
 //! weight                                average(w5, 0, 0) = w5
 //! ```
 //!
+//! # Genesis
+//!
+//! A network may start with weights that real work then replaces: they count from epoch 1 on and fade like all others.
+//! They are kept as the job units of epoch 0 that are worth as much, so there is one kind of record only. An account that
+//! isn't an operator may have one too; the listener decides what it is told about whom.
+//!
 //! # Past weights
 //!
 //! A record keeps its last [`KEPT_EPOCHS`] closed epochs with units, so [`Pallet::weight_at`] is exact for at least
@@ -33,6 +39,8 @@
 //! All work is O(1): a record is one storage item of bounded size, and the total another. The pallet has no calls;
 //! others write to it through [`Contributions`], and are told of changes through [`OnContribution`].
 #![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
 
 mod hook;
 mod types;
@@ -55,6 +63,7 @@ pub use types::{ClosedEpoch, Record, UnitsBySource, KEPT_EPOCHS};
 #[frame_support::pallet]
 pub mod pallet {
     use super::*;
+    use alloc::{collections::BTreeSet, vec::Vec};
     use frame_support::pallet_prelude::*;
 
     #[pallet::pallet]
@@ -100,6 +109,31 @@ pub mod pallet {
             /// The weight that it had.
             weight: VoteWeight,
         },
+    }
+
+    #[pallet::genesis_config]
+    #[derive(frame_support::DefaultNoBound)]
+    pub struct GenesisConfig<T: Config> {
+        /// The weights in epoch 1, before any work is done; each account at most once.
+        pub weights: Vec<(T::AccountId, VoteWeight)>,
+    }
+
+    #[pallet::genesis_build]
+    impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
+        fn build(&self) {
+            let mut seen = BTreeSet::new();
+            for (operator, weight) in &self.weights {
+                assert!(
+                    seen.insert(operator),
+                    "contributions: {operator:?} has two genesis weights"
+                );
+                let units = weight::units_for(*weight, T::HalfLifeEpochs::get());
+                let units = units.filter(|units| Total::<T>::get().open_units.job.checked_add(*units).is_some());
+                let units = units
+                    .unwrap_or_else(|| panic!("contributions: the genesis weights up to {operator:?}'s are too large"));
+                Pallet::<T>::credit(operator, Source::Job, units);
+            }
+        }
     }
 
     #[pallet::hooks]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A runtime whose epoch tests set by hand.
 use crate::{self as pallet_contributions, OnContribution};
-use ergon_primitives::{traits::CurrentEpoch, Epoch};
+use ergon_primitives::{traits::CurrentEpoch, Epoch, VoteWeight};
 use frame_support::{derive_impl, parameter_types, traits::ConstU32};
 use sp_runtime::BuildStorage;
 
@@ -64,10 +64,20 @@ impl pallet_contributions::Config for Test {
 
 /// Runs `test` in block 1 and epoch 0, and checks the invariants after it.
 pub fn build_and_execute(test: impl FnOnce()) {
-    let storage = frame_system::GenesisConfig::<Test>::default().build_storage().unwrap();
-    sp_io::TestExternalities::new(storage).execute_with(|| {
-        Now::set(0);
-        Told::set(Vec::new());
+    build_with_weights(&[], test);
+}
+
+/// The same on a network that starts with these weights.
+pub fn build_with_weights(weights: &[(u64, VoteWeight)], test: impl FnOnce()) {
+    Now::set(0);
+    Told::set(Vec::new());
+    let config = RuntimeGenesisConfig {
+        contributions: pallet_contributions::GenesisConfig {
+            weights: weights.to_vec(),
+        },
+        ..Default::default()
+    };
+    sp_io::TestExternalities::new(config.build_storage().unwrap()).execute_with(|| {
         System::set_block_number(1);
         test();
         Contributions::do_try_state().unwrap();

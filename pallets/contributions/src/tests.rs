@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 use crate::{
     mock::*,
-    weight::{average, average_of_all},
+    weight::{average, average_of_all, units_for},
     Event, Records, Total, UnitsBySource, KEPT_EPOCHS,
 };
 use ergon_primitives::{
@@ -55,6 +55,58 @@ fn the_listener_is_told_of_what_changed_something() {
         Contributions::forfeit(&1);
         assert_eq!(Told::get(), [(1, true), (2, true), (1, false)]);
     });
+}
+
+#[test]
+fn genesis_weights_count_from_epoch_1_on_and_fade() {
+    build_with_weights(&[(1, 600_000), (2, 300_000), (3, 100_000)], || {
+        assert_eq!((weight(1), Contributions::total()), (0, 0));
+        Contributions::do_try_state().unwrap();
+        Now::set(1);
+        assert_eq!([1, 2, 3].map(weight), [600_000, 300_000, 100_000]);
+        assert!((1_000_000..1_000_020).contains(&Contributions::total()));
+        Contributions::do_try_state().unwrap();
+        Now::set(1 + HALF_LIFE);
+        assert_eq!([1, 2, 3].map(weight), [300_000, 150_000, 50_000]);
+    });
+}
+
+#[test]
+fn work_of_the_first_epoch_adds_to_a_genesis_weight() {
+    build_with_weights(&[(1, 600_000)], || {
+        credit(1, 1_000_000);
+        Now::set(1);
+        assert!(weight(1).abs_diff(600_000 + earned(1_000_000)) <= 1);
+    });
+}
+
+#[test]
+fn a_genesis_weight_can_be_forfeited() {
+    build_with_weights(&[(1, 600_000), (2, 300_000)], || {
+        Now::set(1);
+        Contributions::forfeit(&1);
+        assert_eq!((weight(1), weight(2)), (0, 300_000));
+        assert!((300_000..300_020).contains(&Contributions::total()));
+    });
+}
+
+#[test]
+fn the_listener_is_told_of_genesis_weights() {
+    build_with_weights(&[(1, 5), (2, 0), (3, 5)], || {
+        assert_eq!(Told::get(), [(1, true), (3, true)], "a weight of 0 is none");
+    });
+}
+
+#[test]
+#[should_panic(expected = "1 has two genesis weights")]
+fn no_account_has_two_genesis_weights() {
+    build_with_weights(&[(1, 5), (2, 5), (1, 5)], || {});
+}
+
+#[test]
+#[should_panic(expected = "the genesis weights up to 2's are too large")]
+fn genesis_weights_whose_units_overflow_are_refused() {
+    build_with_weights(&[(1, 1 << 61), (2, 1 << 61)], || {});
 }
 
 #[test]
@@ -356,6 +408,13 @@ proptest! {
         let precision = (previous as f64 + units as f64) * f64::exp2(-50.0);
         prop_assert!(error.abs() <= 32.0 + precision, "{error}");
         prop_assert!(average(previous, units, elapsed, half_life) <= previous.max(units));
+    }
+
+    #[test]
+    fn units_for_a_weight_are_the_least_that_are_worth_it(weight in 1u64..1 << 56, half_life in 1u32..100) {
+        let units = units_for(weight, half_life).unwrap();
+        prop_assert_eq!(average(0, units, 1, half_life), weight);
+        prop_assert_eq!(average(0, units - 1, 1, half_life), weight - 1);
     }
 
     #[test]

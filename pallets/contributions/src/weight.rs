@@ -63,6 +63,21 @@ pub fn average_of_all(previous: VoteWeight, units: Units, elapsed: u32, half_lif
     average(previous, units, elapsed, half_life).saturating_add(ROUNDING)
 }
 
+/// The least units that are worth `weight` at the end of the epoch in which they were earned: [`average`] of nothing
+/// before and these is `weight`, to the unit. `None` if that is more than units can be.
+///
+/// ```
+/// use pallet_contributions::weight::{average, units_for};
+/// assert_eq!(units_for(500, 1), Some(1000));
+/// assert_eq!(average(0, units_for(159_103, 4).unwrap(), 1, 4), 159_103);
+/// assert_eq!(units_for(u64::MAX, 1), None);
+/// ```
+pub fn units_for(weight: VoteWeight, half_life: u32) -> Option<Units> {
+    // `average` rounds down and grows by at most 1 a unit, so it skips no weight.
+    let gained = ONE - retained(1, half_life);
+    Units::try_from((u128::from(weight) << 64).div_ceil(gained)).ok()
+}
+
 /// `2^(-epochs / half_life)` with 64 binary places.
 fn retained(epochs: u32, half_life: u32) -> u128 {
     let halvings = epochs / half_life;
