@@ -21,6 +21,8 @@ MODEL := $(ERGON_CACHE)/models/smollm2-135m-instruct-$(MODEL_ROOT).ergon
 MDBOOK_VERSION := 0.5.4
 MDBOOK_ROOT := $(ERGON_CACHE)/mdbook-$(MDBOOK_VERSION)
 MDBOOK := $(MDBOOK_ROOT)/bin/mdbook
+# Without a desktop, Mesa's layer that asks one which GPU it draws with complains on stderr.
+QUIET_MESA := $(if $(XDG_RUNTIME_DIR),,NODEVICE_SELECT=1)
 # What client scripts need to know.
 CLIENT := ERGON_BIN=$(BIN) ERGON_MODEL=$(MODEL)
 
@@ -56,7 +58,7 @@ lint: setup ## Check formatting, and build everything with clippy as the compile
 
 .PHONY: bench
 bench: setup model ## Time the engine with the real model, production profile
-	ERGON_MODEL=$(MODEL) $(CARGO) bench --profile production --package ergon-engine
+	ERGON_MODEL=$(MODEL) $(QUIET_MESA) $(CARGO) bench --profile production --package ergon-engine --bench smollm2 -- --quiet
 
 .PHONY: metadata
 metadata: setup ## Write the runtime's metadata for the worker's chain client
