@@ -3,7 +3,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`timing`] | slot and epoch length |
+//! | [`timing`] | slot and epoch length, periods of governance |
 //! | [`configs`] | the configuration of each pallet |
 //! | [`compute`] | reads of models, workers, jobs and vote weight |
 //! | [`apis`] | the runtime APIs |
@@ -116,7 +116,8 @@ pub fn check_invariants() -> Result<(), sp_runtime::TryRuntimeError> {
     Workers::do_try_state()?;
     Contributions::do_try_state()?;
     Audits::do_try_state()?;
-    Jobs::do_try_state()
+    Jobs::do_try_state()?;
+    RankedCollective::do_try_state()
 }
 
 #[frame_support::runtime]
@@ -185,4 +186,17 @@ mod runtime {
 
     #[runtime::pallet_index(25)]
     pub type Jobs = pallet_jobs;
+
+    #[runtime::pallet_index(40)]
+    pub type Scheduler = pallet_scheduler;
+
+    #[runtime::pallet_index(41)]
+    pub type Preimage = pallet_preimage;
+
+    // The names of these two are those that stock polkadot.js Apps has a page for.
+    #[runtime::pallet_index(42)]
+    pub type RankedPolls = pallet_referenda;
+
+    #[runtime::pallet_index(43)]
+    pub type RankedCollective = pallet_compute_collective;
 }

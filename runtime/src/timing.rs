@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Slot and epoch length. Neither can be changed on a running chain: the feature `production` chooses before genesis.
+//! Slot and epoch length, and the periods of governance. The former two can't be changed on a running chain: the feature `production` chooses before genesis.
 //!
 //! | | dev and local | production |
 //! |---|---|---|
 //! | slot | 3 s | 6 s |
 //! | session = BABE epoch | 20 slots (1 min) | 4 h |
 //! | half-life of a vote weight | 4 epochs | 60 epochs |
+//! | a poll must be taken up within | 20 blocks | 12 h |
+//! | decision | 30 blocks | 24 h |
+//! | confirmation | 3 blocks | 2 h (root 6 h) |
+//! | enactment | 5 blocks | 1 h (root 24 h) |
+//! | the chain opens with | 3 operators, 2 epochs | 12 operators, 42 epochs (7 days) |
 use crate::BlockNumber;
 
 /// Length of a slot in milliseconds, which is the expected time between two blocks.
@@ -25,3 +30,32 @@ pub const PRIMARY_PROBABILITY: (u64, u64) = (1, 4);
 
 /// Epochs without work after which half of a vote weight is left.
 pub const HALF_LIFE_EPOCHS: u32 = if cfg!(feature = "production") { 60 } else { 4 };
+
+/// Epochs after that of its submission in which a poll can be voted on: as many as weights are exact for.
+pub const MAX_POLL_EPOCHS: u32 = pallet_contributions::KEPT_EPOCHS - 1;
+
+/// Blocks in an hour of a public network.
+const HOUR: BlockNumber = (3_600_000 / SLOT_MILLISECONDS) as BlockNumber;
+
+/// Blocks after submission by which a poll must be being decided, or it is over.
+pub const UNDECIDING_TIMEOUT: BlockNumber = if cfg!(feature = "production") { 12 * HOUR } else { 20 };
+/// Blocks before a poll may be decided.
+pub const PREPARE_PERIOD: BlockNumber = if cfg!(feature = "production") { HOUR } else { 2 };
+/// Blocks in which a poll is decided.
+pub const DECISION_PERIOD: BlockNumber = if cfg!(feature = "production") { 24 * HOUR } else { 30 };
+/// Blocks for which the votes must suffice.
+pub const CONFIRM_PERIOD: BlockNumber = if cfg!(feature = "production") { 2 * HOUR } else { 3 };
+/// The same for root.
+pub const ROOT_CONFIRM_PERIOD: BlockNumber = if cfg!(feature = "production") { 6 * HOUR } else { 3 };
+/// Blocks between adoption and enactment; longer than a job can be disputed.
+pub const ENACTMENT_PERIOD: BlockNumber = if cfg!(feature = "production") { HOUR } else { 5 };
+/// The same for root.
+pub const ROOT_ENACTMENT_PERIOD: BlockNumber = if cfg!(feature = "production") { 24 * HOUR } else { 5 };
+
+/// Members that it takes to open the chain, and for how many epochs they must have held weight.
+pub const OPENING: (u32, u32) = if cfg!(feature = "production") { (12, 42) } else { (3, 2) };
+
+// Epochs are counted in slots and polls in blocks, so there must be room for empty slots (production 42 h of 60 h: 30 % empty; dev
+// 53 of 300 blocks). A poll that lives longer keeps its votes but takes no more (`PollTooOld`).
+const LONGEST_POLL: BlockNumber = UNDECIDING_TIMEOUT + DECISION_PERIOD + ROOT_CONFIRM_PERIOD;
+const _: () = assert!((LONGEST_POLL as u64) * 10 <= MAX_POLL_EPOCHS as u64 * EPOCH_SLOTS * 8);

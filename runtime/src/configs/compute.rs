@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Our own pallets. Times and rates are genesis state; here stand the bounds of storage and work.
 use super::*;
-use crate::{Audits, Beacon, Contributions, Jobs, Models, Workers};
+use crate::{Audits, Beacon, Contributions, Jobs, Models, RankedCollective, Workers};
 use ergon_primitives::{traits::CurrentEpoch, Epoch};
+use frame_support::traits::EitherOfDiverse;
 use frame_system::EnsureRoot;
+use pallet_compute_collective::EnsureModels;
 
 /// Most models, retired ones included.
 const MAX_MODELS: u32 = 64;
@@ -20,7 +22,7 @@ impl pallet_beacon::Config for Runtime {
 }
 
 impl pallet_models::Config for Runtime {
-    type GovernanceOrigin = EnsureRoot<AccountId>;
+    type GovernanceOrigin = EitherOfDiverse<EnsureRoot<AccountId>, EnsureModels>;
     type MaxModels = ConstU32<MAX_MODELS>;
     type WeightInfo = pallet_models::weights::EstimatedWeight<Runtime>;
 }
@@ -38,7 +40,7 @@ impl pallet_workers::Config for Runtime {
 impl pallet_contributions::Config for Runtime {
     type CurrentEpoch = Sessions;
     type HalfLifeEpochs = ConstU32<{ timing::HALF_LIFE_EPOCHS }>;
-    type OnChange = ();
+    type OnChange = RankedCollective;
 }
 
 impl pallet_audits::Config for Runtime {

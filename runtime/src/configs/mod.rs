@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! How each pallet is configured: the framework's here, our own in `compute.rs`.
+//! How each pallet is configured: the framework's here, those of work in `compute.rs`, those of referenda in `governance.rs`.
 mod compute;
+mod governance;
+mod preimages;
 
 use crate::{
     timing, AccountId, Babe, Balance, Balances, Block, BlockNumber, Nonce, OriginCaller, PalletInfo, Runtime,
@@ -19,6 +21,7 @@ use frame_support::{
     },
 };
 use frame_system::limits::{BlockLength, BlockWeights};
+pub use preimages::MAX_NOTED_BYTES;
 use sp_runtime::{
     traits::{ConvertInto, OpaqueKeys},
     Perbill,

@@ -4,6 +4,7 @@ mod beacon;
 mod chain;
 mod dependencies;
 mod genesis;
+mod governance;
 mod job;
 mod market;
 mod operators;

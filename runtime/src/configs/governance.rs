@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+//! How the chain is governed: by verified compute, without a token.
+use super::preimages::NotedPreimage;
+use super::*;
+use crate::{Contributions, Preimage, RankedPolls, Scheduler};
+use alloc::borrow::Cow;
+use ergon_primitives::VoteWeight;
+use frame_support::{
+    dispatch::RawOrigin,
+    traits::{Contains, EitherOfDiverse, EqualPrivilegeOnly},
+};
+use frame_system::EnsureRoot;
+use pallet_compute_collective::{EnsureComputeWeight, EnsureGuardian, Origin, Tally};
+use pallet_referenda::{Curve, Track, TrackInfo, TracksInfo};
+use sp_runtime::{str_array, FixedI64, Perbill};
+
+/// Most accounts that let one member vote for them.
+const MAX_DELEGATORS: u32 = 32;
+/// Own weight that it takes to submit a proposal; units per epoch. A worker at full load earns some 10^8 in four hours.
+const MIN_SUBMIT_WEIGHT: VoteWeight = if cfg!(feature = "production") { 10_000_000 } else { 1 };
+/// Least total that support is measured against.
+const TOTAL_FLOOR: VoteWeight = if cfg!(feature = "production") { 1_000_000_000 } else { 1 };
+
+parameter_types! {
+    /// Share of a block for what was scheduled.
+    pub AgendaWeight: Weight = Perbill::from_percent(60) * MAX_BLOCK_WEIGHT;
+}
+
+impl pallet_scheduler::Config for Runtime {
+    type RuntimeEvent = RuntimeEvent;
+    type RuntimeOrigin = RuntimeOrigin;
+    type PalletsOrigin = OriginCaller;
+    type RuntimeCall = RuntimeCall;
+    type MaximumWeight = AgendaWeight;
+    type ScheduleOrigin = EnsureRoot<AccountId>;
+    type MaxScheduledPerBlock = ConstU32<64>;
+    type WeightInfo = pallet_scheduler::weights::SubstrateWeight<Runtime>;
+    type OriginPrivilegeCmp = EqualPrivilegeOnly;
+    type Preimages = Preimage;
+    type BlockNumberProvider = System;
+}
+
+impl pallet_preimage::Config for Runtime {
+    type RuntimeEvent = RuntimeEvent;
+    type WeightInfo = pallet_preimage::weights::SubstrateWeight<Runtime>;
+    type Currency = Balances;
+    type ManagerOrigin = EnsureRoot<AccountId>;
+    type Consideration = NotedPreimage;
+}
+
+impl pallet_compute_collective::Config for Runtime {
+    type CurrentEpoch = Sessions;
+    type Weights = Contributions;
+    type Operators = Operators;
+    type Polls = RankedPolls;
+    type NextPoll = NextPoll;
+    type LockedOrigins = LockedOrigins;
+    type TotalFloor = ConstU64<TOTAL_FLOOR>;
+    type MinSubmitWeight = ConstU64<MIN_SUBMIT_WEIGHT>;
+    type MaxPollEpochs = ConstU32<{ timing::MAX_POLL_EPOCHS }>;
+    type MaxDelegators = ConstU32<MAX_DELEGATORS>;
+    type OpeningMembers = ConstU32<{ timing::OPENING.0 }>;
+    type OpeningEpochs = ConstU32<{ timing::OPENING.1 }>;
+    type WeightInfo = pallet_compute_collective::weights::EstimatedWeight<Runtime>;
+}
+
+/// The registered operators that are not in jail.
+pub struct Operators;
+
+impl Contains<AccountId> for Operators {
+    fn contains(who: &AccountId) -> bool {
+        pallet_workers::Operators::<Runtime>::get(who)
+            .is_some_and(|entry| entry.status != pallet_workers::Status::Jailed)
+    }
+}
+
+/// What `pallet-referenda` numbers the next poll with.
+pub struct NextPoll;
+
+impl frame_support::traits::Get<u32> for NextPoll {
+    fn get() -> u32 {
+        pallet_referenda::ReferendumCount::<Runtime>::get()
+    }
+}
+
+/// Every origin but the models'.
+pub struct LockedOrigins;
+
+impl Contains<OriginCaller> for LockedOrigins {
+    fn contains(origin: &OriginCaller) -> bool {
+        *origin != Origin::Models.into()
+    }
+}
+
+impl pallet_referenda::Config for Runtime {
+    type RuntimeCall = RuntimeCall;
+    type RuntimeEvent = RuntimeEvent;
+    type WeightInfo = pallet_referenda::weights::SubstrateWeight<Runtime>;
+    type Scheduler = Scheduler;
+    type Currency = Balances;
+    type SubmitOrigin = EnsureComputeWeight<Runtime>;
+    type CancelOrigin = EitherOfDiverse<EnsureRoot<AccountId>, EnsureGuardian<Runtime>>;
+    type KillOrigin = EnsureRoot<AccountId>;
+    type Slash = ();
+    type Votes = VoteWeight;
+    type Tally = Tally<Runtime>;
+    type SubmissionDeposit = ConstU128<0>;
+    type MaxQueued = ConstU32<64>;
+    type UndecidingTimeout = ConstU32<{ timing::UNDECIDING_TIMEOUT }>;
+    type AlarmInterval = ConstU32<1>;
+    type Tracks = Tracks;
+    type Preimages = Preimage;
+    type BlockNumberProvider = System;
+}
+
+const fn percent(x: u128) -> FixedI64 {
+    FixedI64::from_rational(x, 100)
+}
+
+/// Approval of root: from all of those who vote to half of them, at four fifths after 1/7 of the period.
+const ROOT_APPROVAL: Curve = Curve::make_reciprocal(4, 28, percent(80), percent(50), percent(100));
+/// Support of root: from half of all weight to a tenth.
+const ROOT_SUPPORT: Curve = Curve::make_linear(28, 28, percent(10), percent(50));
+/// Of the other tracks.
+const APPROVAL: Curve = Curve::make_linear(28, 28, percent(50), percent(75));
+const SUPPORT: Curve = Curve::make_linear(28, 28, percent(5), percent(30));
+
+const fn track(
+    id: u16,
+    name: &str,
+    max_deciding: u32,
+    confirm_period: BlockNumber,
+    min_enactment_period: BlockNumber,
+    min_approval: Curve,
+    min_support: Curve,
+) -> Track<u16, Balance, BlockNumber> {
+    Track {
+        id,
+        info: TrackInfo {
+            name: str_array(name),
+            max_deciding,
+            decision_deposit: 0,
+            prepare_period: timing::PREPARE_PERIOD,
+            decision_period: timing::DECISION_PERIOD,
+            confirm_period,
+            min_enactment_period,
+            min_approval,
+            min_support,
+        },
+    }
+}
+
+/// Root: runtime and validators. Models: register, retire, price. Parameters: `pallet-parameters`.
+pub struct Tracks;
+
+impl TracksInfo<Balance, BlockNumber> for Tracks {
+    type Id = u16;
+    type RuntimeOrigin = OriginCaller;
+
+    fn tracks() -> impl Iterator<Item = Cow<'static, Track<u16, Balance, BlockNumber>>> {
+        static ALL: [Track<u16, Balance, BlockNumber>; 3] = [
+            track(
+                0,
+                "root",
+                5,
+                timing::ROOT_CONFIRM_PERIOD,
+                timing::ROOT_ENACTMENT_PERIOD,
+                ROOT_APPROVAL,
+                ROOT_SUPPORT,
+            ),
+            track(
+                1,
+                "models",
+                20,
+                timing::CONFIRM_PERIOD,
+                timing::ENACTMENT_PERIOD,
+                APPROVAL,
+                SUPPORT,
+            ),
+            track(
+                2,
+                "parameters",
+                20,
+                timing::CONFIRM_PERIOD,
+                timing::ENACTMENT_PERIOD,
+                APPROVAL,
+                SUPPORT,
+            ),
+        ];
+        ALL.iter().map(Cow::Borrowed)
+    }
+
+    fn track_for(origin: &OriginCaller) -> Result<u16, ()> {
+        match origin {
+            OriginCaller::system(RawOrigin::Root) => Ok(0),
+            OriginCaller::RankedCollective(Origin::Models) => Ok(1),
+            OriginCaller::RankedCollective(Origin::Parameters) => Ok(2),
+            _ => Err(()),
+        }
+    }
+}
