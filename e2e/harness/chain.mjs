@@ -92,8 +92,8 @@ export async function sendAll(api, extrinsics, signer) {
 export const findEvent = (events, section, method) => events.find((event) => event.section === section && event.method === method);
 
 /**
- * Every extrinsic of this pallet and call in the chain's blocks up to the newest, oldest first.
- * @returns {Promise<{ args: object[], succeeded: boolean }[]>}
+ * Every extrinsic of this pallet and call in the chain's blocks up to the newest, oldest first. `outcome` is `ok`, or the name of the error.
+ * @returns {Promise<{ block: number, args: object[], outcome: string }[]>}
  */
 export async function findExtrinsics(api, section, method) {
   const found = [];
@@ -106,7 +106,8 @@ export async function findExtrinsics(api, section, method) {
     extrinsics.forEach(({ method: call }, index) => {
       if (call.section !== section || call.method !== method) return;
       const own = events.filter(({ phase }) => phase.isApplyExtrinsic && phase.asApplyExtrinsic.eqn(index)).map(({ event }) => event);
-      found.push({ args: call.args, succeeded: findEvent(own, 'system', 'ExtrinsicSuccess') !== undefined });
+      const failed = findEvent(own, 'system', 'ExtrinsicFailed');
+      found.push({ block, args: call.args, outcome: failed ? failure(api, failed.data.dispatchError).name : 'ok' });
     });
   }
   return found;

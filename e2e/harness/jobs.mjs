@@ -61,9 +61,9 @@ export const waitForWeight = (node, operator, seconds) =>
     return weight > 0 && weight;
   });
 
-/** Job by job, how often the chain's blocks hold a result for it, and whether it took each: `{ 7: [true] }` is one that it took. */
+/** Job by job, what became of each result for it in the chain's blocks: `{ 7: ['ok'] }` has one, and the chain took it. */
 export async function readResults(api) {
   const results = {};
-  for (const { args, succeeded } of await findExtrinsics(api, 'jobs', 'submitResult')) (results[args[0].toNumber()] ??= []).push(succeeded);
+  for (const { args, outcome } of await findExtrinsics(api, 'jobs', 'submitResult')) (results[args[0].toNumber()] ??= []).push(outcome);
   return results;
 }

@@ -38,10 +38,16 @@ export class Process {
       });
     }
     this.ended = new Promise((resolve) => {
-      this.child.on('error', (error) => resolve((this.ending = `could not be started: ${error.message}`)));
+      const end = (how) => {
+        this.ending = how;
+        // A log that is still to be opened or written needs its folder.
+        log.end(resolve);
+      };
+      this.child.on('error', (error) => this.child.pid === undefined && end(`could not be started: ${error.message}`));
       this.child.on('close', (code, signal) => {
+        if (this.ending !== undefined) return;
         this.exitCode = code;
-        resolve((this.ending = signal ? `was ended by ${signal}` : `ended with exit code ${code}`));
+        end(signal ? `was ended by ${signal}` : `ended with exit code ${code}`);
       });
     });
     started.add(this);

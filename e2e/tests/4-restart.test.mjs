@@ -32,5 +32,5 @@ test('a restart of the node and of all workers loses no job and answers none twi
     assert.deepEqual(missed, [], 'nobody missed a deadline');
     assert.ok(units > 0);
   }
-  assert.deepEqual(await readResults(chain.api), Object.fromEntries(jobs.map((id) => [id, [true]])), 'one result each, and the chain refused none');
+  assert.deepEqual(await readResults(chain.api), Object.fromEntries(jobs.map((id) => [id, ['ok']])), 'one result each, and the chain refused none');
 });
