@@ -1,9 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Encodings of weights in sources, decoded to IEEE single precision.
 //!
-//! Block encodings are those of [ggml](https://github.com/ggml-org/ggml/blob/master/docs/gguf.md): 32 weights share a scale, decoded with
+//! Block encodings are those of [ggml](https://github.com/ggml-org/ggml/blob/master/docs/gguf.md): 32 or 256 weights share a scale, decoded with
 //! single-precision products and sums exactly as ggml decodes them, so that a folder that was converted from a GGUF file in F32
-//! gives the same artifact as the GGUF file.
+//! gives the same artifact as the GGUF file. A test compares with the values that the Python package `gguf` decodes.
+//!
+//! | encoding | weights | block: a scale `d` and a minimum `m` are F16 |
+//! |---|---|---|
+//! | Q4_0 | 32 | `d`, 16 bytes of nibbles; `d * (q - 8)` |
+//! | Q4_1 | 32 | `d`, `m`, 16 bytes of nibbles; `d * q + m` |
+//! | Q5_0 | 32 | `d`, 32 fifth bits, 16 bytes of nibbles; `d * (q - 16)` |
+//! | Q5_1 | 32 | `d`, `m`, 32 fifth bits, 16 bytes of nibbles; `d * q + m` |
+//! | Q8_0 | 32 | `d`, 32 signed bytes; `d * q` |
+//! | Q4_K | 256 | `d`, `m`, 8 pairs of 6-bit `(scale, minimum)`, 128 bytes of nibbles; `(d * scale) * q - m * minimum` |
+//! | Q5_K | 256 | as Q4_K, with 32 bytes of fifth bits before the nibbles |
+//! | Q6_K | 256 | 128 bytes of nibbles, 64 of upper bit pairs, 16 signed scales, `d`; `(d * scale) * (q - 32)` |
+//!
+//! In blocks of 32, the low nibbles of the 16 bytes come before the high ones; in those of 256, the low nibbles of 32 (Q6_K: 64) bytes before their
+//! high ones.
 use half::{bf16, f16};
 
 /// How weights are stored.
@@ -12,20 +26,51 @@ pub(super) enum Encoding {
     F32,
     F16,
     Bf16,
-    /// 32 weights: scale (F16), 32 signed bytes.
-    Q8_0,
-    /// 32 weights: scale (F16), minimum (F16), 32 nibbles, the low ones of 16 bytes first.
+    Q4_0,
     Q4_1,
+    Q5_0,
+    Q5_1,
+    Q8_0,
+    Q4K,
+    Q5K,
+    Q6K,
 }
 
+/// Weights in the large blocks.
+const LARGE: usize = 256;
+
 impl Encoding {
+    /// The encoding that GGUF numbers so; `None` if it can't be imported.
+    pub fn of_ggml_type(number: u32) -> Option<Self> {
+        Some(match number {
+            0 => Self::F32,
+            1 => Self::F16,
+            2 => Self::Q4_0,
+            3 => Self::Q4_1,
+            6 => Self::Q5_0,
+            7 => Self::Q5_1,
+            8 => Self::Q8_0,
+            12 => Self::Q4K,
+            13 => Self::Q5K,
+            14 => Self::Q6K,
+            30 => Self::Bf16,
+            _ => return None,
+        })
+    }
+
     /// Weights in a block, and bytes that the block takes.
     pub fn block(self) -> (usize, usize) {
         match self {
             Self::F32 => (1, 4),
             Self::F16 | Self::Bf16 => (1, 2),
-            Self::Q8_0 => (32, 34),
+            Self::Q4_0 => (32, 18),
             Self::Q4_1 => (32, 20),
+            Self::Q5_0 => (32, 22),
+            Self::Q5_1 => (32, 24),
+            Self::Q8_0 => (32, 34),
+            Self::Q4K => (LARGE, 144),
+            Self::Q5K => (LARGE, 176),
+            Self::Q6K => (LARGE, 210),
         }
     }
 
@@ -46,23 +91,60 @@ impl Encoding {
                 Self::F32 => out[0] = f32::from_le_bytes([block[0], block[1], block[2], block[3]]),
                 Self::F16 => out[0] = half_at(block, 0),
                 Self::Bf16 => out[0] = bf16::from_le_bytes([block[0], block[1]]).to_f32(),
-                Self::Q8_0 => {
-                    let scale = half_at(block, 0);
-                    for (out, q) in out.iter_mut().zip(&block[2..]) {
-                        *out = scale * f32::from(*q as i8);
-                    }
-                }
-                Self::Q4_1 => {
-                    let (scale, minimum) = (half_at(block, 0), half_at(block, 2));
-                    let (low, high) = out.split_at_mut(16);
-                    for ((low, high), q) in low.iter_mut().zip(high).zip(&block[4..]) {
-                        *low = scale * f32::from(q & 15) + minimum;
-                        *high = scale * f32::from(q >> 4) + minimum;
-                    }
-                }
+                Self::Q4_0 => fill(out, |i| half_at(block, 0) * (nibble(&block[2..], i, 16) - 8.0)),
+                Self::Q4_1 => fill(out, |i| {
+                    half_at(block, 0) * nibble(&block[4..], i, 16) + half_at(block, 2)
+                }),
+                Self::Q5_0 => fill(out, |i| {
+                    half_at(block, 0) * (nibble(&block[6..], i, 16) + 16.0 * bit(&block[2..6], i) - 16.0)
+                }),
+                Self::Q5_1 => fill(out, |i| {
+                    half_at(block, 0) * (nibble(&block[8..], i, 16) + 16.0 * bit(&block[4..8], i)) + half_at(block, 2)
+                }),
+                Self::Q8_0 => fill(out, |i| half_at(block, 0) * f32::from(block[2 + i] as i8)),
+                Self::Q4K => scaled(block, out, |i| nibble(&block[16..], i, 32)),
+                Self::Q5K => scaled(block, out, |i| {
+                    nibble(&block[48..], i, 32) + 16.0 * f32::from(block[16 + i % 32] >> (i / 32) & 1)
+                }),
+                Self::Q6K => fill(out, |i| {
+                    let upper = block[128 + i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
+                    let scale = half_at(block, 208) * f32::from(block[192 + i / 16] as i8);
+                    scale * (nibble(block, i, 64) + 16.0 * f32::from(upper) - 32.0)
+                }),
             }
         }
     }
+}
+
+/// Fills a block with the value of each weight.
+fn fill(out: &mut [f32], value: impl Fn(usize) -> f32) {
+    out.iter_mut().enumerate().for_each(|(i, out)| *out = value(i));
+}
+
+/// Fills a block whose groups of 32 weights have a 6-bit scale and minimum each, from the integer of each weight.
+fn scaled(block: &[u8], out: &mut [f32], integer: impl Fn(usize) -> f32) {
+    let (scale, minimum, packed) = (half_at(block, 0), half_at(block, 2), &block[4..16]);
+    for (group, out) in out.chunks_exact_mut(32).enumerate() {
+        let (s, m) = match group {
+            0..=3 => (packed[group] & 63, packed[group + 4] & 63),
+            _ => (
+                packed[group + 4] & 15 | packed[group - 4] >> 2 & 48,
+                packed[group + 4] >> 4 | packed[group] >> 2 & 48,
+            ),
+        };
+        let (scale, minimum) = (scale * f32::from(s), minimum * f32::from(m));
+        fill(out, |i| scale * integer(group * 32 + i) - minimum);
+    }
+}
+
+/// The nibble of weight `i`, where the low nibbles of each `half` bytes come before the high ones.
+fn nibble(bytes: &[u8], i: usize, half: usize) -> f32 {
+    let byte = bytes[i / (2 * half) * half + i % half];
+    f32::from(byte >> (i / half % 2 * 4) & 15)
+}
+
+fn bit(bytes: &[u8], i: usize) -> f32 {
+    f32::from(bytes[i / 8] >> (i % 8) & 1)
 }
 
 fn half_at(block: &[u8], at: usize) -> f32 {
@@ -94,21 +176,31 @@ mod tests {
         assert_eq!(decoded(Encoding::Bf16, &bf16s, 4), [0.0, -1.5, 65536.0, 2.0]);
     }
 
-    #[test]
-    fn q8_0_is_scale_times_signed_byte() {
-        let mut block = f16::from_f32(0.25).to_le_bytes().to_vec();
-        block.extend((0..32).map(|i| (i as i8 - 16) as u8));
-        let expected: Vec<f32> = (0..32).map(|i| 0.25 * (i - 16) as f32).collect();
-        assert_eq!(decoded(Encoding::Q8_0, &block, 32), expected);
+    #[derive(serde::Deserialize)]
+    struct Fixture {
+        encoding: String,
+        r#type: u32,
+        blocks: String,
+        values: String,
     }
 
     #[test]
-    fn q4_1_has_the_low_nibbles_first() {
-        let mut block = f16::from_f32(0.5).to_le_bytes().to_vec();
-        block.extend(f16::from_f32(-3.0).to_le_bytes());
-        block.extend((0..16u8).map(|i| i | ((15 - i) << 4)));
-        let expected: Vec<f32> = (0..16).chain((0..16).rev()).map(|q| 0.5 * q as f32 - 3.0).collect();
-        assert_eq!(decoded(Encoding::Q4_1, &block, 32), expected);
+    fn every_encoding_decodes_to_the_bits_of_the_gguf_package() {
+        let fixtures: Vec<Fixture> = serde_json::from_str(include_str!("fixtures/ggml_blocks.json")).unwrap();
+        for fixture in &fixtures {
+            let name = &fixture.encoding;
+            let encoding = Encoding::of_ggml_type(fixture.r#type).unwrap_or_else(|| panic!("{name} can't be imported"));
+            let (bytes, values) = (
+                hex::decode(&fixture.blocks).unwrap(),
+                hex::decode(&fixture.values).unwrap(),
+            );
+            let found: Vec<u8> = decoded(encoding, &bytes, values.len() / 4)
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect();
+            assert_eq!(hex::encode(found), fixture.values, "{name}");
+        }
+        assert_eq!(fixtures.len(), 9);
     }
 
     #[test]

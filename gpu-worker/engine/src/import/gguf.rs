@@ -155,18 +155,11 @@ struct Place {
 impl Place {
     /// The tensor, whose values start at `data + offset`; the outer error is a lie of the header.
     fn tensor(self, map: &Arc<Mmap>, data: usize) -> Result<Result<SourceTensor, ImportError>, String> {
-        let encoding = match self.kind {
-            0 => Encoding::F32,
-            1 => Encoding::F16,
-            3 => Encoding::Q4_1,
-            8 => Encoding::Q8_0,
-            30 => Encoding::Bf16,
-            kind => {
-                return Ok(Err(ImportError::Unsupported(format!(
-                    "GGML type {kind} of tensor {}",
-                    self.name
-                ))))
-            }
+        let Some(encoding) = Encoding::of_ggml_type(self.kind) else {
+            return Ok(Err(ImportError::Unsupported(format!(
+                "GGML type {} of tensor {}",
+                self.kind, self.name
+            ))));
         };
         let lie = || {
             format!(

@@ -117,8 +117,12 @@ fn config(gguf: &Gguf, name: String, vocabulary: usize, tied: bool) -> Result<Co
 /// A model is called as its file, without extension and encoding; `general.name` is often one nobody knows the model by.
 fn name_of(path: &Path) -> String {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    match stem.rsplit_once('.') {
-        Some((name, "F32" | "F16" | "BF16" | "Q8_0" | "Q4_1")) => name.into(),
+    let encodings = [
+        "F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q4_K", "Q4_K_S", "Q4_K_M", "Q5_K", "Q5_K_S",
+        "Q5_K_M", "Q6_K",
+    ];
+    match stem.rsplit_once(['.', '-']) {
+        Some((name, encoding)) if encodings.contains(&encoding.to_uppercase().as_str()) => name.into(),
         _ => stem.into(),
     }
 }

@@ -4,7 +4,7 @@
 //! | source | what is read |
 //! |---|---|
 //! | Hugging Face folder | `config.json`, `model.safetensors` or its shards (F32, F16, BF16), `tokenizer.json`, `tokenizer_config.json` |
-//! | GGUF, version 3 | everything is in the file; weights F32, F16, BF16, Q8_0, Q4_1 |
+//! | GGUF, version 3 | everything is in the file; weights F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K |
 //!
 //! This is the only place with floats between a published model and an answer, and it is reproducible: weights are decoded in IEEE single
 //! precision, everything else is computed in IEEE double precision with additions, products, quotients, square roots and
@@ -45,7 +45,8 @@ mod tables;
 
 /// What import supports, for error messages.
 pub const SUPPORTED: &str = "supported: Llama decoders (RMSNorm, rotary positions without scaling, SiLU gate, no biases, no sliding \
-                             window, no experts) with weights in F32, F16, BF16, Q8_0 or Q4_1 and a byte-level BPE tokenizer";
+                             window, no experts) with weights in F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K \
+                             or Q6_K and a byte-level BPE tokenizer";
 
 /// Why a model can't be imported.
 #[derive(Debug, thiserror::Error)]
