@@ -51,6 +51,10 @@ test: build model corpus client ## Run every test: unit, property, real model, e
 e2e: build model client ## Run the end-to-end tests only
 	$(CLIENT) npm test --silent --prefix e2e
 
+.PHONY: e2e-governance
+e2e-governance: build client ## Vote end to end: every track, three operators, no tokens
+	$(CLIENT) npm run --silent --prefix e2e governance
+
 .PHONY: lint
 lint: setup ## Check formatting, and build everything with clippy as the compiler, warnings denied
 	cargo fmt --all --check
