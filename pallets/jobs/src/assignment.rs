@@ -15,7 +15,7 @@ use sp_runtime::traits::Saturating;
 const DOMAIN: &[u8] = b"executor";
 
 /// Upper bound of the units of a job, by what its prompt, its settings and the model's context allow.
-fn most_units(terms: &ModelTerms, max_prompt_tokens: u32, max_tokens: u32) -> Units {
+pub fn most_units(terms: &ModelTerms, max_prompt_tokens: u32, max_tokens: u32) -> Units {
     terms
         .prices
         .units(max_prompt_tokens.min(terms.context), max_tokens.min(terms.context))

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What requesters and executors do.
 use crate::{
-    types::UncheckedOutput, Answer, Config, Error, Event, Headers, Inputs, Job, Jobs, NextJob, Outputs, Pallet,
-    Parameters, Queues, State, UncheckedInput,
+    assignment::most_units, types::UncheckedOutput, Answer, Config, Error, Event, Headers, Inputs, Job, Jobs, NextJob,
+    Outputs, Pallet, Parameters, Queues, State, UncheckedInput,
 };
 use ergon_primitives::{
     commitment::{self, Header, Outcome},
+    quota::Quota,
     request::{prompt_hash, request_hash, DecodeSettings, Input, Output, SettingsError},
     traits::{Audits, Models, Verdict, Workers},
     JobId, ModelId, H256,
@@ -34,7 +35,7 @@ impl<T: Config> Pallet<T> {
         settings: DecodeSettings,
         seed: Option<u64>,
     ) -> DispatchResult {
-        ensure!(T::Models::active(&model).is_some(), Error::<T>::UnknownModel);
+        let terms = T::Models::active(&model).ok_or(Error::<T>::UnknownModel)?;
         let input = Input::try_from(input).map_err(|_| Error::<T>::PromptTooLong)?;
         ensure!(!input.is_empty(), Error::<T>::EmptyPrompt);
         settings.check().map_err(Error::<T>::from)?;
@@ -43,6 +44,9 @@ impl<T: Config> Pallet<T> {
 
         let id = NextJob::<T>::get();
         Self::enqueue(&model, id)?;
+        let max_prompt_tokens = input.max_tokens();
+        let reserved = most_units(&terms, max_prompt_tokens, settings.max_tokens);
+        T::Quota::reserve(&requester, reserved)?;
         NextJob::<T>::put(id.saturating_add(1));
         let now = frame_system::Pallet::<T>::block_number();
         let job = Job {
@@ -52,7 +56,8 @@ impl<T: Config> Pallet<T> {
             prompt: prompt_hash(&model, &input),
             settings,
             seed,
-            max_prompt_tokens: input.max_tokens(),
+            max_prompt_tokens,
+            reserved,
             submitted: now,
             state: State::Queued,
             since: now,
@@ -185,6 +190,7 @@ impl<T: Config> Pallet<T> {
             (State::Queued, _) => {
                 Self::dequeue(&job.model, id);
                 Self::forget(id);
+                T::Quota::settle(&job.requester, job.reserved, 0);
             }
             (State::Assigned, Some(operator)) => {
                 T::Workers::release(operator);

@@ -10,7 +10,8 @@
 //!            +- (taken back and forgotten at once)
 //! ```
 //!
-//! 1. **Submit.** A requester names a model, a prompt and how to decode. The job goes to the end of its model's queue.
+//! 1. **Submit.** A requester names a model, a prompt and how to decode. The most units that the job can take are reserved from its quota,
+//!    and the job goes to the end of its model's queue.
 //! 2. **Assign.** [`JobParameters::assignment_delay`] blocks later an operator is drawn from the beacon and the job's number. The first
 //!    assignment fixes the sampling key, so that every executor and auditor computes the same answer. The deadline is a fixed time plus
 //!    the time for the most units that the job can have. Who misses it counts a miss and the job goes back to the end of its queue,
@@ -33,6 +34,17 @@
 //! job, so a prompt counts again after [`JobParameters::retention`] blocks. And only equal prompts are known again: one that differs in a
 //! byte is another, and so is the same one as token ids.
 //!
+//! # What a requester pays
+//!
+//! What was reserved at the beginning is settled once, when the job is over or disputed:
+//!
+//! | the job | costs |
+//! |---|---|
+//! | is `Settled` | the units of its answer, credited or not |
+//! | is `Rejected` | the units of an answer without tokens, which are 0: nothing was computed |
+//! | is `Cancelled` after it was assigned | all that was reserved: somebody may have computed it already |
+//! | is taken back while it waits, or is `Expired`, `Voided` or `Disputed` | nothing: others failed |
+//!
 //! # Obligations
 //!
 //! Each [`draw_executor`](ergon_primitives::traits::Workers::draw_executor) that finds somebody is followed by one
@@ -50,6 +62,7 @@
 
 extern crate alloc;
 
+pub use assignment::most_units;
 pub use pallet::*;
 pub use types::{
     Answer, Job, JobParameters, Lane, Link, Queue, State, UncheckedInput, UncheckedOutput, Work, MAX_REASSIGNMENTS,
@@ -77,6 +90,7 @@ pub mod pallet {
     use alloc::vec::Vec;
     use ergon_primitives::{
         commitment::{Header, Outcome, RejectReason},
+        quota::Quota,
         request::{DecodeSettings, Input, Output},
         traits::{Audits, Beacon, Contributions, Models, Workers},
         JobId, ModelId, Units, H256,
@@ -99,6 +113,8 @@ pub mod pallet {
         type Contributions: Contributions<Self::AccountId>;
         /// Audits of the answers; must tell this pallet when everybody has attested.
         type Audits: Audits<Self::AccountId>;
+        /// Compute that requesters may ask for.
+        type Quota: Quota<Self::AccountId, Error = DispatchError>;
         /// Most jobs that may wait for an executor of one model when another is submitted.
         #[pallet::constant]
         type MaxQueued: Get<u32>;

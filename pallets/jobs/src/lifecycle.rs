@@ -3,6 +3,7 @@
 use crate::{Config, Credited, Event, Executing, Headers, Inputs, Job, Jobs, Outputs, Pallet, Parameters, State};
 use ergon_primitives::{
     commitment::Outcome,
+    quota::Quota,
     traits::{AuditProgress, Audits, Contributions, Models, OnAttested, Source, Workers},
     JobId, Units,
 };
@@ -177,6 +178,7 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn finish(id: JobId, mut job: JobOf<T>, state: State, now: BlockNumberFor<T>) {
         let (parameters, disputed) = (Parameters::<T>::get(), state == State::Disputed);
         Self::enter(id, &mut job, state, now);
+        Self::settle_quota(&mut job);
         if let Some(operator) = &job.executor {
             Executing::<T>::remove(operator, id);
             if !disputed {
@@ -190,6 +192,17 @@ impl<T: Config> Pallet<T> {
         };
         Self::schedule(id, &mut job, now, time);
         Jobs::<T>::insert(id, job);
+    }
+
+    /// The requester pays for a job that is over, or disputed, and gets the rest of what was reserved back.
+    fn settle_quota(job: &mut JobOf<T>) {
+        let reserved = core::mem::take(&mut job.reserved);
+        let used = match job.state {
+            State::Settled | State::Rejected => Self::units_of(job).min(reserved),
+            State::Cancelled => reserved,
+            _ => 0,
+        };
+        T::Quota::settle(&job.requester, reserved, used);
     }
 
     /// The job's time is over; returns the steps that it took.

@@ -6,6 +6,7 @@ use ergon_primitives::{
     commitment::{attestation, sealed, Header, Leaf, Outcome, StopReason},
     draw::Draw,
     hash,
+    quota::Quota,
     request::DecodeSettings,
     traits::{Beacon, Contributions, ModelTerms, Models, Source, Workers},
     units::Prices,
@@ -14,7 +15,7 @@ use ergon_primitives::{
 use frame_support::{assert_ok, derive_impl, parameter_types, traits::Hooks, weights::constants::RocksDbWeight};
 use frame_system::mocking::MockBlock;
 use pallet_audits::AuditParameters;
-use sp_runtime::{BuildStorage, DispatchResult};
+use sp_runtime::{BuildStorage, DispatchError, DispatchResult};
 
 pub type AccountId = u64;
 
@@ -81,6 +82,14 @@ parameter_types! {
     pub storage Kept: Vec<AccountId> = vec![];
     pub storage Missed: Vec<AccountId> = vec![];
     pub storage Credits: Vec<(AccountId, Source, Units)> = vec![];
+    /// Units that each requester may still have reserved at once.
+    pub storage Budget: Units = 1_000_000;
+    /// Units that are reserved, by requester.
+    pub storage Reserved: Vec<(AccountId, Units)> = vec![];
+    /// Units ever reserved, used and given back.
+    pub storage Reservations: Units = 0;
+    pub storage Used: Units = 0;
+    pub storage GivenBack: Units = 0;
     /// Models known besides the constants above.
     pub storage MoreModels: Vec<ModelId> = vec![];
 }
@@ -91,6 +100,7 @@ impl pallet_jobs::Config for Test {
     type Workers = FakeWorkers;
     type Contributions = FakeContributions;
     type Audits = Audits;
+    type Quota = FakeQuota;
     type MaxQueued = MaxQueued;
     type MaxWaitingModels = MaxWaitingModels;
     type MaxAssignmentsPerBlock = MaxAssignmentsPerBlock;
@@ -198,6 +208,31 @@ impl Contributions<AccountId> for FakeContributions {
     fn forfeit(_: &AccountId) {}
 }
 
+/// Keeps books: only what was reserved is settled, for whom and as much as it was.
+pub struct FakeQuota;
+impl Quota<AccountId> for FakeQuota {
+    type Error = DispatchError;
+
+    fn reserve(who: &AccountId, units: Units) -> DispatchResult {
+        let left = Budget::get().checked_sub(units).ok_or(DispatchError::Exhausted)?;
+        Budget::set(&left);
+        Reserved::set(&[Reserved::get(), vec![(*who, units)]].concat());
+        Reservations::set(&(Reservations::get() + units));
+        Ok(())
+    }
+
+    fn settle(who: &AccountId, reserved: Units, used: Units) {
+        let mut open = Reserved::get();
+        let at = open.iter().position(|entry| *entry == (*who, reserved));
+        open.remove(at.expect("only what was reserved is settled, once"));
+        Reserved::set(&open);
+        let back = reserved.checked_sub(used).expect("no job costs more than was reserved");
+        Budget::set(&(Budget::get() + back));
+        Used::set(&(Used::get() + used));
+        GivenBack::set(&(GivenBack::get() + back));
+    }
+}
+
 /// A chain to be built, with small round times: see the fields.
 pub struct Chain {
     pub jobs: JobParameters,
@@ -280,6 +315,22 @@ pub fn check_invariants() {
         owed, open,
         "exactly the drawings from which something may follow are not discharged"
     );
+    check_reservations();
+}
+
+/// Exactly the jobs that aren't over have units reserved, and all others were paid for or given back.
+fn check_reservations() {
+    let under_way =
+        crate::Jobs::<Test>::iter_values().filter(|job| job.state == State::Queued || job.state.is_active());
+    let (mut expected, mut reserved): (Vec<_>, _) = (
+        under_way.map(|job| (job.requester, job.reserved)).collect(),
+        Reserved::get(),
+    );
+    expected.sort();
+    reserved.sort();
+    assert_eq!(reserved, expected);
+    let open: Units = reserved.iter().map(|(_, units)| units).sum();
+    assert_eq!(Reservations::get(), open + Used::get() + GivenBack::get());
 }
 
 /// Starts the next block; its weight counts what it did, which is never more than it may be.

@@ -98,6 +98,10 @@ impl<T: Config> Pallet<T> {
                 .is_none_or(|answer| answer.auditors <= MOST_AUDITORS),
             "an answer has more auditors than the weights allow for"
         );
+        ensure!(
+            job.reserved == 0 || job.state == Queued || job.state.is_active(),
+            "units are reserved for a job that is over"
+        );
         if let Some(operator) = &job.executor {
             ensure!(
                 Executing::<T>::contains_key(operator, id) == job.state.is_active(),

@@ -147,6 +147,8 @@ pub struct Job<AccountId, BlockNumber> {
     pub seed: Option<u64>,
     /// Upper bound of the number of prompt tokens, by the length of the prompt.
     pub max_prompt_tokens: u32,
+    /// Units reserved from the requester's quota; 0 once the job is over or disputed.
+    pub reserved: Units,
     /// Block in which it was submitted.
     pub submitted: BlockNumber,
     /// Where it stands.

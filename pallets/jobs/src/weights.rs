@@ -9,13 +9,15 @@
 //!
 //! | part | items | count |
 //! |---|---|---|
+//! | reserve | both lines and their sponsor, hot key, operator, account, given, weight, sum and epoch, units, share of newcomers; the last two | 17 + 2 |
+//! | settle | both lines, hot key, operator, units; units | 5 + 1 |
 //! | draw of an auditor | 16 tries of 2, 16 indices, record; record, pending | 49 + 2 |
 //! | draw of an executor | 16 tries of 3, 16 indices and records; record | 80 + 1 |
 //! | miss | record, and if that suspends the operator 8 models of 3; record, 8 models of 5, pending | 25 + 42 |
 //!
 //! | step in a block | items besides | count |
 //! |---|---|---|
-//! | due | entry, job, parameters of jobs and audits, model, beacon, audit, number, sum, epoch, or the items of a queue; entry, job, executing, queue, waiting models, 2 links | 10 + 7 |
+//! | due | entry, job, parameters of jobs and audits, model, beacon, audit, number, sum, epoch, or the items of a queue; entry, job, executing, queue, waiting models, 2 links; settle | 15 + 8 |
 //! | visit | waiting models, queue, job, link, next link, parameters, model, beacon, number, sum, epoch; waiting models, queue, 2 links, job, executing, entry | 91 + 8 |
 //! | pruned | entry, job, audit, executor's record, an auditor's record; entry, job, input, output, header, credited or audit, records, pending | 5 + 10 |
 use crate::{Work, MOST_AUDITORS};
@@ -47,8 +49,9 @@ impl<T: frame_system::Config> EstimatedWeight<T> {
 
 impl<T: frame_system::Config> WeightInfo for EstimatedWeight<T> {
     fn submit() -> Weight {
-        // Reads: model, next number, queue, waiting models, last link. Writes: number, job, input, queue, waiting models, 2 links.
-        Self::of(200, 5, 7)
+        // Reads: model, next number, queue, waiting models, last link. Writes: number, job, input, queue, waiting models, 2 links. And a
+        // reserve.
+        Self::of(200, 5 + 17, 7 + 2)
     }
 
     fn submit_result() -> Weight {
@@ -59,22 +62,23 @@ impl<T: frame_system::Config> WeightInfo for EstimatedWeight<T> {
     fn reveal() -> Weight {
         // Reads: key, job, output, audit, model, number serving, credited, parameters, epoch, sum of contributions.
         // Writes: job, header, executing, 2 entries, credited, audit, sum of contributions. Executor and auditors: contribution and
-        // record each.
+        // record each. And a settle.
         let operators = u64::from(MOST_AUDITORS) + 1;
-        Self::of(200, 10 + 2 * operators, 8 + 2 * operators)
+        Self::of(200, 10 + 2 * operators + 5, 8 + 2 * operators + 1)
     }
 
     fn cancel() -> Weight {
         // Reads: job, queue, 3 links, waiting models. Writes: job, input, output, header, queue, 3 links, waiting models. An assigned
         // job takes less: job, parameters, operator's record; job, executing, 2 entries, record.
-        Self::of(30, 6, 9)
+        // And a settle.
+        Self::of(30, 6 + 5, 9 + 1)
     }
 
     fn on_initialize(work: &Work) -> Weight {
         // Two cursors, two ends of the agenda, waiting models.
         let parts = [
             (Self::of(10, 5, 3), 1),
-            (Self::of(50, 10, 7), work.due),
+            (Self::of(50, 15, 8), work.due),
             (Self::of(100, 49, 2), work.draws),
             (Self::of(50, 25, 42), work.misses),
             (Self::of(150, 91, 8), work.visits),

@@ -6,5 +6,6 @@ mod audit;
 mod flood;
 mod obligations;
 mod properties;
+mod quota;
 mod reveal;
 mod submit;

@@ -5,7 +5,7 @@ use ergon_primitives::{
     commitment::{attestation, sealed, Header, Outcome, RejectReason},
     request::DecodeSettings,
     traits::Source,
-    JobId, H256,
+    JobId, Units, H256,
 };
 use pallet_audits::AuditParameters;
 use proptest::prelude::*;
@@ -171,6 +171,24 @@ fn act(action: Action) {
     }
 }
 
+/// Units reserved for each job: 8 prompt tokens of 1 and 4 output tokens of 10.
+const RESERVED: Units = 48;
+
+/// What the jobs cost their requester: settled ones their units, and those taken back from an executor everything.
+fn cost(events: &[Event<Test>]) -> Units {
+    let (mut assigned, mut cost) = (BTreeSet::new(), 0);
+    for event in events {
+        match event {
+            Event::Assigned { job, .. } => drop(assigned.insert(*job)),
+            Event::Reassigned { job, .. } => drop(assigned.remove(job)),
+            Event::Settled { .. } => cost += UNITS,
+            Event::Cancelled { job } if assigned.contains(job) => cost += RESERVED,
+            _ => {}
+        }
+    }
+    cost
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
@@ -200,6 +218,9 @@ proptest! {
             let ends: Vec<_> = ends.collect();
             assert_eq!(ends.len() as u64, NextJob::<Test>::get(), "every job ends");
             assert_eq!(ends.iter().collect::<BTreeSet<_>>().len(), ends.len(), "no job ends twice");
+            assert!(Reserved::get().is_empty(), "nothing stays reserved");
+            assert_eq!((Reservations::get(), Used::get()), (RESERVED * NextJob::<Test>::get(), cost(&events)));
+            assert_eq!(Reservations::get(), Used::get() + GivenBack::get(), "every reservation is settled, once");
         });
     }
 }

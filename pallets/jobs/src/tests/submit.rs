@@ -37,6 +37,8 @@ fn a_submitted_job_waits_for_an_executor() {
             settings: DecodeSettings::greedy(9),
             seed: Some(5),
             max_prompt_tokens: 3,
+            // 3 prompt tokens of 1 and 9 output tokens of 10.
+            reserved: 93,
             submitted: 1,
             state: State::Queued,
             since: 1,
