@@ -18,11 +18,12 @@ pub trait Quota<AccountId> {
     fn settle(who: &AccountId, reserved: Units, used: Units);
 }
 
-/// Letting accounts in that nobody knows, by a [`Ticket`].
+/// Letting accounts in without anybody's leave, by a [`Ticket`]. A ticket is good as long as it lives, so whoever calls this must let each
+/// account in only once.
 pub trait Admission<AccountId> {
-    /// Whether `ticket` would let `account` in now. Cheap enough for the transaction pool: it changes nothing and costs two
-    /// hashes and a few reads.
-    fn check(account: &AccountId, ticket: &Ticket) -> Result<(), TicketError>;
+    /// Whether `ticket` would let `account` in now, and for how many blocks after this one. Cheap enough for the transaction pool: it
+    /// changes nothing and costs two hashes and a few reads.
+    fn check(account: &AccountId, ticket: &Ticket) -> Result<u32, TicketError>;
 
     /// Checks `ticket` and lets `account` in for good: it may sign from now on. Changes nothing if it is refused.
     fn admit(account: &AccountId, ticket: &Ticket) -> Result<(), TicketError>;

@@ -9,8 +9,8 @@
 //! valid     : the first 8 bytes of the digest, big-endian, are at most the target
 //! ```
 //!
-//! It is bound to one account of one chain, and to a block that must be recent when it is used, so it can be neither taken
-//! over nor stored up. A hash of 40 bytes is one run of BLAKE2b's compression function, so the expected work is
+//! It is bound to one account of one chain, and to a block that must be recent when it is used, so it can be neither used for another
+//! account nor stored up. What the account does with it is bound by a signature, see [`join_message`]. A hash of 40 bytes is one run of BLAKE2b's compression function, so the expected work is
 //! [`expected_tries`] of them, whatever the lengths of account and domain. A target, unlike a count of leading zero bits, can
 //! be adapted in fine steps.
 //!
@@ -28,12 +28,14 @@
 //! };
 //! assert!(verify(&challenge, nonce, target));
 //! ```
-use crate::{hash, H256};
+use crate::{hash, ModelId, H256};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
 /// What a challenge is hashed under.
 const DOMAIN: &[u8] = b"ergon/ticket/1";
+/// What a [`join_message`] is hashed under.
+const JOIN_DOMAIN: &[u8] = b"ergon/join/1";
 
 /// Proof that its account's owner has worked to be let in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
@@ -62,8 +64,6 @@ pub struct TicketTerms {
 /// Why a ticket doesn't let its account in.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub enum TicketError {
-    /// The account is known to the chain already.
-    AlreadyKnown,
     /// The ticket is bound to a block that is too old.
     Expired,
     /// The ticket is bound to a block that doesn't exist yet.
@@ -84,6 +84,22 @@ pub fn challenge(genesis: &H256, account: &[u8], block: u32, block_hash: &H256) 
         account,
         &block.to_le_bytes(),
         block_hash.as_bytes(),
+    ])
+}
+
+/// What the owner of `operator` signs to register by `ticket`: else whoever sees the ticket under way could use it to register that account
+/// with a hot key of his own. Accounts and hash of block 0 are hashed as their SCALE encodings, so any types that encode alike will do.
+pub fn join_message<AccountId: Encode>(
+    genesis: &impl Encode,
+    operator: &AccountId,
+    hot: &AccountId,
+    endpoint: &[u8],
+    models: &[ModelId],
+    ticket: &Ticket,
+) -> H256 {
+    hash(&[
+        JOIN_DOMAIN,
+        &(genesis, operator, hot, endpoint, models, ticket).encode(),
     ])
 }
 
@@ -182,6 +198,24 @@ mod tests {
         assert_ne!(base, challenge(&genesis, &[7; 33], 9, &hash));
         assert_ne!(base, challenge(&genesis, &[7; 32], 10, &hash));
         assert_ne!(base, challenge(&genesis, &[7; 32], 9, &genesis));
+    }
+
+    #[test]
+    fn every_part_of_a_join_message_counts() {
+        let (genesis, models) = ([1; 32], [H256::zero()]);
+        let ticket = Ticket { block: 1, nonce: 2 };
+        let message = |endpoint: &[u8], models: &[ModelId]| join_message(&genesis, &1, &2, endpoint, models, &ticket);
+        let base = message(b"http://a", &models);
+        let others = [
+            message(b"http://b", &models),
+            message(b"http://a", &[]),
+            join_message(&[2; 32], &1, &2, b"http://a", &models, &ticket),
+            join_message(&genesis, &3, &2, b"http://a", &models, &ticket),
+            join_message(&genesis, &1, &3, b"http://a", &models, &ticket),
+            join_message(&genesis, &1, &2, b"http://a", &models, &Ticket { block: 3, ..ticket }),
+            join_message(&genesis, &1, &2, b"http://a", &models, &Ticket { nonce: 3, ..ticket }),
+        ];
+        assert!(!others.contains(&base));
     }
 
     #[test]

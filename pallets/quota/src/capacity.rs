@@ -83,7 +83,7 @@ impl<T: Config> Pallet<T> {
 
     /// A hot key draws on its operator's bucket, unless it has a line of its own: then nobody can take the line away from
     /// an account by making it his hot key.
-    fn owner(account: &T::AccountId) -> T::AccountId {
+    pub(crate) fn owner(account: &T::AccountId) -> T::AccountId {
         if Lines::<T>::contains_key(account) || Self::genesis_line(account) > 0 {
             return account.clone();
         }

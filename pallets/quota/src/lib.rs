@@ -56,7 +56,7 @@
 //!
 //! # First contact
 //!
-//! A [`ticket`](ergon_primitives::ticket) lets in an account that nobody knows ([`Admission`](ergon_primitives::quota::Admission)). Its
+//! A [`ticket`](ergon_primitives::ticket) lets an account in that nobody vouches for ([`Admission`](ergon_primitives::quota::Admission)). Its
 //! target follows, once per [`Config::RetargetBlocks`], how many come: toward [`Config::TicketsPerPeriod`], at most by a factor
 //! of 4, within [`Config::HardestTarget`] and [`Config::EasiestTarget`]. A ticket lives [`Config::TicketLifetime`] blocks and meets the
 //! target of the period that its block is in; at most [`Config::MaxTicketsPerBlock`] are taken. With a core of `r` tries per second

@@ -101,28 +101,29 @@ impl<T: Config> Pallet<T> {
 }
 
 impl<T: Config> Admission<T::AccountId> for Pallet<T> {
-    /// Complexity: O(1). Two hashes, and reads of the account, two block hashes, the difficulty and this block's count.
-    fn check(account: &T::AccountId, ticket: &Ticket) -> Result<(), TicketError> {
-        ensure!(!Self::is_known(account), TicketError::AlreadyKnown);
+    /// Complexity: O(1). Two hashes, and reads of two block hashes, the difficulty and this block's count.
+    fn check(account: &T::AccountId, ticket: &Ticket) -> Result<u32, TicketError> {
         let now: u32 = System::<T>::block_number().saturated_into();
         let age = now
             .checked_sub(ticket.block)
             .filter(|age| *age > 0)
             .ok_or(TicketError::FromTheFuture)?;
-        ensure!(age <= Self::ticket_lifetime(), TicketError::Expired);
+        let blocks_left = Self::ticket_lifetime().checked_sub(age).ok_or(TicketError::Expired)?;
         let room = Self::newcomer_use().tickets < T::MaxTicketsPerBlock::get();
         ensure!(room, TicketError::BlockFull);
         let block_hash = Self::block_hash(ticket.block);
         let challenge = challenge(&Self::block_hash(0), &account.encode(), ticket.block, &block_hash);
         let target = Self::target_at(ticket.block, &Self::difficulty());
         ensure!(verify(&challenge, ticket.nonce, target), TicketError::TooLittleWork);
-        Ok(())
+        Ok(blocks_left)
     }
 
     /// Complexity: O(1).
     fn admit(account: &T::AccountId, ticket: &Ticket) -> Result<(), TicketError> {
         Self::check(account, ticket)?;
-        System::<T>::inc_providers(account);
+        if !Self::is_known(account) {
+            System::<T>::inc_providers(account);
+        }
         let mut difficulty = Self::difficulty();
         difficulty.admitted = difficulty.admitted.saturating_add(1);
         TicketDifficulty::<T>::put(difficulty);

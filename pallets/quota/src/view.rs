@@ -78,7 +78,6 @@ impl<T: Config> Quota<T::AccountId> for Pallet<T> {
 
     /// Complexity: O(1).
     fn settle(who: &T::AccountId, reserved: Units, used: Units) {
-        let owner = Self::standing(who).owner;
-        Self::refund(&owner, Meter::Units, reserved.saturating_sub(used));
+        Self::refund(&Self::owner(who), Meter::Units, reserved.saturating_sub(used));
     }
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What must hold after every block.
-use crate::{Config, HotKeys, HotKeysEver, Operators, Pallet, Positions, Serving, ServingCount, Sponsored, Status};
+use crate::{
+    BroughtBy, Config, HotKeys, HotKeysEver, Operators, Pallet, Positions, Serving, ServingCount, Sponsored, Status,
+};
+use alloc::collections::BTreeMap;
 use frame_support::{ensure, traits::Get};
 use sp_runtime::TryRuntimeError;
 
@@ -11,7 +14,7 @@ impl<T: Config> Pallet<T> {
     /// 3. hot keys and operators name each other, and all of them can sign,
     /// 4. no operator has too many jobs in flight, or one that is no obligation,
     /// 5. no active one has too many misses or no hot key,
-    /// 6. sponsored accounts can sign, and nobody has brought too many others onto the chain.
+    /// 6. sponsored accounts can sign and are nobody else's hot keys, and nobody has brought too many others onto the chain, or other ones than are counted.
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
         let listed = Self::check_lists()?;
         let (mut served, mut keys) = (0, 0);
@@ -65,8 +68,20 @@ impl<T: Config> Pallet<T> {
             "workers: a sponsored account can't sign"
         );
         ensure!(
+            HotKeys::<T>::iter().all(|(hot, operator)| hot == operator || !Sponsored::<T>::contains_key(&hot)),
+            "workers: a sponsored account is another's hot key"
+        );
+        ensure!(
             HotKeysEver::<T>::iter_values().all(|ever| ever <= T::MaxHotKeysEver::get()),
             "workers: an operator has brought too many accounts onto the chain"
+        );
+        let mut brought = BTreeMap::<_, u32>::new();
+        for operator in BroughtBy::<T>::iter_values() {
+            *brought.entry(operator).or_default() += 1;
+        }
+        ensure!(
+            brought == HotKeysEver::<T>::iter().collect(),
+            "workers: the accounts that an operator has brought onto the chain are miscounted"
         );
         Ok(())
     }

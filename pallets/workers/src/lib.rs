@@ -6,15 +6,17 @@
 //!
 //! # Rules
 //!
-//! 1. To register, an account must be [`Sponsored`], which genesis makes it. A provider reference, by which the
-//!    transaction pool knows who may send anything at all, is not enough: every hot key has one.
+//! 1. To register, an account must be [`Sponsored`], which genesis or a ticket makes it: [`join`](Pallet::join) is registering with one, and
+//!    needs nobody's leave. A provider reference, by which the transaction pool knows who may send anything at all, is not enough: every
+//!    hot key has one.
 //! 2. An operator gives each of its hot keys a provider reference, so that it can sign, if it has none. It does so for at
 //!    most [`Config::MaxHotKeysEver`] accounts, counted through leaving and coming back: else, changing hot keys would be
 //!    an unlimited source of accounts. References are never taken back: a reaped account would start again at nonce 0,
 //!    and its old extrinsics could be replayed.
-//! 3. An account is either an operator or a hot key of one, or both for itself; never a hot key of two.
-//! 4. A hot key may leave its operator by itself, so nobody can bind another's account for good. An operator without
-//!    hot keys drains.
+//! 3. An account is either an operator or a hot key of one, or both for itself; never a hot key of two. A hot key draws on its operator's
+//!    quota, so nobody may bind an account that is somebody else's: a hot key is the operator itself, or an account that the chain doesn't
+//!    know, or one that this operator brought onto the chain before ([`BroughtBy`]) and that isn't sponsored itself.
+//! 4. A hot key may leave its operator by itself, and by joining. An operator without hot keys drains.
 //! 5. Every served model must take jobs at the time of registration or update. A model that retires later is no longer
 //!    asked for.
 //! 6. To serve a model means both to execute jobs and to audit the answers of others. Nobody can have one without the
@@ -36,11 +38,15 @@
 //! `b`. That author can change the list by leaving out or putting in registrations, updates, drains and resumptions of
 //! that block, and so re-roll the draw.
 //!
+//! Who sees a `join` under way can bind the accounts in it before, up to [`Config::MaxHotKeysEver`] times ever. Its sender has to name
+//! another hot key then; his ticket is still good.
+//!
 //! The pallet implements [`Workers`](ergon_primitives::traits::Workers) for the others.
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
 
+mod joining;
 mod registry;
 pub mod serving;
 mod types;
@@ -54,19 +60,25 @@ mod mock;
 mod tests;
 
 use ergon_primitives::{
+    quota::Admission,
+    ticket::Ticket,
     traits::{Contributions, Models},
     ModelId,
 };
+pub use joining::{ALREADY_SPONSORED, REGISTRATION_REFUSED, TICKET_EXPIRED, TICKET_FROM_THE_FUTURE, TOO_LITTLE_WORK};
 pub use pallet::*;
 pub use types::{Endpoint, Operator, ServedModels, Status, MAX_ENDPOINT_BYTES, MAX_HOT_KEYS, MAX_MODELS};
 pub use weights::WeightInfo;
 
+// The macro writes down the type of `join`'s authorization, with all of its parameters.
+#[expect(clippy::type_complexity)]
 #[frame_support::pallet]
 pub mod pallet {
     use super::*;
     use alloc::vec::Vec;
     use frame_support::{pallet_prelude::*, traits::EnsureOrigin};
     use frame_system::pallet_prelude::*;
+    use sp_runtime::traits::{IdentifyAccount, Verify};
 
     #[pallet::pallet]
     pub struct Pallet<T>(_);
@@ -79,6 +91,10 @@ pub mod pallet {
         type Models: Models;
         /// What operators are drawn in proportion to.
         type Capacity: Contributions<Self::AccountId>;
+        /// Who checks tickets.
+        type Admission: Admission<Self::AccountId>;
+        /// How an account signs that it joins.
+        type Signature: Parameter + Verify<Signer: IdentifyAccount<AccountId = Self::AccountId>>;
         /// Most jobs that one operator has in flight.
         #[pallet::constant]
         type MaxInFlight: Get<u32>;
@@ -107,6 +123,10 @@ pub mod pallet {
     /// How many accounts an operator has brought onto the chain as hot keys. It outlives the registration.
     #[pallet::storage]
     pub type HotKeysEver<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, u32, ValueQuery>;
+
+    /// The operator that brought an account onto the chain as its hot key.
+    #[pallet::storage]
+    pub type BroughtBy<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, T::AccountId>;
 
     /// The active operators that serve a model, at indices without a gap. Models need no hashing: their names are
     /// hashes.
@@ -186,12 +206,24 @@ pub mod pallet {
     pub enum Error<T> {
         /// The account is not among those that may become operators.
         NotSponsored,
+        /// The account may become an operator without a ticket.
+        AlreadySponsored,
+        /// The ticket is bound to a block that is too old.
+        TicketExpired,
+        /// The ticket is bound to a block that doesn't exist yet.
+        TicketFromTheFuture,
+        /// The ticket took too little work.
+        TooLittleWork,
+        /// As many have joined in this block as may; the ticket may do in the next one.
+        TooManyJoined,
         /// The account is an operator already.
         AlreadyRegistered,
         /// The account is neither an operator nor, where a hot key would do, a hot key.
         NotRegistered,
         /// The account is an operator of its own, or a hot key already.
         KeyTaken,
+        /// The account was on the chain before the operator knew of it, so it may be somebody else's: take one that is new.
+        KeyNotYours,
         /// The operator has as many hot keys as it can have.
         TooManyHotKeys,
         /// The operator has brought as many accounts onto the chain as it ever can. Those that the chain knows already may
@@ -325,6 +357,26 @@ pub mod pallet {
         pub fn unjail(origin: OriginFor<T>, operator: T::AccountId) -> DispatchResult {
             T::GovernanceOrigin::ensure_origin(origin)?;
             Self::do_unjail(operator)
+        }
+
+        /// Makes `operator`, which need not be known to the chain, an active operator by a ticket. It authorizes itself, as a transaction
+        /// without signer, by `signature` of [`join_message`](ergon_primitives::ticket::join_message) with the operator's key; so nobody
+        /// can change it. Whoever has bound the account as a hot key loses it. Complexity: O(number of models), at most [`MAX_MODELS`].
+        #[pallet::call_index(8)]
+        #[pallet::authorize(|_, operator, hot, endpoint, models, ticket, signature| {
+            Pallet::<T>::authorize_join(operator, hot, endpoint, models, ticket, signature)
+        })]
+        pub fn join(
+            origin: OriginFor<T>,
+            operator: T::AccountId,
+            hot: T::AccountId,
+            endpoint: Endpoint,
+            models: ServedModels,
+            ticket: Ticket,
+            _signature: T::Signature,
+        ) -> DispatchResult {
+            ensure_authorized(origin)?;
+            Self::do_join(operator, hot, endpoint, models, ticket)
         }
     }
 }

@@ -2,12 +2,14 @@
 //! A runtime whose models and weights tests set by hand.
 use crate as pallet_workers;
 use ergon_primitives::{
+    quota::Admission,
+    ticket::{Ticket, TicketError},
     traits::{Contributions, ModelTerms, Models, Source},
     units::Prices,
     ModelId, Units, VoteWeight, H256,
 };
-use frame_support::{assert_ok, derive_impl, parameter_types, traits::ConstU32};
-use sp_runtime::BuildStorage;
+use frame_support::{assert_ok, derive_impl, ensure, parameter_types, traits::ConstU32};
+use sp_runtime::{testing::TestSignature, BuildStorage};
 use std::collections::BTreeMap;
 
 type Block = frame_system::mocking::MockBlock<Test>;
@@ -41,6 +43,8 @@ pub const RETIRED: ModelId = H256::repeat_byte(0xee);
 pub const MAX_IN_FLIGHT: u32 = 2;
 pub const MAX_MISSES: u32 = 2;
 pub const MAX_HOT_KEYS_EVER: u32 = 5;
+/// Blocks for which a ticket is good.
+pub const TICKET_LIFETIME: u32 = 10;
 /// Accounts that are sponsored at genesis.
 pub const SPONSORED: u64 = 100;
 
@@ -63,6 +67,8 @@ impl Models for FixedModels {
 parameter_types! {
     /// Weight of each operator that has one.
     pub static Weights: BTreeMap<u64, VoteWeight> = BTreeMap::new();
+    /// Accounts that may still join in this block.
+    pub static Room: u32 = 2;
 }
 
 /// Says [`Weights`].
@@ -86,10 +92,34 @@ impl Contributions<u64> for HandSet {
     }
 }
 
+/// Lets accounts in by tickets whose nonce is their number, for [`TICKET_LIFETIME`] blocks.
+pub struct ByNumber;
+
+impl Admission<u64> for ByNumber {
+    fn check(account: &u64, ticket: &Ticket) -> Result<u32, TicketError> {
+        let age = (System::block_number() as u32)
+            .checked_sub(ticket.block)
+            .ok_or(TicketError::FromTheFuture)?;
+        let left = TICKET_LIFETIME.checked_sub(age).ok_or(TicketError::Expired)?;
+        ensure!(ticket.nonce == *account, TicketError::TooLittleWork);
+        ensure!(Room::get() > 0, TicketError::BlockFull);
+        Ok(left)
+    }
+
+    fn admit(account: &u64, ticket: &Ticket) -> Result<(), TicketError> {
+        Self::check(account, ticket)?;
+        Room::mutate(|room| *room -= 1);
+        Workers::keep_alive(account);
+        Ok(())
+    }
+}
+
 impl pallet_workers::Config for Test {
     type GovernanceOrigin = frame_system::EnsureRoot<u64>;
     type Models = FixedModels;
     type Capacity = HandSet;
+    type Admission = ByNumber;
+    type Signature = TestSignature;
     type MaxInFlight = ConstU32<MAX_IN_FLIGHT>;
     type MaxMissesInRow = ConstU32<MAX_MISSES>;
     type MaxHotKeysEver = ConstU32<MAX_HOT_KEYS_EVER>;
@@ -106,6 +136,7 @@ pub fn build_and_execute(test: impl FnOnce()) {
     };
     sp_io::TestExternalities::new(config.build_storage().unwrap()).execute_with(|| {
         Weights::set(BTreeMap::new());
+        Room::set(2);
         System::set_block_number(1);
         test();
         Workers::do_try_state().unwrap();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the calls do, and what the other pallets see.
 use crate::{
-    Config, Endpoint, Error, Event, HotKeys, HotKeysEver, Operator, Operators, Pallet, ServedModels, ServingCount,
-    Sponsored, Status,
+    BroughtBy, Config, Endpoint, Error, Event, HotKeys, HotKeysEver, Operator, Operators, Pallet, ServedModels,
+    ServingCount, Sponsored, Status,
 };
 use ergon_primitives::{
     draw::Draw,
@@ -20,11 +20,30 @@ impl<T: Config> Pallet<T> {
         endpoint: Endpoint,
         models: ServedModels,
     ) -> DispatchResult {
-        Self::check_may_register(&operator)?;
-        ensure!(!Operators::<T>::contains_key(&operator), Error::<T>::AlreadyRegistered);
-        ensure!(!HotKeys::<T>::contains_key(&operator), Error::<T>::KeyTaken);
-        Self::check_hot_key(&operator, &hot)?;
-        Self::check_service(&endpoint, &models)?;
+        ensure!(Sponsored::<T>::contains_key(&operator), Error::<T>::NotSponsored);
+        Self::check_registration(&operator, &hot, &endpoint, &models)?;
+        Self::enlist(operator, hot, endpoint, models)
+    }
+
+    /// All that a registration must fulfill whether it is by a ticket or not.
+    pub(crate) fn check_registration(
+        operator: &T::AccountId,
+        hot: &T::AccountId,
+        endpoint: &Endpoint,
+        models: &ServedModels,
+    ) -> DispatchResult {
+        ensure!(!Operators::<T>::contains_key(operator), Error::<T>::AlreadyRegistered);
+        Self::check_hot_key(operator, hot)?;
+        Self::check_service(endpoint, models)
+    }
+
+    /// Makes an account an active operator.
+    pub(crate) fn enlist(
+        operator: T::AccountId,
+        hot: T::AccountId,
+        endpoint: Endpoint,
+        models: ServedModels,
+    ) -> DispatchResult {
         let mut entry = Operator {
             hot_keys: Default::default(),
             endpoint,
@@ -149,17 +168,14 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    fn check_may_register(who: &T::AccountId) -> DispatchResult {
-        ensure!(Sponsored::<T>::contains_key(who), Error::<T>::NotSponsored);
-        Ok(())
-    }
-
     fn check_hot_key(operator: &T::AccountId, hot: &T::AccountId) -> DispatchResult {
         ensure!(!HotKeys::<T>::contains_key(hot), Error::<T>::KeyTaken);
-        ensure!(
-            hot == operator || !Operators::<T>::contains_key(hot),
-            Error::<T>::KeyTaken
-        );
+        if hot == operator {
+            return Ok(());
+        }
+        ensure!(!Operators::<T>::contains_key(hot), Error::<T>::KeyTaken);
+        let brought = || BroughtBy::<T>::get(hot).as_ref() == Some(operator) && !Sponsored::<T>::contains_key(hot);
+        ensure!(System::<T>::providers(hot) == 0 || brought(), Error::<T>::KeyNotYours);
         Ok(())
     }
 
@@ -172,6 +188,7 @@ impl<T: Config> Pallet<T> {
             let ever = HotKeysEver::<T>::get(operator).saturating_add(1);
             ensure!(ever <= T::MaxHotKeysEver::get(), Error::<T>::TooManyHotKeysEver);
             HotKeysEver::<T>::insert(operator, ever);
+            BroughtBy::<T>::insert(hot, operator);
             Self::keep_alive(hot);
         }
         HotKeys::<T>::insert(hot, operator);

@@ -22,6 +22,10 @@ pub trait WeightInfo {
     fn remove() -> Weight;
     /// Of `unjail`.
     fn unjail() -> Weight;
+    /// Of `join`.
+    fn join() -> Weight;
+    /// Of checking a `join`, in the pool and once more in the block.
+    fn authorize_join() -> Weight;
 }
 
 /// Estimates from the database weights of runtime `T`.
@@ -47,7 +51,7 @@ impl<T: frame_system::Config> EstimatedWeight<T> {
 
 impl<T: frame_system::Config> WeightInfo for EstimatedWeight<T> {
     fn register() -> Weight {
-        Self::with_models(&[CHECK, LIST], 8, 4)
+        Self::with_models(&[CHECK, LIST], 9, 5)
     }
 
     fn update() -> Weight {
@@ -55,7 +59,7 @@ impl<T: frame_system::Config> WeightInfo for EstimatedWeight<T> {
     }
 
     fn add_hot_key() -> Weight {
-        Self::of(5, 4)
+        Self::of(7, 5)
     }
 
     fn remove_hot_key() -> Weight {
@@ -76,5 +80,16 @@ impl<T: frame_system::Config> WeightInfo for EstimatedWeight<T> {
 
     fn unjail() -> Weight {
         Self::of(1, 1)
+    }
+
+    fn join() -> Weight {
+        // Registering, letting in (account, 2 block hashes, difficulty, newcomers; 3 of them), sponsored and leaving whoever had bound it.
+        Self::with_models(&[CHECK, LIST, DELIST], 8 + 5 + 3, 4 + 3 + 3)
+    }
+
+    fn authorize_join() -> Weight {
+        // Operator, hot key, brought by, 2 accounts, sponsored, 3 block hashes, difficulty, newcomers; and a signature.
+        let signature = Weight::from_parts(100_000_000, 0);
+        Self::with_models(&[CHECK], 11, 0).saturating_add(signature)
     }
 }

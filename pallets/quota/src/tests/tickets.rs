@@ -34,12 +34,12 @@ fn ticket_lets_a_stranger_in_without_anyones_leave() {
 }
 
 #[test]
-fn replayed_ticket_is_refused() {
+fn account_that_is_let_in_never_has_a_second_provider_by_tickets() {
     build_and_execute(|| {
-        let ticket = make_ticket(STRANGER);
-        assert_ok!(Quota::admit(&STRANGER, &ticket));
-        assert_noop!(Quota::admit(&STRANGER, &ticket), TicketError::AlreadyKnown);
-        assert_noop!(Quota::check(&1, &make_ticket(1)), TicketError::AlreadyKnown);
+        for account in [1, STRANGER, STRANGER] {
+            assert_ok!(Quota::admit(&account, &make_ticket(account)));
+            assert_eq!(frame_system::Pallet::<Test>::providers(&account), 1);
+        }
     });
 }
 
@@ -104,8 +104,9 @@ fn stale_ticket_is_refused() {
         go_to(10);
         let (ticket, terms) = (make_ticket(STRANGER), Quota::ticket_terms().unwrap());
         assert_eq!(terms.block, 9);
+        assert_eq!(Quota::check(&STRANGER, &ticket), Ok(terms.expires - 11));
         go_to(u64::from(terms.expires) - 1);
-        assert_ok!(Quota::check(&STRANGER, &ticket));
+        assert_eq!(Quota::check(&STRANGER, &ticket), Ok(0));
         go_to(u64::from(terms.expires));
         assert_noop!(Quota::admit(&STRANGER, &ticket), TicketError::Expired);
     });

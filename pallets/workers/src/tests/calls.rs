@@ -83,9 +83,8 @@ fn changing_hot_keys_brings_a_bounded_number_of_accounts_onto_the_chain() {
             Error::<Test>::TooManyHotKeysEver
         );
         assert_eq!(System::providers(&5_000), 0);
-        // Accounts that the chain knows already bring nothing new.
+        // Those that it brought before bring nothing new.
         assert_ok!(lend(5_001));
-        assert_ok!(lend(2));
         // Leaving and coming back is no new beginning.
         assert_ok!(Workers::remove(signed(1)));
         let again = |hot| Workers::register(signed(1), hot, endpoint(), served(&[MODEL]));
@@ -118,8 +117,6 @@ fn registrations_that_break_a_rule_are_refused() {
         assert_noop!(with(1, 5_000, &[MODEL]), Error::<Test>::AlreadyRegistered);
         assert_noop!(with(2, hot(1), &[MODEL]), Error::<Test>::KeyTaken);
         assert_noop!(with(2, 1, &[MODEL]), Error::<Test>::KeyTaken);
-        assert_ok!(Workers::add_hot_key(signed(1), 3));
-        assert_noop!(with(3, 5_000, &[MODEL]), Error::<Test>::KeyTaken);
         assert_noop!(with(2, 5_000, &[]), Error::<Test>::NoModels);
         assert_noop!(
             with(2, 5_000, &[MODEL, MODELS[1], MODEL]),
@@ -210,8 +207,29 @@ fn hot_keys_come_and_go() {
             .into(),
         );
         assert_eq!((Workers::operator_of(&5_000), System::providers(&5_000)), (None, 1));
-        assert_ok!(Workers::add_hot_key(signed(2), 5_000));
+        assert_ok!(Workers::add_hot_key(signed(1), 5_000));
         assert_eq!(status(1), Status::Active);
+    });
+}
+
+#[test]
+fn nobody_binds_an_account_that_is_somebody_elses() {
+    build_and_execute(|| {
+        register([1, 2]);
+        let bind = |operator, hot| Workers::add_hot_key(signed(operator), hot);
+        // Neither one that was sponsored, nor one that another operator brought, even if it is free.
+        assert_noop!(bind(1, 3), Error::<Test>::KeyNotYours);
+        assert_noop!(
+            Workers::register(signed(3), 4, endpoint(), served(&[MODEL])),
+            Error::<Test>::KeyNotYours
+        );
+        assert_ok!(bind(2, 5_000));
+        assert_ok!(Workers::remove_hot_key(signed(5_000), 5_000));
+        assert_noop!(bind(1, 5_000), Error::<Test>::KeyNotYours);
+        assert_ok!(bind(2, 5_000));
+        // Nor one that anybody else has let in.
+        System::inc_providers(&6_000);
+        assert_noop!(bind(1, 6_000), Error::<Test>::KeyNotYours);
     });
 }
 
@@ -365,7 +383,12 @@ fn invariants_notice_each_kind_of_damage() {
         Operators::<Test>::mutate_extant(1, |entry| entry.in_flight = 0);
         HotKeysEver::<Test>::insert(1, MAX_HOT_KEYS_EVER + 1);
         assert!(Workers::do_try_state().is_err());
+        HotKeysEver::<Test>::insert(1, 2);
+        assert!(Workers::do_try_state().is_err(), "miscounted");
         HotKeysEver::<Test>::insert(1, 1);
+        Sponsored::<Test>::insert(hot(1), ());
+        assert!(Workers::do_try_state().is_err());
+        Sponsored::<Test>::remove(hot(1));
         Sponsored::<Test>::insert(9_999, ());
         assert!(Workers::do_try_state().is_err());
         Sponsored::<Test>::remove(9_999);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 use crate::{mock::*, Operators, Status};
-use ergon_primitives::{draw::Draw, traits::Workers as _, H256};
+use ergon_primitives::{draw::Draw, ticket::Ticket, traits::Workers as _, H256};
 use proptest::prelude::*;
 
 /// Anything that can happen to one of a few operators.
 #[derive(Clone, Debug)]
 enum Step {
     Register(u64, u64, u8),
+    Join(u64, u64, u8),
     Update(u64, u8),
     AddHotKey(u64, u64),
     RemoveHotKey(u64, u64),
@@ -27,6 +28,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let (who, key, models) = (|| 1u64..7, || prop_oneof![1u64..7, 200u64..206], || 0u8..9);
     let step = prop_oneof![
         8 => (who(), key(), models()).prop_map(|(who, hot, models)| Step::Register(who, hot, models)),
+        4 => (key(), key(), models()).prop_map(|(who, hot, models)| Step::Join(who, hot, models)),
         4 => (who(), models()).prop_map(|(who, models)| Step::Update(who, models)),
         3 => (who(), key()).prop_map(|(who, hot)| Step::AddHotKey(who, hot)),
         2 => (who(), key()).prop_map(|(who, hot)| Step::RemoveHotKey(who, hot)),
@@ -78,6 +80,13 @@ fn take(step: &Step, number: u32) {
     let before = sp_io::storage::root(sp_runtime::StateVersion::V1);
     let result = match *step {
         Step::Register(who, hot, models) => Workers::register(signed(who), hot, endpoint(), subset(models)),
+        Step::Join(who, hot, models) => {
+            Room::set(1);
+            let ticket = Ticket { block: 1, nonce: who };
+            let signature = sp_runtime::testing::TestSignature(who, vec![]);
+            let authorized = frame_system::RawOrigin::Authorized.into();
+            Workers::join(authorized, who, hot, endpoint(), subset(models), ticket, signature)
+        }
         Step::Update(who, models) => Workers::update(signed(who), endpoint(), subset(models)),
         Step::AddHotKey(who, hot) => Workers::add_hot_key(signed(who), hot),
         Step::RemoveHotKey(who, hot) => Workers::remove_hot_key(signed(who), hot),
