@@ -71,11 +71,35 @@ test('an account that nobody sponsors can not send', { timeout }, async () => {
   await assert.rejects(chain.node.rpc('author_submitExtrinsic', signed.toHex()), /1010: Invalid Transaction: .*Inability to pay/);
 });
 
+test('an account is told what a job will cost, and pays as much', { timeout }, async () => {
+  const { api, node, model } = chain;
+  const requester = await devKey('//Worker9');
+  const before = await node.rpc('compute_quota', requester.address);
+  assert.deepEqual([before.class, before.points, before.units], ['Genesis', before.capacity, before.units_capacity]);
+  const transaction = submission(api, model, 'Hello', greedy(4));
+  const job = await node.rpc('compute_estimate', { model, prompt_bytes: 5, max_tokens: 4 });
+  await transaction.signAsync(requester);
+  const estimate = await node.rpc('compute_estimate', transaction.toHex());
+  assert.equal(estimate.units, job.units);
+  assert.ok(estimate.units > 0 && estimate.points <= job.points && estimate.points > job.points - 50);
+  const { blockHash, events } = await send(api, submission(api, model, 'Hello', greedy(4)), requester);
+  const after = await node.rpc('compute_quota', requester.address, blockHash);
+  assert.equal(after.points, after.capacity - estimate.points);
+  assert.equal(after.units, after.units_capacity - estimate.units);
+  const { data } = events.find(({ method }) => method === 'Submitted');
+  await send(api, api.tx.jobs.cancel(data.job), requester);
+});
+
 test('a malformed question to the JSON-RPC is refused, and what does not exist is null', { timeout }, async () => {
-  const { node } = chain;
+  const { node, model } = chain;
   await assert.rejects(node.rpc('compute_job', 'seven'), /-32602/);
+  await assert.rejects(node.rpc('compute_quota', '5Nonsense'), /-32602/);
+  await assert.rejects(node.rpc('compute_estimate', { model, max_tokens: 4 }), /-32602/);
+  await assert.rejects(node.rpc('compute_estimate', 'a job'), /-32602/);
   await assert.rejects(node.rpc('compute_worker', '5Nonsense'), /-32602/);
   assert.equal(await node.rpc('compute_job', 4_000_000), null);
+  assert.equal(await node.rpc('compute_estimate', { model, prompt_bytes: 2 ** 32 - 1, max_tokens: 4 }), null);
+  assert.equal(await node.rpc('compute_estimate', '0x1234'), null);
 });
 
 test('wrong callers, a second result and a reveal that does not fit change nothing, then the job settles', { timeout }, async () => {

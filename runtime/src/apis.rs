@@ -3,12 +3,12 @@
 //!
 //! `TransactionPaymentApi` is left out on purpose: where it is there, clients ask for a fee.
 use crate::{
-    compute, genesis, timing, AccountId, Babe, Block, Executive, Grandpa, InherentDataExt, Nonce, Runtime,
+    compute, genesis, quota, timing, AccountId, Babe, Block, Executive, Grandpa, InherentDataExt, Nonce, Runtime,
     RuntimeGenesisConfig, SessionKeys, System, VERSION,
 };
 use alloc::vec::Vec;
 use ergon_primitives::JobId;
-use ergon_runtime_api::{JobInfo, ModelInfo, VoteWeightInfo, WorkerInfo};
+use ergon_runtime_api::{EstimateInfo, JobInfo, ModelInfo, QuotaInfo, Subject, VoteWeightInfo, WorkerInfo};
 use frame_support::{
     genesis_builder_helper::{build_state, get_preset},
     view_functions::{runtime_api, ViewFunctionDispatchError, ViewFunctionId},
@@ -190,6 +190,14 @@ impl_runtime_apis! {
 
         fn vote_weight(operator: AccountId) -> VoteWeightInfo {
             compute::vote_weight(&operator)
+        }
+
+        fn quota(account: AccountId) -> QuotaInfo {
+            quota::quota(&account)
+        }
+
+        fn estimate(subject: Subject) -> Option<EstimateInfo> {
+            quota::estimate(subject)
         }
     }
 

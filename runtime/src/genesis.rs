@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Genesis presets of the networks that developers run: `development` (one validator, Alice) and `local_testnet` (Alice, Bob and Charlie).
 //!
-//! Both know the same models (`presets/models.json`) and let the same well-known accounts send transactions and become
-//! operators: the keyring's (`//Alice` to `//Ferdie`, `//One`, `//Two`) and `//Worker1` to `//Worker9`.
+//! Both know the same models (`presets/models.json`), give the same well-known accounts a quota and let them become operators: the keyring's (`//Alice` to `//Ferdie`, `//One`, `//Two`) and `//Worker1` to `//Worker9`.
 use crate::{
-    timing, AccountId, BabeConfig, ModelsConfig, RuntimeGenesisConfig, SessionConfig, SessionKeys, WorkersConfig,
+    timing, AccountId, BabeConfig, ModelsConfig, QuotaConfig, RuntimeGenesisConfig, SessionConfig, SessionKeys,
+    WorkersConfig,
 };
 use alloc::{string::ToString, vec, vec::Vec};
 use ergon_primitives::{manifest::Manifest, units::Prices};
@@ -34,6 +34,9 @@ pub const WORKERS: [[u8; 32]; 9] = [
     hex2array!("fcc66837c24bc00eff56687567412789081240dc1cc4cae79561be95a7c71139"),
     hex2array!("6ce8690e0b5957f8bb057b36b7d63ab7e691bfba4c5bc7dae9d9ab85cfc70451"),
 ];
+
+/// Quota of each well-known account: more than a tenth of all block space.
+pub const QUOTA_POINTS: u64 = 10_000_000;
 
 /// The names of all presets.
 pub fn preset_names() -> Vec<PresetId> {
@@ -67,6 +70,12 @@ fn patch(validators: &[Validator]) -> Value {
         models: ModelsConfig { models: models() },
         workers: WorkersConfig {
             sponsored: well_known_accounts()
+        },
+        quota: QuotaConfig {
+            lines: well_known_accounts()
+                .into_iter()
+                .map(|account| (account, QUOTA_POINTS))
+                .collect::<Vec<_>>()
         },
     });
     if cfg!(not(feature = "production")) {

@@ -6,11 +6,12 @@
 //! | [`timing`] | slot and epoch length, periods of governance |
 //! | [`configs`] | the configuration of each pallet |
 //! | [`compute`] | reads of models, workers, jobs and vote weight |
+//! | [`quota`] | what an account may still do, and what things cost |
 //! | [`apis`] | the runtime APIs |
 //! | [`genesis`] | the presets of the `dev` and `local` networks |
 //!
-//! There is no token and no fee. An account exists, in the sense that it may sign transactions, once a provider reference is held for it:
-//! by the genesis list of the workers' pallet, or by registering.
+//! There is no token and no fee; what an account may do is bounded by its quota. An account exists, in the sense that it may sign
+//! transactions, once a provider reference is held for it: from genesis on, by a sponsor, by a ticket, or as a worker's hot key.
 #![cfg_attr(not(feature = "std"), no_std)]
 // The macros recurse once for every pallet.
 #![recursion_limit = "256"]
@@ -21,6 +22,7 @@ pub mod apis;
 pub mod compute;
 pub mod configs;
 pub mod genesis;
+pub mod quota;
 pub mod timing;
 
 use alloc::{borrow::Cow, vec::Vec};
@@ -67,7 +69,8 @@ pub mod opaque {
 pub type SignedPayload = generic::SignedPayload<RuntimeCall, TransactionExtensions>;
 
 /// What every transaction goes through, in this order. None of them needs anything from a client beyond the standard ones, and none charges
-/// a fee; [`frame_system::CheckNonce`] refuses senders whose account doesn't exist.
+/// a fee; [`frame_system::CheckNonce`] refuses senders whose account doesn't exist, and [`pallet_quota::ChargeQuota`] those that have used
+/// up what they may.
 pub type TransactionExtensions = (
     frame_system::AuthorizeCall<Runtime>,
     frame_system::CheckNonZeroSender<Runtime>,
@@ -77,8 +80,25 @@ pub type TransactionExtensions = (
     frame_system::CheckEra<Runtime>,
     frame_system::CheckNonce<Runtime>,
     frame_system::CheckWeight<Runtime>,
+    pallet_quota::ChargeQuota<Runtime>,
     frame_system::WeightReclaim<Runtime>,
 );
+
+/// The extensions of a transaction as a client makes them.
+pub fn extensions(nonce: Nonce, era: generic::Era) -> TransactionExtensions {
+    (
+        frame_system::AuthorizeCall::new(),
+        frame_system::CheckNonZeroSender::new(),
+        frame_system::CheckSpecVersion::new(),
+        frame_system::CheckTxVersion::new(),
+        frame_system::CheckGenesis::new(),
+        frame_system::CheckEra::from(era),
+        frame_system::CheckNonce::from(nonce),
+        frame_system::CheckWeight::new(),
+        pallet_quota::ChargeQuota::new(),
+        frame_system::WeightReclaim::new(),
+    )
+}
 
 /// Runs blocks.
 pub type Executive =
@@ -116,6 +136,7 @@ pub fn check_invariants() -> Result<(), sp_runtime::TryRuntimeError> {
     Workers::do_try_state()?;
     Contributions::do_try_state()?;
     Audits::do_try_state()?;
+    Quota::do_try_state()?;
     Jobs::do_try_state()?;
     RankedCollective::do_try_state()
 }
@@ -186,6 +207,9 @@ mod runtime {
 
     #[runtime::pallet_index(25)]
     pub type Jobs = pallet_jobs;
+
+    #[runtime::pallet_index(28)]
+    pub type Quota = pallet_quota;
 
     #[runtime::pallet_index(40)]
     pub type Scheduler = pallet_scheduler;

@@ -11,6 +11,8 @@
 //! | confirmation | 3 blocks | 2 h (root 6 h) |
 //! | enactment | 5 blocks | 1 h (root 24 h) |
 //! | the chain opens with | 3 operators, 2 epochs | 12 operators, 42 epochs (7 days) |
+//! | an empty quota is full after | 100 blocks (5 min) | 600 blocks (1 h) |
+//! | half-life of a quota from genesis | 30 days | 30 days |
 use crate::BlockNumber;
 
 /// Length of a slot in milliseconds, which is the expected time between two blocks.
@@ -59,3 +61,9 @@ pub const OPENING: (u32, u32) = if cfg!(feature = "production") { (12, 42) } els
 // 53 of 300 blocks). A poll that lives longer keeps its votes but takes no more (`PollTooOld`).
 const LONGEST_POLL: BlockNumber = UNDECIDING_TIMEOUT + DECISION_PERIOD + ROOT_CONFIRM_PERIOD;
 const _: () = assert!((LONGEST_POLL as u64) * 10 <= MAX_POLL_EPOCHS as u64 * EPOCH_SLOTS * 8);
+
+/// Blocks that fill an empty quota.
+pub const REFILL_BLOCKS: BlockNumber = if cfg!(feature = "production") { 600 } else { 100 };
+
+/// Blocks after which half of a quota from genesis is left.
+pub const GENESIS_LINE_HALF_LIFE: BlockNumber = (30 * 24 * 3_600_000 / SLOT_MILLISECONDS) as BlockNumber;

@@ -12,7 +12,9 @@
 #![warn(missing_docs)]
 
 use ergon_primitives::{JobId, H256};
-use ergon_runtime_api::{ComputeApi as ComputeRuntimeApi, JobInfo, ModelInfo, VoteWeightInfo, WorkerInfo};
+use ergon_runtime_api::{
+    ComputeApi as ComputeRuntimeApi, EstimateInfo, JobInfo, ModelInfo, QuotaInfo, Subject, VoteWeightInfo, WorkerInfo,
+};
 use jsonrpsee::{
     core::RpcResult,
     proc_macros::rpc,
@@ -28,7 +30,7 @@ pub const UNKNOWN_BLOCK: i32 = 11001;
 /// Error code: the runtime at that block could not answer.
 pub const RUNTIME_FAILED: i32 = 11002;
 
-/// Reads of models, workers, jobs and vote weight.
+/// Reads of models, workers, jobs, vote weight and quota.
 #[rpc(client, server, namespace = "compute")]
 pub trait ComputeApi<Hash> {
     /// Every registered model, retired ones included.
@@ -46,6 +48,15 @@ pub trait ComputeApi<Hash> {
     /// What an operator weighs; zero for anyone else.
     #[method(name = "voteWeight")]
     fn vote_weight(&self, operator: AccountId32, at: Option<Hash>) -> RpcResult<VoteWeightInfo>;
+
+    /// What an account may still do.
+    #[method(name = "quota")]
+    fn quota(&self, account: AccountId32, at: Option<Hash>) -> RpcResult<QuotaInfo>;
+
+    /// What a job (`{model, prompt_bytes or prompt_tokens, max_tokens}`) or an encoded transaction (`0x` hex) costs; none for a job that
+    /// would be refused, and for bytes that are no transaction.
+    #[method(name = "estimate")]
+    fn estimate(&self, subject: Subject, at: Option<Hash>) -> RpcResult<Option<EstimateInfo>>;
 }
 
 /// Answers [`ComputeApiServer`] from a client's state.
@@ -101,6 +112,14 @@ where
 
     fn vote_weight(&self, operator: AccountId32, at: Option<H256>) -> RpcResult<VoteWeightInfo> {
         self.read(at, |api, block| api.vote_weight(block, operator))
+    }
+
+    fn quota(&self, account: AccountId32, at: Option<H256>) -> RpcResult<QuotaInfo> {
+        self.read(at, |api, block| api.quota(block, account))
+    }
+
+    fn estimate(&self, subject: Subject, at: Option<H256>) -> RpcResult<Option<EstimateInfo>> {
+        self.read(at, |api, block| api.estimate(block, subject))
     }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What anyone may ask the runtime about models, workers, jobs and vote weight, at any block whose state is kept.
+//! What anyone may ask the runtime about models, workers, jobs, vote weight and quota, at any block whose state is kept.
 //!
 //! The node serves the same as JSON-RPC `compute_*`. There, hashes and bytes are `0x` hex, accounts SS58, fields named as here.
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -206,6 +206,90 @@ pub struct VoteWeightInfo {
     pub total: VoteWeight,
 }
 
+/// Where the capacity of an account comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "std", derive(Serialize, Deserialize))]
+pub enum QuotaClass {
+    /// The chain doesn't know it, so it can't sign anything.
+    Unknown,
+    /// It has no more than everybody has, and shares a small part of each block with all others of its class.
+    Newcomer,
+    /// From genesis.
+    Genesis,
+    /// From a sponsor, at least in part.
+    Sponsored,
+    /// From its vote weight, at least in part.
+    Operator,
+}
+
+/// What an account may still do. A point is a microsecond of a block, or a byte in it.
+#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "std", derive(Serialize, Deserialize))]
+pub struct QuotaInfo {
+    /// Where its capacity comes from.
+    pub class: QuotaClass,
+    /// Whose bucket it draws on: its own, or its operator's.
+    pub bucket: AccountId32,
+    /// Most points that the bucket holds.
+    pub capacity: u64,
+    /// Points left.
+    pub points: u64,
+    /// Blocks until they are all back.
+    pub blocks_until_full: u64,
+    /// Most units that the bucket holds.
+    pub units_capacity: Units,
+    /// Units left.
+    pub units: Units,
+    /// Points left for what it was drawn for, apart from `points`; 0 for who is no operator.
+    pub duty_points: u64,
+    /// Points left for votes, apart from `points`; 0 for who can't vote.
+    pub vote_points: u64,
+    /// Who sponsors the bucket.
+    pub sponsor: Option<AccountId32>,
+    /// Points of capacity given to others.
+    pub given: u64,
+}
+
+/// How long a prompt is. In JSON, the fields `prompt_bytes` or `prompt_tokens`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "std", derive(Serialize, Deserialize))]
+pub enum PromptLength {
+    /// Bytes of text.
+    #[cfg_attr(feature = "std", serde(rename = "prompt_bytes"))]
+    Bytes(u32),
+    /// Token ids.
+    #[cfg_attr(feature = "std", serde(rename = "prompt_tokens"))]
+    Tokens(u32),
+}
+
+/// What one wants to know the cost of.
+#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "std", derive(Serialize, Deserialize), serde(untagged))]
+pub enum Subject {
+    /// Submitting a job. Stop strings cost their bytes besides.
+    Job {
+        /// Model asked.
+        model: ModelId,
+        /// Length of the prompt.
+        #[cfg_attr(feature = "std", serde(flatten))]
+        prompt: PromptLength,
+        /// Most output tokens.
+        max_tokens: u32,
+    },
+    /// A transaction, SCALE-encoded as for sending it.
+    Extrinsic(#[cfg_attr(feature = "std", serde(with = "sp_core::bytes"))] Vec<u8>),
+}
+
+/// What something costs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "std", derive(Serialize, Deserialize))]
+pub struct EstimateInfo {
+    /// Points for the transaction. What its call doesn't use is given back.
+    pub points: u64,
+    /// Units reserved by `jobs.submit`, if that is the call. What the job doesn't use is given back when it is over.
+    pub units: Units,
+}
+
 sp_api::decl_runtime_apis! {
     /// Reads of the compute market.
     pub trait ComputeApi {
@@ -217,6 +301,10 @@ sp_api::decl_runtime_apis! {
         fn job(job: JobId) -> Option<JobInfo>;
         /// What an operator weighs; zero for anyone else.
         fn vote_weight(operator: AccountId32) -> VoteWeightInfo;
+        /// What an account may still do.
+        fn quota(account: AccountId32) -> QuotaInfo;
+        /// What something costs; none for a job that would be refused, and for bytes that are no transaction.
+        fn estimate(subject: Subject) -> Option<EstimateInfo>;
     }
 }
 
@@ -239,6 +327,33 @@ mod tests {
         assert_eq!(json["finish"], serde_json::json!({ "StopString": 5 }));
         assert_eq!(json["root"], serde_json::Value::Null);
         assert_eq!(serde_json::from_value::<AnswerInfo>(json).unwrap(), answer);
+    }
+
+    #[test]
+    fn what_to_estimate_is_an_object_or_the_bytes_of_a_transaction() {
+        let model = H256::repeat_byte(1);
+        let job = |prompt| Subject::Job {
+            model,
+            prompt,
+            max_tokens: 4,
+        };
+        let bytes = serde_json::json!({ "model": model, "prompt_bytes": 12, "max_tokens": 4 });
+        let tokens = serde_json::json!({ "model": model, "prompt_tokens": 3, "max_tokens": 4 });
+        let cases = [
+            (bytes, job(PromptLength::Bytes(12))),
+            (tokens, job(PromptLength::Tokens(3))),
+            (serde_json::json!("0x0102"), Subject::Extrinsic(vec![1, 2])),
+        ];
+        for (json, subject) in cases {
+            assert_eq!(serde_json::to_value(&subject).unwrap(), json);
+            assert_eq!(serde_json::from_value::<Subject>(json).unwrap(), subject);
+        }
+        for malformed in [
+            serde_json::json!({ "model": model, "max_tokens": 4 }),
+            serde_json::json!("0xgg"),
+        ] {
+            assert!(serde_json::from_value::<Subject>(malformed).is_err());
+        }
     }
 
     #[test]

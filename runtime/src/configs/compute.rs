@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Our own pallets. Times and rates are genesis state; here stand the bounds of storage and work.
 use super::*;
-use crate::{Audits, Beacon, Contributions, Jobs, Models, RankedCollective, Workers};
+use crate::{Audits, Beacon, Contributions, Jobs, Models, Quota, RankedCollective, Signature, Workers};
 use ergon_primitives::{traits::CurrentEpoch, Epoch};
 use frame_support::traits::EitherOfDiverse;
 use frame_system::EnsureRoot;
@@ -31,6 +31,8 @@ impl pallet_workers::Config for Runtime {
     type GovernanceOrigin = EnsureRoot<AccountId>;
     type Models = Models;
     type Capacity = Contributions;
+    type Admission = Quota;
+    type Signature = Signature;
     type MaxInFlight = ConstU32<MAX_IN_FLIGHT>;
     type MaxMissesInRow = ConstU32<MAX_MISSES_IN_ROW>;
     type MaxHotKeysEver = ConstU32<MAX_HOT_KEYS_EVER>;
@@ -57,6 +59,7 @@ impl pallet_jobs::Config for Runtime {
     type Workers = Workers;
     type Contributions = Contributions;
     type Audits = Audits;
+    type Quota = Quota;
     type MaxQueued = ConstU32<1024>;
     type MaxWaitingModels = ConstU32<MAX_MODELS>;
     type MaxAssignmentsPerBlock = ConstU32<28>;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! How each pallet is configured: the framework's here, those of work in `compute.rs`, those of referenda in `governance.rs`.
+//! How each pallet is configured: the framework's here, those of work in `compute.rs`, those of referenda in `governance.rs`,
+//! and what replaces fees in `quota.rs`.
 mod compute;
 mod governance;
 mod preimages;
+mod quota;
 
 use crate::{
     timing, AccountId, Babe, Balance, Balances, Block, BlockNumber, Nonce, OriginCaller, PalletInfo, Runtime,

@@ -2,8 +2,8 @@
 //! Runs blocks of the real runtime on the genesis of a preset.
 use codec::Encode;
 use ergon_runtime::{
-    check_invariants, genesis, timing, Babe, BlockNumber, Executive, Header, RuntimeCall, RuntimeGenesisConfig,
-    SignedPayload, System, TransactionExtensions, UncheckedExtrinsic,
+    check_invariants, extensions, genesis, timing, Babe, BlockNumber, Executive, Header, RuntimeCall,
+    RuntimeGenesisConfig, SignedPayload, System, UncheckedExtrinsic,
 };
 use frame_support::genesis_builder_helper::build_state;
 use sp_consensus_babe::{
@@ -18,7 +18,12 @@ use sp_core::{
 use sp_genesis_builder::DEV_RUNTIME_PRESET;
 use sp_io::TestExternalities;
 use sp_keyring::Sr25519Keyring;
-use sp_runtime::{generic::Era, traits::Header as _, Digest, DigestItem, MultiAddress, MultiSignature};
+use sp_runtime::{
+    generic::Era,
+    traits::Header as _,
+    transaction_validity::{TransactionSource, TransactionValidity},
+    Digest, DigestItem, MultiAddress, MultiSignature,
+};
 
 /// The state after the genesis block of this preset.
 pub fn of_preset(name: &str) -> TestExternalities {
@@ -111,21 +116,18 @@ pub fn key(path: &str) -> Pair {
 
 /// A transaction as stock clients send it.
 pub fn signed(signer: &Pair, nonce: u32, call: RuntimeCall) -> UncheckedExtrinsic {
-    let extensions: TransactionExtensions = (
-        frame_system::AuthorizeCall::new(),
-        frame_system::CheckNonZeroSender::new(),
-        frame_system::CheckSpecVersion::new(),
-        frame_system::CheckTxVersion::new(),
-        frame_system::CheckGenesis::new(),
-        frame_system::CheckEra::from(Era::Immortal),
-        frame_system::CheckNonce::from(nonce),
-        frame_system::CheckWeight::new(),
-        frame_system::WeightReclaim::new(),
-    );
-    let payload = SignedPayload::new(call, extensions).unwrap();
+    let payload = SignedPayload::new(call, extensions(nonce, Era::Immortal)).unwrap();
     let signature = MultiSignature::Sr25519(payload.using_encoded(|bytes| signer.sign(bytes)));
     let (call, extensions, _) = payload.deconstruct();
     UncheckedExtrinsic::new_signed(call, MultiAddress::Id(signer.public().into()), signature, extensions)
+}
+
+/// What the pool hears of a transaction; the state stays as it is.
+pub fn validate(transaction: UncheckedExtrinsic) -> TransactionValidity {
+    sp_io::storage::start_transaction();
+    let validity = Executive::validate_transaction(TransactionSource::External, transaction, System::parent_hash());
+    sp_io::storage::rollback_transaction();
+    validity
 }
 
 /// Runs this many empty blocks.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 use crate::chain;
-use ergon_runtime::{genesis, timing, AccountId, Babe, Balances, Grandpa, Runtime, Session, System};
-use frame_support::traits::fungible::Inspect;
+use ergon_runtime::{
+    genesis, timing, AccountId, AllPalletsWithSystem, Babe, Balances, Grandpa, Runtime, Session, System,
+};
+use frame_support::traits::{fungible::Inspect, IntegrityTest};
 use sp_core::{crypto::DEV_PHRASE, sr25519::Pair, Pair as _};
 use sp_keyring::Sr25519Keyring::{Alice, Bob, Charlie};
 
@@ -60,6 +62,11 @@ fn well_known_accounts_are_sponsored_without_owning_anything() {
             assert_eq!(Balances::total_balance(&account), 0);
         }
     });
+}
+
+#[test]
+fn every_pallet_agrees_with_its_configuration() {
+    chain::dev().execute_with(<AllPalletsWithSystem as IntegrityTest>::integrity_test);
 }
 
 #[test]

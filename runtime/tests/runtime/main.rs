@@ -8,4 +8,5 @@ mod governance;
 mod job;
 mod market;
 mod operators;
+mod quota;
 mod transactions;

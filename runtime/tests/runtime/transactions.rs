@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-use crate::chain::{dev, key, run_block, signed};
-use ergon_runtime::{AccountId, Executive, RuntimeCall, System, UncheckedExtrinsic};
+use crate::chain::{dev, key, run_block, signed, validate};
+use ergon_runtime::{AccountId, RuntimeCall, System};
 use sp_core::Pair as _;
-use sp_runtime::transaction_validity::{
-    InvalidTransaction, TransactionSource, TransactionValidity, TransactionValidityError,
-};
+use sp_runtime::transaction_validity::{InvalidTransaction, TransactionValidity, TransactionValidityError};
 
 fn remark() -> RuntimeCall {
     RuntimeCall::System(frame_system::Call::remark_with_event {
         remark: b"hello".to_vec(),
     })
-}
-
-/// What the pool hears of a transaction.
-fn validate(transaction: UncheckedExtrinsic) -> TransactionValidity {
-    Executive::validate_transaction(TransactionSource::External, transaction, System::parent_hash())
 }
 
 fn invalid(why: InvalidTransaction) -> TransactionValidity {
