@@ -7,6 +7,7 @@
 //! | [`configs`] | the configuration of each pallet |
 //! | [`compute`] | reads of models, workers, jobs and vote weight |
 //! | [`apis`] | the runtime APIs |
+//! | [`migrations`] | what an upgrade changes in storage |
 //! | [`genesis`] | the presets of the `dev` and `local` networks |
 //!
 //! There is no token and no fee. An account exists, in the sense that it may sign transactions, once a provider reference is held for it:
@@ -21,6 +22,7 @@ pub mod apis;
 pub mod compute;
 pub mod configs;
 pub mod genesis;
+pub mod migrations;
 pub mod timing;
 
 use alloc::{borrow::Cow, vec::Vec};
@@ -84,18 +86,27 @@ pub type TransactionExtensions = (
 pub type Executive =
     frame_executive::Executive<Runtime, Block, frame_system::ChainContext<Runtime>, Runtime, AllPalletsWithSystem>;
 
-/// Version of this runtime.
-#[sp_version::runtime_version]
-pub const VERSION: RuntimeVersion = RuntimeVersion {
-    spec_name: Cow::Borrowed("ergon"),
-    impl_name: Cow::Borrowed("ergon-node"),
-    authoring_version: 1,
-    spec_version: 1,
-    impl_version: 1,
-    apis: apis::RUNTIME_API_VERSIONS,
-    transaction_version: 1,
-    system_version: 1,
-};
+// The version also stands in a section of the WebAssembly, for which `runtime_version` has to read the number itself.
+macro_rules! version {
+    ($spec_version:tt) => {
+        /// Version of this runtime.
+        #[sp_version::runtime_version]
+        pub const VERSION: RuntimeVersion = RuntimeVersion {
+            spec_name: Cow::Borrowed("ergon"),
+            impl_name: Cow::Borrowed("ergon-node"),
+            authoring_version: 1,
+            spec_version: $spec_version,
+            impl_version: 1,
+            apis: apis::RUNTIME_API_VERSIONS,
+            transaction_version: 1,
+            system_version: 1,
+        };
+    };
+}
+#[cfg(not(feature = "next-version"))]
+version!(1);
+#[cfg(feature = "next-version")]
+version!(2);
 
 impl_opaque_keys! {
     /// The keys that a validator signs with.
@@ -199,4 +210,7 @@ mod runtime {
 
     #[runtime::pallet_index(43)]
     pub type RankedCollective = pallet_compute_collective;
+
+    #[runtime::pallet_index(44)]
+    pub type MultiBlockMigrations = pallet_migrations;
 }

@@ -2,12 +2,13 @@
 //! How each pallet is configured: the framework's here, those of work in `compute.rs`, those of referenda in `governance.rs`.
 mod compute;
 mod governance;
+mod migrations;
 mod preimages;
 
 use crate::{
-    timing, AccountId, Babe, Balance, Balances, Block, BlockNumber, Nonce, OriginCaller, PalletInfo, Runtime,
-    RuntimeCall, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask, RuntimeVersion,
-    Session, SessionKeys, System, VERSION,
+    timing, AccountId, Babe, Balance, Balances, Block, BlockNumber, MultiBlockMigrations, Nonce, OriginCaller,
+    PalletInfo, Runtime, RuntimeCall, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask,
+    RuntimeVersion, Session, SessionKeys, System, VERSION,
 };
 pub use compute::Sessions;
 use frame_support::{
@@ -60,6 +61,7 @@ impl frame_system::Config for Runtime {
     type Version = Version;
     type SS58Prefix = ConstU16<42>;
     type MaxConsumers = ConstU32<16>;
+    type MultiBlockMigrator = MultiBlockMigrations;
     type SystemWeightInfo = frame_system::weights::SubstrateWeight<Runtime>;
     type ExtensionsWeightInfo = frame_system::SubstrateExtensionsWeight<Runtime>;
 }

@@ -7,5 +7,6 @@ mod genesis;
 mod governance;
 mod job;
 mod market;
+mod migrations;
 mod operators;
 mod transactions;
