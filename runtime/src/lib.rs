@@ -8,6 +8,7 @@
 //! | [`compute`] | reads of models, workers, jobs and vote weight |
 //! | [`apis`] | the runtime APIs |
 //! | [`migrations`] | what an upgrade changes in storage |
+//! | [`parameters`] | what governance changes while the chain runs |
 //! | [`genesis`] | the presets of the `dev` and `local` networks |
 //!
 //! There is no token and no fee. An account exists, in the sense that it may sign transactions, once a provider reference is held for it:
@@ -23,6 +24,7 @@ pub mod compute;
 pub mod configs;
 pub mod genesis;
 pub mod migrations;
+pub mod parameters;
 pub mod timing;
 
 use alloc::{borrow::Cow, vec::Vec};
@@ -213,4 +215,7 @@ mod runtime {
 
     #[runtime::pallet_index(44)]
     pub type MultiBlockMigrations = pallet_migrations;
+
+    #[runtime::pallet_index(45)]
+    pub type Parameters = pallet_parameters;
 }

@@ -78,7 +78,7 @@ pub mod pallet {
     use ergon_primitives::{
         commitment::{Header, Outcome, RejectReason},
         request::{DecodeSettings, Input, Output},
-        traits::{Audits, Beacon, Contributions, Models, Workers},
+        traits::{Audits, Beacon, Contributions, Models, Parameters, Workers},
         JobId, ModelId, Units, H256,
     };
     use frame_support::pallet_prelude::*;
@@ -89,6 +89,8 @@ pub mod pallet {
 
     #[pallet::config]
     pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
+        /// Times and limits.
+        type Parameters: Parameters<types::JobParameters>;
         /// Source of the draws.
         type Beacon: Beacon;
         /// Registry of models.
@@ -117,10 +119,6 @@ pub mod pallet {
         /// Weights.
         type WeightInfo: WeightInfo;
     }
-
-    /// Times and limits.
-    #[pallet::storage]
-    pub type Parameters<T> = StorageValue<_, types::JobParameters, ValueQuery>;
 
     /// Number of the next job.
     #[pallet::storage]
@@ -194,7 +192,7 @@ pub mod pallet {
     impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
         fn build(&self) {
             assert_eq!(self.parameters.check(), Ok(()), "parameters of the jobs");
-            Parameters::<T>::put(self.parameters);
+            T::Parameters::set(self.parameters);
         }
     }
 

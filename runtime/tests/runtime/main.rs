@@ -9,4 +9,5 @@ mod job;
 mod market;
 mod migrations;
 mod operators;
+mod parameters;
 mod transactions;
