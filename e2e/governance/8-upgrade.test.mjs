@@ -58,7 +58,7 @@ test('the next runtime, adopted by vote, takes over with its migration from a tr
   await assert.rejects(apply(), 'code that no vote has authorized is refused');
 
   const poll = await proposeNoted(api, heavy, api.tx.system.authorizeUpgrade(hash));
-  await vote(api, poll, [[heavy, true], [middle, true], [light, false]]);
+  await vote(api, [[heavy, poll, true], [middle, poll, true], [light, poll, false]]);
   await enacted(api, events, poll);
   assert.equal((await api.query.system.authorizedUpgrade()).unwrap().codeHash.toHex(), hash);
   assert.equal(await readVersion(api), version, 'what is authorized does not run yet');
@@ -83,7 +83,7 @@ test('after the upgrade blocks are finalized, and the same clients propose, vote
   const upgraded = await node.bestNumber();
   const events = await watchEvents(api);
   const poll = await propose(api, middle, 'models', api.tx.system.remark('0x01'));
-  await vote(api, poll, [[heavy, true], [middle, true]]);
+  await vote(api, [[heavy, poll, true], [middle, poll, true]]);
   await enacted(api, events, poll);
   await waitFor('finality after the upgrade', UPGRADE_SECONDS, async () => (await node.finalizedNumber()) > upgraded);
 });
