@@ -28,7 +28,7 @@ CLIENT := ERGON_BIN=$(BIN) ERGON_MODEL=$(MODEL)
 
 .PHONY: help
 help: ## Show this help
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 .PHONY: setup
 setup: ## Install what is missing: system packages, the wasm target
@@ -67,6 +67,10 @@ bench: setup model ## Time the engine with the real model, production profile
 .PHONY: metadata
 metadata: setup ## Write the runtime's metadata for the worker's chain client
 	ERGON_WRITE_METADATA=1 $(CARGO) test --release --workspace --test metadata
+
+.PHONY: next-runtime
+next-runtime: setup ## Build the runtime after this one, to rehearse an upgrade with; print its path
+	@scripts/next-runtime.sh
 
 .PHONY: docs
 docs: setup $(MDBOOK) ## Build the book (docs/) into target/book

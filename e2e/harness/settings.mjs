@@ -36,5 +36,8 @@ export function modelArtifact() {
   return path;
 }
 
+/** Path of the WebAssembly of the runtime after this one. */
+export const nextRuntime = () => fromEnvironment('ERGON_NEXT_RUNTIME', "the next runtime's WebAssembly");
+
 /** Whether temporary folders, logs among them, are kept for a look afterwards. */
 export const keepFiles = Boolean(process.env.ERGON_E2E_KEEP);

@@ -24,6 +24,14 @@ pub trait CurrentEpoch {
     fn current_epoch() -> Epoch;
 }
 
+/// Values that governance may change while the chain runs.
+pub trait Parameters<P> {
+    /// Those in force, always in range.
+    fn get() -> P;
+    /// Those that a chain starts with.
+    fn set(parameters: P);
+}
+
 /// What jobs need to know about a model.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ModelTerms {

@@ -8,6 +8,8 @@
 //! | [`compute`] | reads of models, workers, jobs and vote weight |
 //! | [`quota`] | what an account may still do, and what things cost |
 //! | [`apis`] | the runtime APIs |
+//! | [`migrations`] | what an upgrade changes in storage |
+//! | [`parameters`] | what governance changes while the chain runs |
 //! | [`genesis`] | the presets of the `dev` and `local` networks |
 //!
 //! There is no token and no fee; what an account may do is bounded by its quota. An account exists, in the sense that it may sign
@@ -22,6 +24,8 @@ pub mod apis;
 pub mod compute;
 pub mod configs;
 pub mod genesis;
+pub mod migrations;
+pub mod parameters;
 pub mod quota;
 pub mod timing;
 
@@ -104,18 +108,27 @@ pub fn extensions(nonce: Nonce, era: generic::Era) -> TransactionExtensions {
 pub type Executive =
     frame_executive::Executive<Runtime, Block, frame_system::ChainContext<Runtime>, Runtime, AllPalletsWithSystem>;
 
-/// Version of this runtime.
-#[sp_version::runtime_version]
-pub const VERSION: RuntimeVersion = RuntimeVersion {
-    spec_name: Cow::Borrowed("ergon"),
-    impl_name: Cow::Borrowed("ergon-node"),
-    authoring_version: 1,
-    spec_version: 1,
-    impl_version: 1,
-    apis: apis::RUNTIME_API_VERSIONS,
-    transaction_version: 1,
-    system_version: 1,
-};
+// The version also stands in a section of the WebAssembly, for which `runtime_version` has to read the number itself.
+macro_rules! version {
+    ($spec_version:tt) => {
+        /// Version of this runtime.
+        #[sp_version::runtime_version]
+        pub const VERSION: RuntimeVersion = RuntimeVersion {
+            spec_name: Cow::Borrowed("ergon"),
+            impl_name: Cow::Borrowed("ergon-node"),
+            authoring_version: 1,
+            spec_version: $spec_version,
+            impl_version: 1,
+            apis: apis::RUNTIME_API_VERSIONS,
+            transaction_version: 1,
+            system_version: 1,
+        };
+    };
+}
+#[cfg(not(feature = "next-version"))]
+version!(1);
+#[cfg(feature = "next-version")]
+version!(2);
 
 impl_opaque_keys! {
     /// The keys that a validator signs with.
@@ -223,4 +236,10 @@ mod runtime {
 
     #[runtime::pallet_index(43)]
     pub type RankedCollective = pallet_compute_collective;
+
+    #[runtime::pallet_index(44)]
+    pub type MultiBlockMigrations = pallet_migrations;
+
+    #[runtime::pallet_index(45)]
+    pub type Parameters = pallet_parameters;
 }

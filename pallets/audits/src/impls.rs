@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The audit itself: draws, attestations, verdict.
-use crate::{Audit, Auditor, Audits, Config, Error, Event, Pallet, Parameters, Pending};
+use crate::{Audit, Auditor, Audits, Config, Error, Event, Pallet, Pending};
 use alloc::vec::Vec;
 use codec::Encode;
 use ergon_primitives::{
     commitment,
     draw::Draw,
-    traits::{self, AuditProgress, Beacon, Contributions, OnAttested, Source, Verdict, Workers},
+    traits::{self, AuditProgress, Beacon, Contributions, OnAttested, Parameters, Source, Verdict, Workers},
     JobId, ModelId, Units, H256,
 };
 use frame_support::{dispatch::DispatchResult, ensure};
@@ -82,7 +82,7 @@ impl<T: Config> Pallet<T> {
             Pending::<T>::remove(&operator, job);
             T::Workers::note_missed(&operator);
             T::Workers::discharge(&operator);
-            // `AuditParameters::check` keeps the list from filling up; one more would only stay eligible.
+            // `AuditParameters::check` keeps the list from filling up, unless they change meanwhile; one more would only stay eligible.
             let _ = audit.silent.try_push(operator.clone());
             Self::deposit_event(Event::AuditorSilent { job, operator });
         }
@@ -92,7 +92,7 @@ impl<T: Config> Pallet<T> {
 
 impl<T: Config> traits::Audits<T::AccountId> for Pallet<T> {
     fn open(job: JobId, model: &ModelId, executor: &T::AccountId) -> u32 {
-        let parameters = Parameters::<T>::get();
+        let parameters = T::Parameters::get();
         let mut draw = Self::draw(job, 0);
         if draw.below(u64::from(Permill::one().deconstruct())) >= u64::from(parameters.rate.deconstruct()) {
             return 0;
@@ -117,7 +117,7 @@ impl<T: Config> traits::Audits<T::AccountId> for Pallet<T> {
         };
         let silent = Self::dismiss_silent(job, &mut audit);
         let mut found = 0;
-        if silent > 0 && audit.redraws < Parameters::<T>::get().max_redraws {
+        if silent > 0 && audit.redraws < T::Parameters::get().max_redraws {
             audit.redraws += 1;
             let mut draw = Self::draw(job, audit.redraws);
             found = Self::draw_auditors(job, &mut audit, &mut draw, silent);

@@ -44,7 +44,7 @@ pub mod pallet {
     use super::{types, WeightInfo};
     use alloc::vec::Vec;
     use ergon_primitives::{
-        traits::{Beacon, Contributions, OnAttested, Workers},
+        traits::{Beacon, Contributions, OnAttested, Parameters, Workers},
         JobId, H256,
     };
     use frame_support::pallet_prelude::*;
@@ -55,6 +55,8 @@ pub mod pallet {
 
     #[pallet::config]
     pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
+        /// How answers are audited.
+        type Parameters: Parameters<types::AuditParameters>;
         /// Source of the draws; must run its `on_initialize` before the pallet that opens audits.
         type Beacon: Beacon;
         /// Registry of operators.
@@ -66,10 +68,6 @@ pub mod pallet {
         /// Weights.
         type WeightInfo: WeightInfo;
     }
-
-    /// How answers are audited.
-    #[pallet::storage]
-    pub type Parameters<T> = StorageValue<_, types::AuditParameters, ValueQuery>;
 
     /// Audits under way, and those whose answer is disputed.
     // TWOX-NOTE: job numbers are counted by the chain.
@@ -94,7 +92,7 @@ pub mod pallet {
     impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
         fn build(&self) {
             assert_eq!(self.parameters.check(), Ok(()), "parameters of the audits");
-            Parameters::<T>::put(self.parameters);
+            T::Parameters::set(self.parameters);
         }
     }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A runtime with this pallet and in-memory fakes behind the traits it uses.
-use crate as pallet_audits;
+use crate::{self as pallet_audits, AuditParameters};
 use ergon_primitives::{
     draw::Draw,
     hash,
-    traits::{Beacon, Contributions, OnAttested, Source, Workers},
+    traits::{Beacon, Contributions, OnAttested, Parameters, Source, Workers},
     JobId, ModelId, Units, VoteWeight, H256,
 };
 use frame_support::{derive_impl, parameter_types};
@@ -45,7 +45,17 @@ impl frame_system::Config for Test {
     type Block = MockBlock<Test>;
 }
 
+impl Parameters<AuditParameters> for Settings {
+    fn get() -> AuditParameters {
+        Settings::get()
+    }
+    fn set(parameters: AuditParameters) {
+        Settings::set(&parameters);
+    }
+}
+
 impl pallet_audits::Config for Test {
+    type Parameters = Settings;
     type Beacon = FakeBeacon;
     type Workers = FakeWorkers;
     type Contributions = FakeContributions;
@@ -54,6 +64,7 @@ impl pallet_audits::Config for Test {
 }
 
 parameter_types! {
+    pub storage Settings: AuditParameters = Default::default();
     /// Operators that serve [`MODEL`].
     pub storage Operators: Vec<AccountId> = vec![1, 2, 3, 4];
     pub storage Kept: Vec<AccountId> = vec![];
@@ -134,7 +145,7 @@ impl OnAttested for Told {
 
 /// Runs `test` with these parameters, then checks all invariants.
 pub fn build_and_execute(auditors_per_job: u32, rate: Permill, max_redraws: u32, test: impl FnOnce()) {
-    let parameters = pallet_audits::AuditParameters {
+    let parameters = AuditParameters {
         auditors_per_job,
         rate,
         max_redraws,

@@ -2,7 +2,7 @@
 //! One rule each; whatever may happen in whatever order in [`histories`].
 mod histories;
 
-use crate::{mock::*, Audits as Stored, Error, Event, Parameters, Pending, MAX_AUDITORS};
+use crate::{mock::*, Audits as Stored, Error, Event, Pending, MAX_AUDITORS};
 use ergon_primitives::{
     commitment::attestation,
     traits::{AuditProgress, Audits as _, Verdict},
@@ -292,8 +292,12 @@ fn try_state_finds_a_lost_pending_entry() {
 #[test]
 fn try_state_checks_the_parameters() {
     every_answer(1, 0, || {
-        Parameters::<Test>::mutate(|parameters| parameters.auditors_per_job = 0);
+        let good = Settings::get();
+        Settings::set(&crate::AuditParameters {
+            auditors_per_job: 0,
+            ..good
+        });
         assert!(Audits::do_try_state().is_err());
-        Parameters::<Test>::kill();
+        Settings::set(&good);
     });
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Invariants of the storage.
-use crate::{Audits, Config, Pallet, Parameters, Pending};
+use crate::{Audits, Config, Pallet, Pending};
 use alloc::collections::BTreeSet;
+use ergon_primitives::traits::Parameters;
 use frame_support::ensure;
 use sp_runtime::TryRuntimeError;
 
@@ -11,7 +12,7 @@ impl<T: Config> Pallet<T> {
     /// 2. nobody is in an audit twice, the executor least of all;
     /// 3. an auditor is pending exactly while it has not attested.
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
-        Parameters::<T>::get().check()?;
+        T::Parameters::get().check()?;
         let mut pending = 0;
         for (job, audit) in Audits::<T>::iter() {
             let mut seen = BTreeSet::from([audit.executor.clone()]);

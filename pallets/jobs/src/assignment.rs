@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From the queue to an executor.
-use crate::{Config, Event, Executing, Job, Jobs, Pallet, Parameters, Queues, State, Waiting, Work};
+use crate::{Config, Event, Executing, Job, Jobs, Pallet, Queues, State, Waiting, Work};
 use codec::Encode;
 use ergon_primitives::{
     request::sampling_key,
-    traits::{Beacon, ModelTerms, Models, Workers},
+    traits::{Beacon, ModelTerms, Models, Parameters, Workers},
     JobId, ModelId, Units,
 };
 use frame_support::traits::Get;
@@ -43,7 +43,7 @@ impl<T: Config> Pallet<T> {
             return false;
         };
         let Some(job) = Jobs::<T>::get(id) else { return false };
-        let parameters = Parameters::<T>::get();
+        let parameters = T::Parameters::get();
         let waited = now.saturating_sub(job.since);
         if waited >= parameters.queue_timeout.into() {
             Self::dequeue(model, id);
@@ -77,7 +77,7 @@ impl<T: Config> Pallet<T> {
         });
         let Some(operator) = found else { return false };
 
-        let parameters = Parameters::<T>::get();
+        let parameters = T::Parameters::get();
         let units = most_units(&terms, job.max_prompt_tokens, job.settings.max_tokens);
         let time = parameters.deadline_base.saturating_add(parameters.blocks_for(units));
         Self::dequeue(&job.model, id);

@@ -2,13 +2,13 @@
 //! What requesters and executors do.
 use crate::{
     assignment::most_units, types::UncheckedOutput, Answer, Config, Error, Event, Headers, Inputs, Job, Jobs, NextJob,
-    Outputs, Pallet, Parameters, Queues, State, UncheckedInput,
+    Outputs, Pallet, Queues, State, UncheckedInput,
 };
 use ergon_primitives::{
     commitment::{self, Header, Outcome},
     quota::Quota,
     request::{prompt_hash, request_hash, DecodeSettings, Input, Output, SettingsError},
-    traits::{Audits, Models, Verdict, Workers},
+    traits::{Audits, Models, Parameters, Verdict, Workers},
     JobId, ModelId, H256,
 };
 use frame_support::{dispatch::DispatchResult, ensure, pallet_prelude::DispatchError, traits::Get};
@@ -127,7 +127,7 @@ impl<T: Config> Pallet<T> {
             auditors: 0,
             attested: false,
         });
-        Self::schedule(id, &mut job, now, Parameters::<T>::get().audit_delay);
+        Self::schedule(id, &mut job, now, T::Parameters::get().audit_delay);
         Jobs::<T>::insert(id, job);
         Outputs::<T>::insert(id, output);
         T::Workers::release(&operator);

@@ -92,7 +92,7 @@ pub mod pallet {
         commitment::{Header, Outcome, RejectReason},
         quota::Quota,
         request::{DecodeSettings, Input, Output},
-        traits::{Audits, Beacon, Contributions, Models, Workers},
+        traits::{Audits, Beacon, Contributions, Models, Parameters, Workers},
         JobId, ModelId, Units, H256,
     };
     use frame_support::pallet_prelude::*;
@@ -103,6 +103,8 @@ pub mod pallet {
 
     #[pallet::config]
     pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
+        /// Times and limits.
+        type Parameters: Parameters<types::JobParameters>;
         /// Source of the draws.
         type Beacon: Beacon;
         /// Registry of models.
@@ -133,10 +135,6 @@ pub mod pallet {
         /// Weights.
         type WeightInfo: WeightInfo;
     }
-
-    /// Times and limits.
-    #[pallet::storage]
-    pub type Parameters<T> = StorageValue<_, types::JobParameters, ValueQuery>;
 
     /// Number of the next job.
     #[pallet::storage]
@@ -210,7 +208,7 @@ pub mod pallet {
     impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
         fn build(&self) {
             assert_eq!(self.parameters.check(), Ok(()), "parameters of the jobs");
-            Parameters::<T>::put(self.parameters);
+            T::Parameters::set(self.parameters);
         }
     }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What happens to an assigned job, up to its end.
-use crate::{Config, Credited, Event, Executing, Headers, Inputs, Job, Jobs, Outputs, Pallet, Parameters, State};
+use crate::{Config, Credited, Event, Executing, Headers, Inputs, Job, Jobs, Outputs, Pallet, State};
 use ergon_primitives::{
     commitment::Outcome,
     quota::Quota,
-    traits::{AuditProgress, Audits, Contributions, Models, OnAttested, Source, Workers},
+    traits::{AuditProgress, Audits, Contributions, Models, OnAttested, Parameters, Source, Workers},
     JobId, Units,
 };
 use frame_system::pallet_prelude::BlockNumberFor;
@@ -27,7 +27,7 @@ impl<T: Config> Pallet<T> {
         T::Workers::discharge(&operator);
         Executing::<T>::remove(&operator, id);
         let listed = job.missed.try_push(operator.clone()).is_ok();
-        let again = listed && job.missed.len() as u32 <= Parameters::<T>::get().max_reassignments;
+        let again = listed && job.missed.len() as u32 <= T::Parameters::get().max_reassignments;
         if !again || Self::enqueue(&job.model, id).is_err() {
             return Self::expire(id, job, now);
         }
@@ -61,7 +61,7 @@ impl<T: Config> Pallet<T> {
     }
 
     fn await_attestations(id: JobId, mut job: JobOf<T>, now: BlockNumberFor<T>) {
-        let parameters = Parameters::<T>::get();
+        let parameters = T::Parameters::get();
         let time = parameters
             .audit_deadline
             .saturating_add(parameters.blocks_for(Self::units_of(&job)));
@@ -74,7 +74,7 @@ impl<T: Config> Pallet<T> {
             return;
         };
         answer.attested = true;
-        let deadline = Self::schedule(id, &mut job, now, Parameters::<T>::get().reveal_deadline);
+        let deadline = Self::schedule(id, &mut job, now, T::Parameters::get().reveal_deadline);
         Jobs::<T>::insert(id, job);
         Self::deposit_event(Event::RevealDue {
             job: id,
@@ -156,7 +156,7 @@ impl<T: Config> Pallet<T> {
     /// before (and is still remembered; a repetition counts again once the earlier job is pruned).
     fn counts(job: &JobOf<T>, auditors: u32) -> bool {
         auditors > 0
-            && T::Workers::serving(&job.model) >= Parameters::<T>::get().min_serving
+            && T::Workers::serving(&job.model) >= T::Parameters::get().min_serving
             && !Credited::<T>::contains_key(job.prompt)
     }
 
@@ -176,7 +176,7 @@ impl<T: Config> Pallet<T> {
 
     /// The job is over, or disputed; it is kept for a while. Its executor owes nothing more, unless there will be a verdict.
     pub(crate) fn finish(id: JobId, mut job: JobOf<T>, state: State, now: BlockNumberFor<T>) {
-        let (parameters, disputed) = (Parameters::<T>::get(), state == State::Disputed);
+        let (parameters, disputed) = (T::Parameters::get(), state == State::Disputed);
         Self::enter(id, &mut job, state, now);
         Self::settle_quota(&mut job);
         if let Some(operator) = &job.executor {

@@ -8,7 +8,7 @@ use ergon_primitives::{
     hash,
     quota::Quota,
     request::DecodeSettings,
-    traits::{Beacon, Contributions, ModelTerms, Models, Source, Workers},
+    traits::{Beacon, Contributions, ModelTerms, Models, Parameters, Source, Workers},
     units::Prices,
     JobId, ModelId, Units, VoteWeight, H256,
 };
@@ -58,6 +58,7 @@ impl frame_system::Config for Test {
 }
 
 impl pallet_audits::Config for Test {
+    type Parameters = AuditSettings;
     type Beacon = FakeBeacon;
     type Workers = FakeWorkers;
     type Contributions = FakeContributions;
@@ -66,6 +67,8 @@ impl pallet_audits::Config for Test {
 }
 
 parameter_types! {
+    pub storage JobSettings: JobParameters = Default::default();
+    pub storage AuditSettings: AuditParameters = Default::default();
     pub storage MaxQueued: u32 = 5;
     pub const MaxWaitingModels: u32 = 3;
     pub storage MaxAssignmentsPerBlock: u32 = 4;
@@ -94,7 +97,26 @@ parameter_types! {
     pub storage MoreModels: Vec<ModelId> = vec![];
 }
 
+impl Parameters<JobParameters> for JobSettings {
+    fn get() -> JobParameters {
+        JobSettings::get()
+    }
+    fn set(parameters: JobParameters) {
+        JobSettings::set(&parameters);
+    }
+}
+
+impl Parameters<AuditParameters> for AuditSettings {
+    fn get() -> AuditParameters {
+        AuditSettings::get()
+    }
+    fn set(parameters: AuditParameters) {
+        AuditSettings::set(&parameters);
+    }
+}
+
 impl pallet_jobs::Config for Test {
+    type Parameters = JobSettings;
     type Beacon = FakeBeacon;
     type Models = FakeModels;
     type Workers = FakeWorkers;

@@ -2,10 +2,10 @@
 //! Invariants of the storage.
 use crate::{
     Agenda, AgendaCursor, Config, Credited, Executing, Headers, Inputs, Job, Jobs, Links, NextJob, Outputs, Pallet,
-    Parameters, Queues, State, Waiting, MOST_AUDITORS,
+    Queues, State, Waiting, MOST_AUDITORS,
 };
 use alloc::collections::BTreeSet;
-use ergon_primitives::JobId;
+use ergon_primitives::{traits::Parameters, JobId};
 use frame_support::ensure;
 use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::TryRuntimeError;
@@ -19,7 +19,7 @@ impl<T: Config> Pallet<T> {
     ///    nothing else is on it, and nothing was passed over;
     /// 5. what is remembered as credited was credited.
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
-        Parameters::<T>::get().check()?;
+        T::Parameters::get().check()?;
         Self::try_state_jobs()?;
         Self::try_state_queues()?;
         Self::try_state_agenda()?;

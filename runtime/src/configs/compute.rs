@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Our own pallets. Times and rates are genesis state; here stand the bounds of storage and work.
+//! Our own pallets. Times and rates are in `parameters.rs`; here stand the bounds of storage and work.
 use super::*;
-use crate::{Audits, Beacon, Contributions, Jobs, Models, Quota, RankedCollective, Signature, Workers};
+use crate::{
+    parameters::InForce, Audits, Beacon, Contributions, Jobs, Models, Quota, RankedCollective, Signature, Workers,
+};
 use ergon_primitives::{traits::CurrentEpoch, Epoch};
 use frame_support::traits::EitherOfDiverse;
 use frame_system::EnsureRoot;
@@ -46,6 +48,7 @@ impl pallet_contributions::Config for Runtime {
 }
 
 impl pallet_audits::Config for Runtime {
+    type Parameters = InForce;
     type Beacon = Beacon;
     type Workers = Workers;
     type Contributions = Contributions;
@@ -54,6 +57,7 @@ impl pallet_audits::Config for Runtime {
 }
 
 impl pallet_jobs::Config for Runtime {
+    type Parameters = InForce;
     type Beacon = Beacon;
     type Models = Models;
     type Workers = Workers;

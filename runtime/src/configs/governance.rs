@@ -2,15 +2,15 @@
 //! How the chain is governed: by verified compute, without a token.
 use super::preimages::NotedPreimage;
 use super::*;
-use crate::{Contributions, Preimage, RankedPolls, Scheduler};
+use crate::{parameters::RuntimeParameters, Contributions, Preimage, RankedPolls, Scheduler};
 use alloc::borrow::Cow;
 use ergon_primitives::VoteWeight;
 use frame_support::{
     dispatch::RawOrigin,
-    traits::{Contains, EitherOfDiverse, EqualPrivilegeOnly},
+    traits::{AsEnsureOriginWithArg, Contains, EitherOfDiverse, EqualPrivilegeOnly},
 };
 use frame_system::EnsureRoot;
-use pallet_compute_collective::{EnsureComputeWeight, EnsureGuardian, Origin, Tally};
+use pallet_compute_collective::{EnsureComputeWeight, EnsureGuardian, EnsureParameters, Origin, Tally};
 use pallet_referenda::{Curve, Track, TrackInfo, TracksInfo};
 use sp_runtime::{str_array, FixedI64, Perbill};
 
@@ -111,6 +111,13 @@ impl pallet_referenda::Config for Runtime {
     type Tracks = Tracks;
     type Preimages = Preimage;
     type BlockNumberProvider = System;
+}
+
+impl pallet_parameters::Config for Runtime {
+    type RuntimeEvent = RuntimeEvent;
+    type RuntimeParameters = RuntimeParameters;
+    type AdminOrigin = AsEnsureOriginWithArg<EitherOfDiverse<EnsureRoot<AccountId>, EnsureParameters>>;
+    type WeightInfo = ();
 }
 
 const fn percent(x: u128) -> FixedI64 {

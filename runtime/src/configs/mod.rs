@@ -3,13 +3,14 @@
 //! and what replaces fees in `quota.rs`.
 mod compute;
 mod governance;
+mod migrations;
 mod preimages;
 mod quota;
 
 use crate::{
-    timing, AccountId, Babe, Balance, Balances, Block, BlockNumber, Nonce, OriginCaller, PalletInfo, Runtime,
-    RuntimeCall, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask, RuntimeVersion,
-    Session, SessionKeys, System, VERSION,
+    timing, AccountId, Babe, Balance, Balances, Block, BlockNumber, MultiBlockMigrations, Nonce, OriginCaller,
+    PalletInfo, Runtime, RuntimeCall, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask,
+    RuntimeVersion, Session, SessionKeys, System, VERSION,
 };
 pub use compute::Sessions;
 use frame_support::{
@@ -62,6 +63,8 @@ impl frame_system::Config for Runtime {
     type Version = Version;
     type SS58Prefix = ConstU16<42>;
     type MaxConsumers = ConstU32<16>;
+    type BaseCallFilter = crate::parameters::InRange;
+    type MultiBlockMigrator = MultiBlockMigrations;
     type SystemWeightInfo = frame_system::weights::SubstrateWeight<Runtime>;
     type ExtensionsWeightInfo = frame_system::SubstrateExtensionsWeight<Runtime>;
 }

@@ -7,6 +7,8 @@ mod genesis;
 mod governance;
 mod job;
 mod market;
+mod migrations;
 mod operators;
+mod parameters;
 mod quota;
 mod transactions;

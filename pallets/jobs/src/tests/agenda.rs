@@ -162,7 +162,10 @@ fn try_state_finds_what_does_not_fit() {
             assert!(broken());
         });
         hypothetically!({
-            crate::Parameters::<Test>::mutate(|parameters| parameters.audit_delay = 0);
+            JobSettings::set(&crate::JobParameters {
+                audit_delay: 0,
+                ..JobSettings::get()
+            });
             assert!(broken());
         });
         // A finished job that would be kept for ever.

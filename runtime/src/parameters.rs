@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Values that governance changes while the chain runs, by `parameters.setParameter` on the track of parameters or on root.
+//!
+//! | key | value | read by |
+//! |---|---|---|
+//! | `Work::Jobs` | [`JobParameters`]: deadlines, delays, retention | jobs, whenever one of them begins to wait for something |
+//! | `Work::Audits` | [`AuditParameters`]: audit rate, auditors, redraws | audits, whenever auditors are drawn |
+//!
+//! A value is replaced as a whole, so that its fields are checked together. What a job waits for already keeps its deadline.
+//!
+//! # What is out of range
+//!
+//! 1. A `setParameter` whose value fails its `check` is refused by the call filter, [`InRange`], with `CallFiltered`: from whatever origin,
+//!    alone, in a batch or as an adopted proposal, and what was in force stays so.
+//! 2. Root passes every filter. What root stores out of range is not used: as long as it stands there, the default is in force.
+//! 3. A value set to `None` is taken away; the default is in force again.
+use crate::{Runtime, RuntimeCall};
+use ergon_primitives::traits::Parameters;
+use frame_support::{
+    dynamic_params::{dynamic_pallet_params, dynamic_params},
+    traits::{dynamic_params::AggregatedKeyValue, Contains, Get},
+};
+use pallet_audits::AuditParameters;
+use pallet_jobs::JobParameters;
+
+/// The keys, with their types and defaults.
+#[dynamic_params(RuntimeParameters, pallet_parameters::Parameters::<Runtime>)]
+pub mod dynamic_params {
+    use super::*;
+
+    /// How jobs are run and audited.
+    #[dynamic_pallet_params]
+    #[codec(index = 0)]
+    pub mod work {
+        /// Times and limits of jobs.
+        #[codec(index = 0)]
+        pub static Jobs: JobParameters = JobParameters::default();
+        /// How answers are audited.
+        #[codec(index = 1)]
+        pub static Audits: AuditParameters = AuditParameters::default();
+    }
+}
+pub use dynamic_params::work;
+
+/// What the pallets of jobs and audits read.
+pub struct InForce;
+
+impl Parameters<JobParameters> for InForce {
+    fn get() -> JobParameters {
+        let stored = work::Jobs::get();
+        stored.check().map_or_else(|_| Default::default(), |()| stored)
+    }
+
+    fn set(parameters: JobParameters) {
+        store(work::Parameters::Jobs(work::Jobs, Some(parameters)));
+    }
+}
+
+impl Parameters<AuditParameters> for InForce {
+    fn get() -> AuditParameters {
+        let stored = work::Audits::get();
+        stored.check().map_or_else(|_| Default::default(), |()| stored)
+    }
+
+    fn set(parameters: AuditParameters) {
+        store(work::Parameters::Audits(work::Audits, Some(parameters)));
+    }
+}
+
+fn store(parameter: work::Parameters) {
+    let (key, value) = RuntimeParameters::Work(parameter).into_parts();
+    pallet_parameters::Parameters::<Runtime>::set(key, value);
+}
+
+/// Every call but those that would set a parameter out of its range.
+pub struct InRange;
+
+impl Contains<RuntimeCall> for InRange {
+    fn contains(call: &RuntimeCall) -> bool {
+        let RuntimeCall::Parameters(pallet_parameters::Call::set_parameter { key_value }) = call else {
+            return true;
+        };
+        match key_value {
+            RuntimeParameters::Work(work::Parameters::Jobs(_, Some(value))) => value.check().is_ok(),
+            RuntimeParameters::Work(work::Parameters::Audits(_, Some(value))) => value.check().is_ok(),
+            RuntimeParameters::Work(_) => true,
+        }
+    }
+}

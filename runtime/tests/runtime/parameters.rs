@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Parameters that governance changes while jobs are under way.
+use crate::{
+    chain::dev,
+    market::{account, answer, job, open_market, submit, wait_for},
+};
+use ergon_primitives::traits::Parameters as _;
+use ergon_runtime::{
+    check_invariants,
+    parameters::{work, InForce, RuntimeParameters},
+    Runtime, RuntimeCall, RuntimeOrigin, System,
+};
+use ergon_runtime_api::JobState;
+use frame_support::{assert_noop, assert_ok, assert_storage_noop, dispatch::DispatchResultWithPostInfo};
+use pallet_audits::AuditParameters;
+use pallet_compute_collective::Origin;
+use pallet_jobs::JobParameters;
+use sp_runtime::{traits::Dispatchable, DispatchError, Permill};
+
+fn set(parameter: work::Parameters) -> RuntimeCall {
+    let key_value = RuntimeParameters::Work(parameter);
+    pallet_parameters::Call::set_parameter { key_value }.into()
+}
+
+fn jobs(value: JobParameters) -> RuntimeCall {
+    set(work::Parameters::Jobs(work::Jobs, Some(value)))
+}
+
+fn audits(value: AuditParameters) -> RuntimeCall {
+    set(work::Parameters::Audits(work::Audits, Some(value)))
+}
+
+/// As the scheduler dispatches what was adopted on the track of parameters.
+fn adopt(call: RuntimeCall) -> DispatchResultWithPostInfo {
+    call.dispatch(Origin::Parameters.into())
+}
+
+fn in_force() -> (JobParameters, AuditParameters) {
+    (InForce::get(), InForce::get())
+}
+
+/// Values that differ from the defaults.
+fn changed() -> (JobParameters, AuditParameters) {
+    let jobs = JobParameters {
+        deadline_base: 50,
+        reveal_deadline: 33,
+        ..Default::default()
+    };
+    let audits = AuditParameters {
+        rate: Permill::zero(),
+        ..Default::default()
+    };
+    (jobs, audits)
+}
+
+/// Calls with a value out of range.
+fn out_of_range() -> [RuntimeCall; 3] {
+    let (good_jobs, good_audits) = Default::default();
+    [
+        jobs(JobParameters {
+            audit_delay: 1,
+            ..good_jobs
+        }),
+        jobs(JobParameters {
+            units_per_block: 0,
+            ..good_jobs
+        }),
+        audits(AuditParameters {
+            auditors_per_job: 0,
+            ..good_audits
+        }),
+    ]
+}
+
+#[test]
+fn adopted_parameters_are_used_by_whatever_a_job_waits_for_next() {
+    dev().execute_with(|| {
+        let id = submit(open_market(), Some(1));
+        let (new_jobs, new_audits) = changed();
+        assert_ok!(adopt(jobs(new_jobs)));
+        assert_eq!(in_force(), (new_jobs, AuditParameters::default()));
+        wait_for(id, JobState::Assigned);
+        // The units of the model's dearest answer take less than a block.
+        let due = System::block_number() + new_jobs.deadline_base;
+        let deadline = job(id).due.unwrap();
+        assert!((due..due + 10).contains(&deadline), "{deadline} and {due}");
+
+        assert_ok!(adopt(jobs(JobParameters {
+            deadline_base: 1,
+            ..new_jobs
+        })));
+        assert_eq!(
+            job(id).due,
+            Some(deadline),
+            "what it waits for already keeps its deadline"
+        );
+
+        assert_ok!(adopt(audits(new_audits)));
+        answer(id);
+        wait_for(id, JobState::Auditing);
+        assert!(job(id).auditors.is_empty(), "no answer is audited any more");
+        assert_eq!(job(id).due, Some(System::block_number() + new_jobs.reveal_deadline));
+        check_invariants().unwrap();
+    });
+}
+
+#[test]
+fn parameters_out_of_range_are_refused_and_the_last_good_ones_stay() {
+    dev().execute_with(|| {
+        let (new_jobs, new_audits) = changed();
+        assert_ok!(adopt(jobs(new_jobs)));
+        assert_ok!(adopt(audits(new_audits)));
+        let filtered = DispatchError::from(frame_system::Error::<Runtime>::CallFiltered);
+        for call in out_of_range() {
+            assert_noop!(adopt(call.clone()), filtered);
+            let all = pallet_utility::Call::batch_all {
+                calls: vec![jobs(JobParameters::default()), call],
+            };
+            assert_storage_noop!(assert_eq!(adopt(all.into()).unwrap_err().error, filtered));
+        }
+        assert_eq!(in_force(), (new_jobs, new_audits));
+    });
+}
+
+#[test]
+fn only_root_and_the_track_of_parameters_set_parameters() {
+    dev().execute_with(|| {
+        let signed = RuntimeOrigin::signed(account("//Alice"));
+        for origin in [signed, Origin::Models.into(), RuntimeOrigin::none()] {
+            assert_noop!(jobs(changed().0).dispatch(origin), DispatchError::BadOrigin);
+        }
+        assert_ok!(jobs(changed().0).dispatch(RuntimeOrigin::root()));
+        assert_eq!(in_force(), (changed().0, AuditParameters::default()));
+        assert_ok!(adopt(set(work::Parameters::Jobs(work::Jobs, None))));
+        assert_eq!(in_force(), Default::default());
+    });
+}
+
+#[test]
+fn what_root_sets_out_of_range_is_not_used() {
+    dev().execute_with(|| {
+        assert_ok!(adopt(jobs(changed().0)));
+        for call in out_of_range() {
+            assert_ok!(call.dispatch(RuntimeOrigin::root()));
+        }
+        assert_eq!(in_force(), Default::default());
+        check_invariants().unwrap();
+    });
+}
+
+#[test]
+fn a_chain_starts_with_the_parameters_of_its_genesis() {
+    dev().execute_with(|| {
+        let stored = |parameter| {
+            use frame_support::traits::dynamic_params::AggregatedKeyValue;
+            let (key, value) = RuntimeParameters::Work(parameter).into_parts();
+            pallet_parameters::Parameters::<Runtime>::get(key) == value
+        };
+        let (jobs, audits) = Default::default();
+        assert!(stored(work::Parameters::Jobs(work::Jobs, Some(jobs))));
+        assert!(stored(work::Parameters::Audits(work::Audits, Some(audits))));
+    });
+}
