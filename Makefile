@@ -53,7 +53,7 @@ e2e: build model client ## Run the end-to-end tests only
 
 .PHONY: e2e-governance
 e2e-governance: build client ## Vote end to end: every track, three operators, no tokens
-	$(CLIENT) npm run --silent --prefix e2e governance
+	next=$$(scripts/next-runtime.sh) && $(CLIENT) ERGON_NEXT_RUNTIME=$$next npm run --silent --prefix e2e governance
 
 .PHONY: lint
 lint: setup ## Check formatting, and build everything with clippy as the compiler, warnings denied
