@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Six thousand transactions of accounts that have no right to them, while three operators vote. Prints what the node did with them.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { timeout } from '../harness/test.mjs';
+import { say, waitFor } from '../harness/wait.mjs';
+import { useGovernedChain } from '../governance/harness/chain.mjs';
+import { propose } from '../governance/harness/polls.mjs';
+import { makeKeys, makeNewcomers, sponsorAll } from './accounts.mjs';
+import { normalPoints, readBlocks } from './blocks.mjs';
+import { ACCEPTED, open, push, pushAll, sign } from './flood.mjs';
+import { watchMemory } from './memory.mjs';
+import { findIncluded, print, sharesOf, usedByAccount } from './report.mjs';
+
+/** Accounts that have spent their quota before they send. */
+const SPENT = 25;
+/** Accounts that send many times what they have, all at once, so that each transaction looks affordable. */
+const OVERDRAWING = 25;
+/** Transactions of each of them. */
+const EACH = 100;
+const NEWCOMERS = 1_000;
+/** Blocks in which operators vote: fewer than a poll is decided in, more than the newcomers need. */
+const ROUNDS = 24;
+const MOST_BLOCKS_TO_VOTE = 3;
+/** What the node may need besides what it had before. The pool alone may hold 20 MiB of transactions. */
+const MOST_MEMORY_MIB = 512;
+
+/** Points of a line, and keys to be killed by a call that costs most of them, or a third. It fails and does nothing, but it pays. */
+const LINE = 70_000;
+const [NEARLY_ALL, A_THIRD] = [530, 150];
+const EXHAUSTED = '1010: Invalid Transaction: Custom error: 1';
+
+const chain = useGovernedChain();
+const kill = (keys) => chain.api.tx.system.killPrefix('0x00', keys);
+
+/** Makes the accounts, and signs for them before the clock starts. */
+async function prepare(api) {
+  const [spent, overdrawing, newcomers] = await Promise.all([makeKeys('spent', SPENT), makeKeys('overdrawing', OVERDRAWING), makeKeys('new', NEWCOMERS)]);
+  await Promise.all([sponsorAll(api, [...spent, ...overdrawing], LINE), makeNewcomers(api, newcomers, 1)]);
+  say(`sponsored ${SPENT + OVERDRAWING + NEWCOMERS} accounts; signing`);
+  const series = (accounts, first) =>
+    accounts.flatMap((account) => Array.from({ length: EACH }, (_, index) => sign(api, kill(A_THIRD), account, first + index)));
+  return [
+    { name: 'accounts that have spent all', accounts: spent, transactions: series(spent, 1) },
+    { name: 'accounts that overdraw', accounts: overdrawing, transactions: series(overdrawing, 0) },
+    { name: 'newcomers', accounts: newcomers, transactions: newcomers.map((account) => sign(api, api.tx.system.remark('0x'), account, 0)) },
+  ];
+}
+
+/** Has each account use up its line. */
+async function spend({ api, node }, accounts) {
+  const answers = await pushAll(node.url, accounts.map((account) => sign(api, kill(NEARLY_ALL), account, 0)));
+  assert.deepEqual(answers, accounts.map(() => ACCEPTED));
+  await waitFor('empty buckets', 60, async () => {
+    const states = await Promise.all(accounts.map(({ address }) => api.query.system.account(address)));
+    return states.every(({ nonce }) => nonce.eqn(1));
+  });
+}
+
+/** Sends what all groups have signed, mixed as it would come; adds to each group the node's answers and gives the seconds that it took. */
+async function flood(url, groups) {
+  const mixed = groups.flatMap((group) => group.transactions.map((transaction, index) => ({ group, transaction, place: index / group.transactions.length })));
+  mixed.sort((left, right) => left.place - right.place);
+  const begun = performance.now();
+  const answers = await pushAll(url, mixed.map(({ transaction }) => transaction));
+  const seconds = (performance.now() - begun) / 1_000;
+  for (const group of groups) group.answers = answers.filter((_, index) => mixed[index].group === group);
+  return seconds;
+}
+
+/** Has the three operators vote after each new block; gives every vote with the block after which it was sent. */
+async function voteRounds({ api, node, operators }, poll) {
+  const socket = await open(node.url);
+  const nonces = await Promise.all(operators.map(async ({ address }) => (await api.rpc.system.accountNextIndex(address)).toNumber()));
+  const votes = [];
+  let best = await node.bestNumber();
+  const stop = await api.rpc.chain.subscribeNewHeads(({ number }) => (best = number.toNumber()));
+  for (let round = 0, after = best; round < ROUNDS; round++, after = best) {
+    // The heaviest is always against it, so that the poll stays open.
+    const sent = operators.map((operator, index) => {
+      const vote = sign(api, api.tx.rankedCollective.vote(poll, index > 0 && round % 2 === 0), operator, nonces[index]++);
+      const begun = performance.now();
+      const answered = push(socket, vote).then((answer) => ({ answer, seconds: (performance.now() - begun) / 1_000 }));
+      return { ...vote, after, answered };
+    });
+    for (const vote of sent) votes.push({ ...vote, ...(await vote.answered) });
+    await waitFor('next block', 60, () => best > after, { every: 50 });
+  }
+  const end = votes.at(-1).after + MOST_BLOCKS_TO_VOTE;
+  await waitFor(`block ${end}`, 60, () => best >= end);
+  stop();
+  return votes;
+}
+
+function assertVotesIncluded(votes, included, latencies) {
+  assert.deepEqual(votes.map(({ answer }) => answer), votes.map(() => ACCEPTED));
+  assert.ok(latencies.every((latency) => latency <= MOST_BLOCKS_TO_VOTE), `votes took ${latencies.join(' ')} blocks`);
+  assert.ok(votes.every(({ hash }) => included.get(hash).ok), 'every vote counts');
+}
+
+function assertNobodyOverdraws(api, blocks, spent, overdrawing) {
+  assert.deepEqual(new Set(spent.answers), new Set([EXHAUSTED]));
+  assert.equal(spent.included, 0);
+  const used = usedByAccount(blocks);
+  const allowed = LINE * (1 + blocks.length / api.consts.quota.refillBlocks.toNumber());
+  for (const { address } of overdrawing.accounts) {
+    const points = used.get(address);
+    assert.ok(points > LINE / 2 && points <= allowed, `${address} used ${points} of ${allowed} points`);
+  }
+}
+
+function assertNewcomersCapped(api, blocks, shares, newcomers) {
+  const limit = api.consts.quota.newcomerShare.toNumber() / 1_000_000_000;
+  assert.ok(shares.every((share) => share <= limit), `newcomers took ${shares.join(' ')} of the blocks`);
+  assert.ok(Math.max(...shares) > 0.9 * limit, 'there are so many newcomers that the limit counts');
+  assert.ok(blocks.every(({ claimed }) => claimed <= limit * normalPoints(api)), "the quota's own books say the same");
+  assert.deepEqual(new Set(newcomers.answers), new Set([ACCEPTED]));
+  assert.equal(newcomers.included, NEWCOMERS, 'every newcomer has his turn');
+}
+
+test('votes are in blocks within three blocks, whatever exhausted accounts and newcomers send', { timeout }, async () => {
+  const { api, node, operators } = chain;
+  const groups = await prepare(api);
+  const [spent, overdrawing, newcomers] = groups;
+  const poll = await propose(api, operators[0], 'models', api.tx.system.remark('0x00'));
+  await spend(chain, spent.accounts);
+
+  const first = (await node.bestNumber()) + 1;
+  const endWatch = watchMemory(node.process.child.pid);
+  say('sending');
+  const [votes, seconds] = await Promise.all([voteRounds(chain, poll), flood(node.url, groups)]);
+  const memory = endWatch();
+  const blocks = await readBlocks(api, first, await node.bestNumber());
+
+  const included = findIncluded(blocks);
+  for (const group of groups) group.included = group.transactions.filter(({ hash }) => included.has(hash)).length;
+  const latencies = votes.map(({ hash, after }) => (included.get(hash)?.number ?? Infinity) - after);
+  const shares = sharesOf(api, blocks, newcomers.accounts);
+  print({ groups, seconds, blocks, votes, latencies, shares, memory });
+
+  assertVotesIncluded(votes, included, latencies);
+  assertNobodyOverdraws(api, blocks, spent, overdrawing);
+  assertNewcomersCapped(api, blocks, shares, newcomers);
+  assert.ok(memory.peak - memory.before <= MOST_MEMORY_MIB, `the node took ${memory.peak - memory.before} MiB more`);
+});
