@@ -8,7 +8,7 @@ use ergon_engine::{
 use ergon_primitives::manifest::Manifest;
 use half::{bf16, f16};
 use safetensors::{tensor::TensorView, Dtype};
-use serde_json::json;
+use serde_json::{json, Value};
 use std::{
     collections::BTreeMap,
     fs,
@@ -140,6 +140,23 @@ fn an_untied_head_is_kept() {
 }
 
 #[test]
+fn mistral_without_a_sliding_window_is_the_same_arithmetic_and_with_one_it_is_refused() {
+    let tiny = Tiny::new(4);
+    let folder = folder(&tiny, Dtype::F32, |v| v.to_le_bytes().to_vec(), 1);
+    let llama = try_import(folder.path()).unwrap().0;
+    let mistral = |window: Value| {
+        let mut config = tiny.config();
+        config["model_type"] = "mistral".into();
+        config["sliding_window"] = window;
+        fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+        try_import(folder.path())
+    };
+    assert_eq!(mistral(Value::Null).unwrap().0, llama);
+    let error = mistral(json!(4096)).expect_err("refused").to_string();
+    assert!(error.contains("a sliding window (sliding_window = 4096 in config.json) is not supported (supported: the"));
+}
+
+#[test]
 fn a_cut_file_is_refused_wherever_it_is_cut() {
     let tiny = Tiny::new(1);
     let bytes = gguf(&tiny.entries(), &tiny.gguf_tensors());
@@ -231,19 +248,23 @@ fn what_is_not_supported_is_refused_by_name() {
     for (key, entry, named) in [
         (
             "general.architecture",
-            Entry::Text("qwen2".into()),
-            "architecture qwen2",
+            Entry::Text("gemma2".into()),
+            "architecture gemma2 (general.architecture)",
         ),
         (
             "llama.rope.scaling.type",
             Entry::Text("yarn".into()),
-            "llama.rope.scaling.type = yarn",
+            "RoPE scaling (llama.rope.scaling.type = yarn)",
         ),
-        ("llama.expert_count", Entry::U32(8), "llama.expert_count = 8"),
+        (
+            "llama.expert_count",
+            Entry::U32(8),
+            "a mixture of experts (llama.expert_count = 8)",
+        ),
         (
             "llama.attention.sliding_window",
             Entry::U32(8),
-            "llama.attention.sliding_window",
+            "a sliding window (llama.attention.sliding_window = 8)",
         ),
         ("tokenizer.ggml.model", Entry::Text("llama".into()), "tokenizer llama"),
         ("tokenizer.ggml.pre", Entry::Text("qwen2".into()), "pre-tokenizer qwen2"),
@@ -252,7 +273,7 @@ fn what_is_not_supported_is_refused_by_name() {
     ] {
         let error = with(key, entry);
         assert!(
-            error.contains(named) && error.contains("supported: Llama decoders"),
+            error.contains(named) && error.contains("supported: the decoders Llama"),
             "{error}"
         );
     }

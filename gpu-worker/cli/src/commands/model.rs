@@ -23,7 +23,7 @@ enum Action {
     /// Quantizes a model to an artifact. The same source gives the same artifact on every machine.
     ///
     /// Sources: a GGUF file (version 3; F32, F16, BF16, Q8_0, Q4_1) or a Hugging Face folder (config.json, model.safetensors or its shards in
-    /// F32, F16 or BF16, tokenizer.json) of the Llama architecture. Whatever can't be computed exactly is refused by name.
+    /// F32, F16 or BF16, tokenizer.json) of a Llama or a Mistral without sliding window. Whatever can't be computed exactly is refused by name.
     Import {
         /// GGUF file or Hugging Face folder.
         source: PathBuf,

@@ -7,6 +7,7 @@ use crate::{mapped::map, model::Bytes};
 use memmap2::Mmap;
 use std::{
     collections::BTreeMap,
+    fmt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -30,6 +31,20 @@ pub(super) enum GgufValue {
     Signeds(Vec<i64>),
     /// An array of floats, booleans or arrays: no model needs it.
     Other,
+}
+
+impl fmt::Display for GgufValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsigned(value) => value.fmt(f),
+            Self::Signed(value) => value.fmt(f),
+            Self::F32(value) => value.fmt(f),
+            Self::F64(value) => value.fmt(f),
+            Self::Bool(value) => value.fmt(f),
+            Self::Text(value) => value.fmt(f),
+            Self::Texts(_) | Self::Unsigneds(_) | Self::Signeds(_) | Self::Other => f.write_str("an array"),
+        }
+    }
 }
 
 /// A parsed header and where each tensor lies.

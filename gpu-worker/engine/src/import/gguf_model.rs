@@ -3,6 +3,7 @@
 use super::{
     config::Config,
     gguf::{Gguf, GgufValue},
+    refusal,
     source::{layer_tensor, RowOrder, Source, SourceTensor},
     ImportError,
 };
@@ -29,7 +30,7 @@ const USER_DEFINED: i64 = 4;
 /// Describes the model in the GGUF file at `path`.
 pub(super) fn open(path: &Path) -> Result<Source, ImportError> {
     let mut gguf = Gguf::open(path)?;
-    if let Some(what) = refused(&gguf) {
+    if let Some(what) = refusal::gguf(&gguf) {
         return Err(ImportError::Unsupported(what));
     }
     let tokenizer = tokenizer(&gguf)?;
@@ -49,29 +50,6 @@ pub(super) fn open(path: &Path) -> Result<Source, ImportError> {
         tokenizer,
         tensors,
     })
-}
-
-/// The first entry of the metadata that would change the arithmetic.
-fn refused(gguf: &Gguf) -> Option<String> {
-    let architecture = gguf.text("general.architecture").unwrap_or("without a name");
-    if architecture != "llama" {
-        return Some(format!("architecture {architecture}"));
-    }
-    let scaling = gguf.text("llama.rope.scaling.type").filter(|kind| *kind != "none");
-    if let Some(kind) = scaling {
-        return Some(format!("llama.rope.scaling.type = {kind}"));
-    }
-    let absent = [
-        "llama.rope.scale_linear",
-        "llama.attention.sliding_window",
-        "llama.logit_scale",
-        "llama.attention.clamp_kqv",
-    ];
-    if let Some(key) = absent.iter().find(|key| gguf.values.contains_key(**key)) {
-        return Some((*key).into());
-    }
-    let experts = gguf.number("llama.expert_count").filter(|experts| *experts > 0);
-    experts.map(|experts| format!("llama.expert_count = {experts}"))
 }
 
 fn config(gguf: &Gguf, name: String, vocabulary: usize, tied: bool) -> Result<Config, ImportError> {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Folders as the `transformers` library saves them.
 //!
-//! `config.json` may hold anything; what would change the arithmetic ([`refused`]) is refused by name, the rest is ignored. The weights are in
+//! `config.json` may hold anything; what would change the arithmetic ([`refusal`]) is refused by name, the rest is ignored. The weights are in
 //! `model.safetensors` or in the shards that `model.safetensors.index.json` names.
 use super::{
     config::Config,
     dequantize::Encoding,
+    refusal,
     source::{layer_tensor, Source, SourceTensor},
     ImportError,
 };
@@ -39,7 +40,7 @@ pub(super) fn open(folder: &Path) -> Result<Source, ImportError> {
         return Err(ImportError::NotAModel(folder.into()));
     }
     let values: Map<String, Value> = read_json(&path)?;
-    if let Some(what) = refused(&values) {
+    if let Some(what) = refusal::huggingface(&values) {
         return Err(ImportError::Unsupported(what));
     }
     let config: LlamaConfig =
@@ -141,37 +142,6 @@ impl LlamaConfig {
             chat_template: chat_template(folder)?,
         })
     }
-}
-
-/// The first setting of a `config.json` that would change the arithmetic.
-fn refused(config: &Map<String, Value>) -> Option<String> {
-    let is = |key: &str, usual: &[Value]| {
-        config
-            .get(key)
-            .is_none_or(|value| value.is_null() || usual.contains(value))
-    };
-    if config.get("model_type").and_then(Value::as_str) != Some("llama") {
-        let found = config.get("model_type").unwrap_or(&Value::Null);
-        return Some(format!("architecture {found} (model_type in config.json)"));
-    }
-    let usual: [(&str, &[Value]); 11] = [
-        ("hidden_act", &["silu".into()]),
-        ("attention_bias", &[false.into()]),
-        ("mlp_bias", &[false.into()]),
-        ("rope_scaling", &[]),
-        ("sliding_window", &[]),
-        ("use_sliding_window", &[false.into()]),
-        ("partial_rotary_factor", &[1.0.into(), 1.into()]),
-        ("quantization_config", &[]),
-        ("num_experts", &[0.into()]),
-        ("num_local_experts", &[0.into()]),
-        ("is_encoder_decoder", &[false.into()]),
-    ];
-    if let Some((key, _)) = usual.iter().find(|(key, usual)| !is(key, usual)) {
-        return Some(format!("{key} = {} in config.json", config[*key]));
-    }
-    let rope_type = config.get("rope_parameters")?.get("rope_type")?;
-    (rope_type != "default").then(|| format!("rope_type = {rope_type} in config.json"))
 }
 
 fn chat_template(folder: &Path) -> Result<Option<String>, ImportError> {
@@ -284,42 +254,6 @@ fn read_optional_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Imp
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    fn refused_of(change: Value) -> Option<String> {
-        let mut config =
-            json!({"model_type": "llama", "hidden_act": "silu", "rope_scaling": null, "attention_bias": false});
-        config
-            .as_object_mut()
-            .unwrap()
-            .extend(change.as_object().unwrap().clone());
-        refused(config.as_object().unwrap())
-    }
-
-    #[test]
-    fn settings_that_change_the_arithmetic_are_refused_by_name() {
-        assert_eq!(refused_of(json!({})), None);
-        assert_eq!(
-            refused_of(json!({"rope_parameters": {"rope_type": "default", "rope_theta": 5e5}})),
-            None
-        );
-        for (key, value) in [
-            ("model_type", json!("qwen2")),
-            ("hidden_act", json!("gelu")),
-            ("attention_bias", json!(true)),
-            ("mlp_bias", json!(true)),
-            ("rope_scaling", json!({"rope_type": "llama3"})),
-            ("sliding_window", json!(4096)),
-            ("quantization_config", json!({"bits": 4})),
-            ("num_local_experts", json!(8)),
-        ] {
-            let what = refused_of(json!({ key: value })).unwrap();
-            assert!(what.contains(key), "{what}");
-        }
-        assert!(refused_of(json!({"rope_parameters": {"rope_type": "yarn"}}))
-            .unwrap()
-            .contains("yarn"));
-    }
 
     #[test]
     fn unknown_tensors_are_refused_and_unused_ones_left_out() {

@@ -40,12 +40,13 @@ mod gguf;
 mod gguf_model;
 mod huggingface;
 mod quantize;
+mod refusal;
 mod source;
 mod tables;
 
 /// What import supports, for error messages.
-pub const SUPPORTED: &str = "supported: Llama decoders (RMSNorm, rotary positions without scaling, SiLU gate, no biases, no sliding \
-                             window, no experts) with weights in F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K \
+pub const SUPPORTED: &str = "supported: the decoders Llama and Mistral, without sliding window, RoPE scaling, biases or mixture of experts, with \
+                             weights in F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K \
                              or Q6_K and a byte-level BPE tokenizer";
 
 /// Why a model can't be imported.

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a source asks for that the exact arithmetic doesn't have, by name.
+//!
+//! Nothing that would change a result may be passed over silently, so a source is refused unless each setting that any published
+//! decoder uses to change the arithmetic is absent, null or at the value that leaves it as it is.
+use super::gguf::Gguf;
+use serde_json::{Map, Value};
+
+/// The decoders' `model_type` in a `config.json`. Those of [`WINDOWED`] have a sliding window unless they say that they don't.
+const HUGGINGFACE: [&str; 2] = ["llama", "mistral"];
+/// Architectures whose `sliding_window` is 4096 where `config.json` has none (`MistralConfig` in transformers).
+const WINDOWED: [&str; 1] = ["mistral"];
+/// The decoders' `general.architecture` in a GGUF file. Mistral's is `llama`, too.
+const GGUF: [&str; 1] = ["llama"];
+
+const WINDOW: &str = "a sliding window";
+const SCALING: &str = "RoPE scaling";
+const EXPERTS: &str = "a mixture of experts";
+
+/// Settings of a `config.json`: what another value than these would mean.
+fn settings() -> [(&'static str, &'static str, Vec<Value>); 12] {
+    let off = || vec![false.into()];
+    [
+        ("another activation", "hidden_act", vec!["silu".into()]),
+        ("biases in attention", "attention_bias", off()),
+        ("biases in the feed-forward block", "mlp_bias", off()),
+        (WINDOW, "use_sliding_window", off()),
+        (
+            "partial rotary positions",
+            "partial_rotary_factor",
+            vec![1.0.into(), 1.into()],
+        ),
+        ("an encoder with its decoder", "is_encoder_decoder", off()),
+        ("quantized weights", "quantization_config", vec![]),
+        (EXPERTS, "num_experts", vec![0.into()]),
+        (EXPERTS, "num_local_experts", vec![0.into()]),
+        (EXPERTS, "n_routed_experts", vec![0.into()]),
+        ("capped scores", "attn_logit_softcapping", vec![]),
+        ("capped logits", "final_logit_softcapping", vec![]),
+    ]
+}
+
+/// What a `config.json` asks for beyond the exact arithmetic: each feature with the setting that asks for it.
+pub(super) fn huggingface(config: &Map<String, Value>) -> Option<String> {
+    let architecture = config.get("model_type").unwrap_or(&Value::Null);
+    let name = architecture.as_str().unwrap_or_default();
+    let mut found = Vec::new();
+    if !HUGGINGFACE.contains(&name) {
+        found.push(format!("architecture {architecture} (model_type in config.json)"));
+    }
+    let set = |key: &str| config.get(key).filter(|value| !value.is_null());
+    for (feature, key, usual) in settings() {
+        if let Some(value) = set(key).filter(|value| !usual.contains(value)) {
+            found.push(format!("{feature} ({key} = {value} in config.json)"));
+        }
+    }
+    // Where a switch says off, the width of the window says nothing.
+    if config.get("use_sliding_window") != Some(&Value::Bool(false)) {
+        match config.get("sliding_window") {
+            Some(Value::Null) => (),
+            Some(width) => found.push(format!("{WINDOW} (sliding_window = {width} in config.json)")),
+            None if WINDOWED.contains(&name) => found.push(format!(
+                "{WINDOW} (4096 positions, since config.json has no sliding_window)"
+            )),
+            None => (),
+        }
+    }
+    let layers = set("layer_types").and_then(Value::as_array);
+    if let Some(kind) = layers.and_then(|kinds| kinds.iter().find(|kind| *kind != "full_attention")) {
+        found.push(format!("another attention ({kind} among layer_types in config.json)"));
+    }
+    for key in ["rope_scaling", "rope_parameters"] {
+        let Some(rope) = set(key) else { continue };
+        // An older name of the same entry; a scaling without any is one of the older ones.
+        let kind = rope.get("rope_type").or(rope.get("type"));
+        let usual = match kind {
+            Some(kind) => kind == "default",
+            None => key == "rope_parameters",
+        };
+        if !usual {
+            found.push(format!("{SCALING} ({key} = {rope} in config.json)"));
+        }
+    }
+    join(found)
+}
+
+/// What a GGUF file's metadata asks for beyond the exact arithmetic.
+pub(super) fn gguf(gguf: &Gguf) -> Option<String> {
+    let architecture = gguf.text("general.architecture").unwrap_or("without a name");
+    let mut found = Vec::new();
+    if !GGUF.contains(&architecture) {
+        found.push(format!("architecture {architecture} (general.architecture)"));
+    }
+    let key = |key: &str| format!("{architecture}.{key}");
+    let scaling = key("rope.scaling.type");
+    if let Some(kind) = gguf.text(&scaling).filter(|kind| *kind != "none") {
+        found.push(format!("{SCALING} ({scaling} = {kind})"));
+    }
+    for (feature, name) in [
+        (SCALING, key("rope.scale_linear")),
+        (WINDOW, key("attention.sliding_window")),
+        ("scaled logits", key("logit_scale")),
+        ("capped logits", key("final_logit_softcapping")),
+        ("capped scores", key("attn_logit_softcapping")),
+        ("clamped queries and keys", key("attention.clamp_kqv")),
+        (EXPERTS, key("expert_count")),
+    ] {
+        // 0 turns a feature off.
+        if let Some(value) = gguf.values.get(&name).filter(|_| gguf.number(&name) != Some(0)) {
+            found.push(format!("{feature} ({name} = {value})"));
+        }
+    }
+    join(found)
+}
+
+fn join(found: Vec<String>) -> Option<String> {
+    (!found.is_empty()).then(|| found.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn refused(change: Value) -> Option<String> {
+        let mut config =
+            json!({"model_type": "llama", "hidden_act": "silu", "rope_scaling": null, "attention_bias": false});
+        let entries = change.as_object().unwrap().clone();
+        config.as_object_mut().unwrap().extend(entries);
+        huggingface(config.as_object().unwrap())
+    }
+
+    #[test]
+    fn settings_that_leave_the_arithmetic_as_it_is_are_accepted() {
+        for change in [
+            json!({}),
+            json!({"rope_parameters": {"rope_type": "default", "rope_theta": 5e5}}),
+            json!({"rope_scaling": {"type": "default"}}),
+            json!({"model_type": "mistral", "sliding_window": null}),
+            json!({"sliding_window": 32768, "use_sliding_window": false}),
+            json!({"num_local_experts": 0, "layer_types": ["full_attention", "full_attention"]}),
+        ] {
+            assert_eq!(refused(change.clone()), None, "{change}");
+        }
+    }
+
+    #[test]
+    fn what_changes_the_arithmetic_is_named_with_the_setting_that_asks_for_it() {
+        for (change, feature, setting) in [
+            (json!({"model_type": "gpt2"}), "architecture \"gpt2\"", "model_type"),
+            (json!({"model_type": null}), "architecture null", "model_type"),
+            (
+                json!({"hidden_act": "gelu"}),
+                "another activation",
+                "hidden_act = \"gelu\"",
+            ),
+            (
+                json!({"attention_bias": true}),
+                "biases in attention",
+                "attention_bias = true",
+            ),
+            (
+                json!({"mlp_bias": true}),
+                "biases in the feed-forward block",
+                "mlp_bias",
+            ),
+            (json!({"rope_scaling": {"rope_type": "llama3"}}), SCALING, "llama3"),
+            (
+                json!({"rope_scaling": {"type": "linear", "factor": 2.0}}),
+                SCALING,
+                "linear",
+            ),
+            (json!({"rope_scaling": {"factor": 2.0}}), SCALING, "2.0"),
+            (json!({"rope_parameters": {"rope_type": "yarn"}}), SCALING, "yarn"),
+            (json!({"sliding_window": 4096}), WINDOW, "sliding_window = 4096"),
+            (
+                json!({"model_type": "mistral", "sliding_window": 4096}),
+                WINDOW,
+                "sliding_window = 4096",
+            ),
+            (json!({"model_type": "mistral"}), WINDOW, "no sliding_window"),
+            (
+                json!({"sliding_window": 8, "use_sliding_window": true}),
+                WINDOW,
+                "use_sliding_window = true",
+            ),
+            (
+                json!({"layer_types": ["full_attention", "sliding_attention"]}),
+                "another attention",
+                "sliding_attention",
+            ),
+            (json!({"num_local_experts": 8}), EXPERTS, "num_local_experts = 8"),
+            (json!({"num_experts": 60}), EXPERTS, "num_experts = 60"),
+            (json!({"n_routed_experts": 64}), EXPERTS, "n_routed_experts = 64"),
+            (json!({"quantization_config": {"bits": 4}}), "quantized weights", "bits"),
+            (json!({"partial_rotary_factor": 0.5}), "partial rotary positions", "0.5"),
+            (
+                json!({"is_encoder_decoder": true}),
+                "an encoder with its decoder",
+                "true",
+            ),
+            (json!({"final_logit_softcapping": 30.0}), "capped logits", "30"),
+        ] {
+            let what = refused(change).unwrap();
+            assert!(what.contains(feature) && what.contains(setting), "{what}");
+        }
+    }
+
+    #[test]
+    fn everything_that_is_found_is_named_at_once() {
+        let what = refused(json!({"model_type": "mixtral", "num_local_experts": 8, "sliding_window": 4096})).unwrap();
+        for feature in ["architecture \"mixtral\"", EXPERTS, WINDOW] {
+            assert!(what.contains(feature), "{what}");
+        }
+    }
+}
