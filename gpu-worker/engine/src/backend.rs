@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What every backend can do: append tokens to a sequence and give the logits of its last positions.
+//! What every backend can do: put tokens of several sequences through the model at once and give the logits of some of their positions.
 //!
-//! Results are defined bit for bit by `ergon_exact`; a backend is free only in how fast it is.
-use crate::model::Model;
-use ergon_primitives::{hash, H256};
+//! Results are defined bit for bit by `ergon_exact`; a backend is free only in how fast it is. The keys and values of a sequence are in pages
+//! of a [`Cache`]. Which sequence has which page is the caller's affair; a [`Sequence`] has a cache to itself.
+use crate::{model::Model, sequence::Sequence};
+use ergon_primitives::{hash, manifest::Dimensions, H256};
 use std::sync::Arc;
 
 /// Why a backend can't go on.
@@ -17,7 +18,15 @@ pub enum Error {
         /// Number of tokens of the model.
         vocabulary: u32,
     },
-    /// The KV cache is too small.
+    /// A page is not in the KV cache.
+    #[error("page {page} is not among the KV cache's {pages} pages")]
+    UnknownPage {
+        /// The page.
+        page: u32,
+        /// Pages of the cache.
+        pages: usize,
+    },
+    /// There are too few pages for a sequence, or it is longer than the model's context.
     #[error("{needed} positions don't fit a KV cache of {capacity}")]
     CacheFull {
         /// Positions after the call.
@@ -80,26 +89,40 @@ pub struct Position {
     pub logits: Logits,
 }
 
-/// One sequence of tokens with its KV cache.
-pub trait Sequence: Send {
-    /// Number of tokens in the cache.
-    fn len(&self) -> usize;
+/// Positions of a page of a KV cache.
+pub const PAGE: usize = 32;
 
-    /// Whether the cache is empty.
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
+/// Bytes that a page takes in every layer together: an `i8` mantissa an element and an `i32` exponent a head, of keys and of values.
+pub fn page_bytes(d: &Dimensions) -> u64 {
+    let [layers, kv_heads, head_dim] = [d.layers, d.kv_heads, d.head_dim].map(u64::from);
+    2 * layers * PAGE as u64 * kv_heads * (head_dim + 4)
+}
 
-    /// Most tokens that the cache has room for.
-    fn capacity(&self) -> usize;
+/// Consecutive tokens of one sequence, as a part of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// Pages of the sequence: position `p` is in `pages[p / PAGE]`.
+    pub pages: &'a [u32],
+    /// Position of the first token; the cache holds the keys and values of all positions before it.
+    pub first: usize,
+    /// The tokens.
+    pub tokens: &'a [u32],
+    /// Outputs of so many of the last tokens are wanted.
+    pub wanted: usize,
+}
 
-    /// Appends `tokens` and gives the outputs of the last `wanted` of them, in order.
+/// A KV cache on a device: pages of [`PAGE`] positions, which the caller hands out to sequences.
+pub trait Cache: Send {
+    /// Puts the tokens of every run through the model, keeps their keys and values in the run's pages, and gives the wanted outputs of each
+    /// run in order.
     ///
-    /// Any way to cut a sequence into calls gives the same bits. After an error the cache holds what it held before.
-    fn forward(&mut self, tokens: &[u32], wanted: usize) -> Result<Vec<Position>, Error>;
-
-    /// Forgets all tokens from position `len` on; nothing happens if there are none.
-    fn truncate(&mut self, len: usize);
+    /// Weights are read once for many rows, whichever sequences they belong to. The outputs of a run depend on nothing but the tokens of its
+    /// sequence up to each position: not on the other runs, on how a sequence is cut into calls or on which pages it has. Runs may share
+    /// pages that none of them writes to. Where two runs write to one page, or one writes what another reads, what they give is
+    /// unspecified.
+    ///
+    /// After an error no position before a run's first has changed.
+    fn forward(&mut self, batch: &[Run<'_>]) -> Result<Vec<Vec<Position>>, Error>;
 }
 
 /// A device that holds a model.
@@ -110,30 +133,72 @@ pub trait Backend: Send + Sync {
     /// The model.
     fn model(&self) -> &Arc<Model>;
 
-    /// Empty sequence with room for `capacity` tokens, at most the model's context.
-    fn sequence(&self, capacity: usize) -> Result<Box<dyn Sequence>, Error>;
+    /// KV cache of so many pages, see [`page_bytes`].
+    fn cache(&self, pages: usize) -> Result<Box<dyn Cache>, Error>;
+
+    /// Empty sequence, with a cache of its own that has room for `capacity` tokens, at most the model's context.
+    fn sequence(&self, capacity: usize) -> Result<Sequence, Error> {
+        Sequence::new(self, capacity)
+    }
 }
 
-/// Checks the arguments of [`Sequence::forward`] for every backend.
-pub fn check_forward(model: &Model, len: usize, capacity: usize, tokens: &[u32], wanted: usize) -> Result<(), Error> {
-    let vocabulary = model.dimensions().vocabulary;
-    if let Some(token) = tokens.iter().find(|token| **token >= vocabulary) {
+/// One token of a batch.
+#[derive(Clone, Copy)]
+pub(crate) struct Row<'a> {
+    pub token: u32,
+    pub position: usize,
+    /// Pages of its sequence.
+    pub pages: &'a [u32],
+    /// Whether its output is wanted.
+    pub wanted: bool,
+}
+
+/// Checks the arguments of [`Cache::forward`] for every backend, and gives the tokens of all runs one after the other.
+pub(crate) fn rows<'a>(model: &Model, pages: usize, batch: &[Run<'a>]) -> Result<Vec<Row<'a>>, Error> {
+    let mut rows = Vec::with_capacity(batch.iter().map(|run| run.tokens.len()).sum());
+    for run in batch {
+        check(model, pages, run)?;
+        let unwanted = run.tokens.len() - run.wanted;
+        rows.extend(run.tokens.iter().enumerate().map(|(i, token)| Row {
+            token: *token,
+            position: run.first + i,
+            pages: run.pages,
+            wanted: i >= unwanted,
+        }));
+    }
+    Ok(rows)
+}
+
+fn check(model: &Model, pages: usize, run: &Run<'_>) -> Result<(), Error> {
+    let d = model.dimensions();
+    if let Some(token) = run.tokens.iter().find(|token| **token >= d.vocabulary) {
         return Err(Error::UnknownToken {
             token: *token,
-            vocabulary,
+            vocabulary: d.vocabulary,
         });
     }
-    let needed = len + tokens.len();
+    if let Some(page) = run.pages.iter().find(|page| **page as usize >= pages) {
+        return Err(Error::UnknownPage { page: *page, pages });
+    }
+    let needed = run.first + run.tokens.len();
+    let capacity = (run.pages.len() * PAGE).min(d.context as usize);
     if needed > capacity {
         return Err(Error::CacheFull { needed, capacity });
     }
-    if wanted > tokens.len() {
+    if run.wanted > run.tokens.len() {
         return Err(Error::Outputs {
-            wanted,
-            tokens: tokens.len(),
+            wanted: run.wanted,
+            tokens: run.tokens.len(),
         });
     }
     Ok(())
+}
+
+/// Deals the wanted outputs of all rows out to the runs that they belong to.
+pub(crate) fn by_run(batch: &[Run<'_>], outputs: Vec<Position>) -> Vec<Vec<Position>> {
+    let mut outputs = outputs.into_iter();
+    let runs = batch.iter();
+    runs.map(|run| outputs.by_ref().take(run.wanted).collect()).collect()
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@
 //! | [`manifest`] | what the chain knows of a model, as text |
 //! | [`model`] | a loaded model: quantized tensors, tables, token table |
 //! | [`tokenizer`], [`chat`] | text to token ids, messages to a prompt |
-//! | [`backend`] | the trait that every backend implements |
+//! | [`backend`] | the traits that every backend implements |
+//! | [`sequence`] | one sequence with a KV cache of its own |
 //! | [`cpu`], [`gpu`] | the backends |
 //! | [`generate`] | decoding, stop rules, leaves of the commitment, re-execution |
 //! | [`perplexity`] | quality of a model |
@@ -28,8 +29,10 @@ pub mod manifest;
 mod mapped;
 pub mod model;
 pub mod perplexity;
+pub mod sequence;
 pub mod testing;
 pub mod tokenizer;
 
-pub use backend::{Backend, Logits, PackedRow, Position, Sequence};
+pub use backend::{Backend, Cache, Logits, PackedRow, Position, Run};
 pub use model::Model;
+pub use sequence::Sequence;

@@ -2,7 +2,7 @@
 //! Whole generations of small random models: every backend and adapter gives the bits of `ergon_exact`, however a sequence is cut.
 
 use ergon_engine::{
-    backend::{Backend, Error, Position},
+    backend::{Backend, Error, Position, Run, PAGE},
     cpu::CpuBackend,
     gpu::{testing::vulkan_adapters, WgpuBackend},
     testing::{model, reference, Random, DIMENSIONS},
@@ -82,7 +82,7 @@ fn what_does_not_fit_a_sequence_is_refused_and_changes_nothing() {
         let mut sequence = backend.sequence(4).unwrap();
         let before = sequence.forward(&[5, 6, 7], 1).unwrap();
         let refused = [
-            sequence.forward(&[1, 256], 0),
+            sequence.forward(&[256], 0),
             sequence.forward(&[1, 2], 0),
             sequence.forward(&[1], 2),
         ];
@@ -120,5 +120,135 @@ fn sequences_of_one_backend_run_side_by_side() {
                 });
             }
         });
+    }
+}
+
+/// A sequence that shares a cache with others.
+struct Shared {
+    tokens: Vec<u32>,
+    pages: Vec<u32>,
+    done: usize,
+    expected: Vec<Position>,
+}
+
+#[test]
+fn sequences_in_one_batch_give_what_each_gives_alone() {
+    for (dimensions, tied) in [(DIMENSIONS, true), (ODD, false)] {
+        let model = model(dimensions, tied, 7);
+        for backend in backends(dimensions, tied) {
+            let random = &mut Random::new(11);
+            let mut pages: Vec<u32> = (0..20).collect();
+            let mut cache = backend.cache(pages.len()).unwrap();
+            let mut sequences: Vec<Shared> = [1, 31, 33, 64, 90, 150]
+                .map(|len| {
+                    let tokens = random.tokens(len, dimensions.vocabulary);
+                    // Any pages, in any order.
+                    let count = len.div_ceil(PAGE);
+                    let pages = (0..count).map(|_| pages.swap_remove(random.next() as usize % pages.len()));
+                    Shared {
+                        pages: pages.collect(),
+                        done: 0,
+                        expected: reference(&model, &tokens),
+                        tokens,
+                    }
+                })
+                .into();
+            while sequences.iter().any(|s| s.done < s.tokens.len()) {
+                // Some wait, some decode, some take a chunk; now and then one takes more than fits a pass of a device.
+                let most = [0, 1, 1, 7, 80];
+                let runs: Vec<Run<'_>> = sequences
+                    .iter()
+                    .map(|s| {
+                        let count = most[random.next() as usize % most.len()].min(s.tokens.len() - s.done);
+                        Run {
+                            pages: &s.pages,
+                            first: s.done,
+                            tokens: &s.tokens[s.done..s.done + count],
+                            wanted: random.next() as usize % (count + 1),
+                        }
+                    })
+                    .collect();
+                let outputs = cache.forward(&runs).unwrap();
+                let ends: Vec<usize> = runs.iter().map(|run| run.first + run.tokens.len()).collect();
+                let wanted: Vec<usize> = runs.iter().map(|run| run.wanted).collect();
+                for (i, s) in sequences.iter_mut().enumerate() {
+                    s.done = ends[i];
+                    assert!(
+                        outputs[i] == s.expected[ends[i] - wanted[i]..ends[i]],
+                        "{}",
+                        backend.name()
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn sequences_may_share_the_pages_of_a_common_beginning() {
+    let model = model(DIMENSIONS, true, 7);
+    let tokens = Random::new(12).tokens(2 * PAGE + 5, DIMENSIONS.vocabulary);
+    let one = reference(&model, &tokens);
+    for backend in backends(DIMENSIONS, true) {
+        let mut cache = backend.cache(4).unwrap();
+        let run = |pages, first, tokens| Run {
+            pages,
+            first,
+            tokens,
+            wanted: 1,
+        };
+        cache.forward(&[run(&[3, 0, 1], 0, &tokens)]).unwrap();
+        let mut other = tokens.clone();
+        other[2 * PAGE] ^= 1;
+        let expected = reference(&model, &other);
+        // Both read pages 3 and 0 at once.
+        let outputs = cache
+            .forward(&[
+                run(&[3, 0, 2], 2 * PAGE, &other[2 * PAGE..]),
+                run(&[3, 0, 1], 2 * PAGE + 4, &tokens[2 * PAGE + 4..]),
+            ])
+            .unwrap();
+        assert_eq!(outputs[0][0], expected[2 * PAGE + 4], "{}", backend.name());
+        assert_eq!(outputs[1][0], one[2 * PAGE + 4], "{}", backend.name());
+    }
+}
+
+#[test]
+fn a_batch_with_a_run_that_does_not_fit_its_pages_is_refused() {
+    for backend in backends(DIMENSIONS, true) {
+        let mut cache = backend.cache(2).unwrap();
+        let tokens = [1; PAGE + 1];
+        let mut refused = |pages: &[u32], first, count| {
+            let run = Run {
+                pages,
+                first,
+                tokens: &tokens[..count],
+                wanted: 0,
+            };
+            cache.forward(&[run]).unwrap_err()
+        };
+        assert!(matches!(refused(&[2], 0, 1), Error::UnknownPage { page: 2, pages: 2 }));
+        let full = refused(&[1], 0, PAGE + 1);
+        assert!(
+            matches!(
+                full,
+                Error::CacheFull {
+                    needed: 33,
+                    capacity: PAGE
+                }
+            ),
+            "{full}"
+        );
+        let full = refused(&[0; 9], 256, 1);
+        assert!(
+            matches!(
+                full,
+                Error::CacheFull {
+                    needed: 257,
+                    capacity: 256
+                }
+            ),
+            "{full}"
+        );
     }
 }

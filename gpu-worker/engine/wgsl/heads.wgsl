@@ -6,8 +6,7 @@
 // rope          u32 [positions, HEAD_DIM / 2]: cosine in the low half, sine in the high half, int16 Q14
 // queries       u32 [tokens, HEADS, 2, HEAD_DIM / 4]: byte planes as in rmsnorm.wgsl
 // q_exponents   i32 [tokens, HEADS]
-// keys, values  u32 [KV_HEADS, capacity, HEAD_DIM / 4]: int8, four to a word
-// kv_exponents  i32 [2, KV_HEADS, capacity]: of keys, then of values
+// cache, table  see pages.wgsl
 // Workgroup (head, token), heads counted through queries, keys, values.
 struct Projections {
     q: i32,  // what the matrices add to the exponent
@@ -20,11 +19,9 @@ struct Projections {
 @group(0) @binding(2) var<storage, read> rope: array<u32>;
 @group(0) @binding(3) var<storage, read_write> queries: array<u32>;
 @group(0) @binding(4) var<storage, read_write> q_exponents: array<i32>;
-@group(0) @binding(5) var<storage, read_write> keys: array<u32>;
-@group(0) @binding(6) var<storage, read_write> values: array<u32>;
-@group(0) @binding(7) var<storage, read_write> kv_exponents: array<i32>;
-@group(0) @binding(8) var<uniform> projections: Projections;
-@group(0) @binding(9) var<uniform> step: Step;
+@group(0) @binding(5) var<storage, read_write> cache: array<u32>;
+@group(0) @binding(6) var<storage, read> table: array<u32>;
+@group(0) @binding(7) var<uniform> projections: Projections;
 
 const HALF = HEAD_DIM / 2u;
 const WORDS = HEAD_DIM / 4u;
@@ -57,7 +54,7 @@ fn rotate(position: u32, pack: i32, invocation: u32) -> u32 {
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) invocation: u32) {
     let head = workgroup.x;
     let token = workgroup.y;
-    let position = step.position + token;
+    let position = position_of(token);
     let is_query = head < HEADS;
     let is_value = head >= HEADS + KV_HEADS;
 
@@ -93,16 +90,14 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         return;
     }
     let pack = pack8_shift(widest);
-    let at = (head - HEADS - select(0u, KV_HEADS, is_value)) * step.capacity + position;
+    let kv_head = head - HEADS - select(0u, KV_HEADS, is_value);
+    let page = page_of(token, position);
+    let at = page + key_in_page(kv_head, position) + select(0u, VALUE, is_value);
     for (var word = invocation; word < WORDS; word += HEAD_WIDTH) {
-        let bytes = pack4xI8(shift_round4(quad(word), pack));
-        if (is_value) {
-            values[at * WORDS + word] = bytes;
-        } else {
-            keys[at * WORDS + word] = bytes;
-        }
+        cache[at + word] = pack4xI8(shift_round4(quad(word), pack));
     }
     if (invocation == 0u) {
-        kv_exponents[at + select(0u, KV_HEADS * step.capacity, is_value)] = exponent + pack;
+        let at = page + exponent_in_page(kv_head, position) + select(0u, VALUE_EXPONENT, is_value);
+        cache[at] = bitcast<u32>(exponent + pack);
     }
 }

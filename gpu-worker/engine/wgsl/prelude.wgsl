@@ -7,8 +7,7 @@
 // What all operators of one pass share.
 struct Step {
     tokens: u32,    // rows of this pass
-    position: u32,  // position of the first row in its sequence
-    capacity: u32,  // positions that the KV cache has room for
+    capacity: u32,  // most positions of a sequence
 }
 
 // exp2: 2^(-i/256) in Q16, i in 0..=256, four to a vector. epsilon: (low, high) word for each pre-shift of a norm.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A block of consecutive positions on its way through the layers.
+//! A block of tokens, of one sequence or several, on its way through the layers.
 use super::{
-    cache::{LayerCache, Plane},
+    cache::{parts, slot, LayerCache, Plane},
     kernel::Level,
 };
 use crate::{
-    backend::{Logits, PackedRow, Position},
+    backend::{Logits, PackedRow, Position, Row},
     model::{Layer, Linear, Model, Norm},
 };
 use ergon_exact::{attention, embed, gate, linear, norm, pack, residual, rope};
@@ -53,29 +53,6 @@ impl Rows<i32> {
     }
 }
 
-/// Where the keys or values of a block go.
-pub(super) struct Slot<'a> {
-    mantissas: &'a mut [i8],
-    exponents: &'a mut [i32],
-}
-
-impl Plane {
-    /// Room for blocks of `block` positions, from position `first` on.
-    pub(super) fn slots(
-        &mut self,
-        first: usize,
-        block: usize,
-        heads: usize,
-        dim: usize,
-    ) -> impl Iterator<Item = Slot<'_>> {
-        let mantissas = self.mantissas[first * heads * dim..].chunks_mut(block * heads * dim);
-        let exponents = self.exponents[first * heads..].chunks_mut(block * heads);
-        mantissas
-            .zip(exponents)
-            .map(|(mantissas, exponents)| Slot { mantissas, exponents })
-    }
-}
-
 /// How to compute.
 #[derive(Clone, Copy)]
 pub(super) struct Engine<'m> {
@@ -85,80 +62,98 @@ pub(super) struct Engine<'m> {
     pub wide: bool,
 }
 
-/// Positions `first..first + n` and their residual rows.
+/// Tokens and their residual rows.
 pub(super) struct Block<'m> {
     engine: Engine<'m>,
-    first: usize,
+    rows: &'m [Row<'m>],
     h: Vec<i32>,
     /// `[positions * heads, head_dim]`.
     queries: Rows<i16>,
+    /// `[positions * kv_heads, head_dim]`.
+    keys: Rows<i8>,
+    /// `[positions * kv_heads, head_dim]`.
+    values: Rows<i8>,
 }
 
 impl<'m> Block<'m> {
-    /// Block of these tokens, the first of which stands at position `first`.
-    pub fn new(engine: Engine<'m>, first: usize, tokens: &[u32]) -> Self {
+    /// Block of these tokens.
+    pub fn new(engine: Engine<'m>, rows: &'m [Row<'m>]) -> Self {
         let (matrix, hidden) = (&engine.model.embed, engine.model.embed.columns());
-        let mut h = vec![0; tokens.len() * hidden];
-        for (h, token) in h.chunks_mut(hidden).zip(tokens) {
-            let token = *token as usize;
+        let mut h = vec![0; rows.len() * hidden];
+        for (h, row) in h.chunks_mut(hidden).zip(rows) {
+            let token = row.token as usize;
             embed::embed(matrix.row(token), matrix.scale()[token], matrix.f(), h);
         }
+        let d = engine.model.dimensions();
+        let heads = |heads: u32| rows.len() * heads as usize;
         Self {
             engine,
-            first,
+            rows,
             h,
-            queries: Rows::new(0, 0),
+            queries: Rows::new(heads(d.heads), d.head_dim as usize),
+            keys: Rows::new(heads(d.kv_heads), d.head_dim as usize),
+            values: Rows::new(heads(d.kv_heads), d.head_dim as usize),
         }
     }
 
-    /// Number of positions.
-    pub fn positions(&self) -> usize {
-        self.h.len() / self.engine.model.embed.columns()
-    }
-
-    /// First half of a layer: queries stay in the block, keys and values go to the cache.
-    pub fn project(&mut self, layer: &Layer, keys: Slot<'_>, values: Slot<'_>) {
-        let x = self.normalize(&layer.attention_norm, 0);
+    /// First half of a layer: queries, keys and values.
+    pub fn project(&mut self, layer: &Layer) {
+        let x = self.normalize(&layer.attention_norm, &self.h);
         let (q, (k, v)) = self.both(
             || self.linear(&layer.q, &x),
             || self.both(|| self.linear(&layer.k, &x), || self.linear(&layer.v, &x)),
         );
         let dim = self.head_dim();
-        let mut queries = Rows::new(q.mantissas.len() / dim, dim);
-        for (i, (position, head, exponent)) in q.heads(dim).enumerate() {
-            let (rotated, exponent) = self.rotate(position, head, exponent);
-            queries.exponents[i] = exponent + pack::pack16(&rotated, &mut queries.mantissas[i * dim..][..dim]);
+        for (i, (row, head, exponent)) in q.heads(dim).enumerate() {
+            let (rotated, exponent) = self.rotate(row, head, exponent);
+            let shift = pack::pack16(&rotated, &mut self.queries.mantissas[i * dim..][..dim]);
+            self.queries.exponents[i] = exponent + shift;
         }
-        self.queries = queries;
-        for (i, (position, head, exponent)) in k.heads(dim).enumerate() {
-            let (rotated, exponent) = self.rotate(position, head, exponent);
-            keys.exponents[i] = exponent + pack::pack8(&rotated, &mut keys.mantissas[i * dim..][..dim]);
+        for (i, (row, head, exponent)) in k.heads(dim).enumerate() {
+            let (rotated, exponent) = self.rotate(row, head, exponent);
+            let shift = pack::pack8(&rotated, &mut self.keys.mantissas[i * dim..][..dim]);
+            self.keys.exponents[i] = exponent + shift;
         }
         for (i, (_, head, exponent)) in v.heads(dim).enumerate() {
-            values.exponents[i] = exponent + pack::pack8(head, &mut values.mantissas[i * dim..][..dim]);
+            let shift = pack::pack8(head, &mut self.values.mantissas[i * dim..][..dim]);
+            self.values.exponents[i] = exponent + shift;
         }
     }
 
-    /// Second half of a layer, once the keys and values of all positions up to this block's last are in the cache.
+    /// Keeps keys and values in the cache.
+    pub fn store(&self, cache: &mut LayerCache) {
+        let heads = self.engine.model.dimensions().kv_heads as usize;
+        let width = heads * self.head_dim();
+        for (plane, rows) in [(&mut cache.keys, &self.keys), (&mut cache.values, &self.values)] {
+            let heads = rows.mantissas.chunks(width).zip(rows.exponents.chunks(heads));
+            for (row, (mantissas, exponents)) in self.rows.iter().zip(heads) {
+                plane.store(slot(row.pages, row.position), mantissas, exponents);
+            }
+        }
+    }
+
+    /// Second half of a layer, once the keys and values of all positions up to this block's are in the cache.
     pub fn transform(&mut self, layer: &Layer, cache: &LayerCache) {
         let attended = self.attend(cache).pack();
         self.add(&self.linear(&layer.o, &attended));
-        let x = self.normalize(&layer.ffn_norm, 0);
+        let x = self.normalize(&layer.ffn_norm, &self.h);
         let (a, b) = self.both(
             || self.linear(&layer.gate, &x).pack(),
             || self.linear(&layer.up, &x).pack(),
         );
-        let mut gated = Rows::new(self.positions(), a.width());
+        let mut gated = Rows::new(self.rows.len(), a.width());
         for (i, out) in gated.mantissas.chunks_mut(a.width()).enumerate() {
             gated.exponents[i] = gate::gate(a.row(i), a.exponents[i], b.row(i), b.exponents[i], out);
         }
         self.add(&self.linear(&layer.down, &gated.pack()));
     }
 
-    /// Outputs of the last `wanted` positions of the block.
-    pub fn outputs(&self, wanted: usize) -> Vec<Position> {
+    /// The wanted outputs.
+    pub fn outputs(&self) -> Vec<Position> {
         let model = self.engine.model;
-        let hidden = self.normalize(&model.final_norm, self.positions() - wanted);
+        let rows = self.rows.iter().zip(self.h.chunks(model.embed.columns()));
+        let wanted: Vec<&[i32]> = rows.filter(|(row, _)| row.wanted).map(|(_, h)| h).collect();
+        let hidden = self.normalize(&model.final_norm, &wanted.concat());
         let logits = self.linear(model.output(), &hidden);
         let position = |i| Position {
             hidden: PackedRow {
@@ -170,7 +165,7 @@ impl<'m> Block<'m> {
                 exponent: logits.exponents[i],
             },
         };
-        (0..wanted).map(position).collect()
+        (0..hidden.exponents.len()).map(position).collect()
     }
 
     fn head_dim(&self) -> usize {
@@ -185,12 +180,12 @@ impl<'m> Block<'m> {
         }
     }
 
-    /// Norm of the residual rows from position `from` of the block on.
-    fn normalize(&self, norm: &Norm, from: usize) -> Rows<i16> {
+    /// Norm of residual rows.
+    fn normalize(&self, norm: &Norm, rows: &[i32]) -> Rows<i16> {
         let hidden = norm.gain().len();
         let mut row = vec![0; hidden];
-        let mut out = Rows::new(self.positions() - from, hidden);
-        for (i, h) in self.h[from * hidden..].chunks(hidden).enumerate() {
+        let mut out = Rows::new(rows.len() / hidden, hidden);
+        for (i, h) in rows.chunks(hidden).enumerate() {
             let exponent = norm::rms_norm(h, norm.gain(), norm.exponent(), &self.engine.model.epsilon, &mut row);
             out.exponents[i] = exponent + pack::pack16(&row, &mut out.mantissas[i * hidden..][..hidden]);
         }
@@ -223,10 +218,10 @@ impl<'m> Block<'m> {
         }
     }
 
-    /// A head after rotation, with its exponent; `position` counts in the block.
-    fn rotate(&self, position: usize, head: &[i32], exponent: i32) -> (Vec<i32>, i32) {
+    /// A head of a row of the block after rotation, with its exponent.
+    fn rotate(&self, row: usize, head: &[i32], exponent: i32) -> (Vec<i32>, i32) {
         let (table, half) = (&self.engine.model.rope, head.len() / 2);
-        let at = (self.first + position) * half;
+        let at = self.rows[row].position * half;
         let mut packed = vec![0; head.len()];
         let mut rotated = vec![0; head.len()];
         let shift = pack::pack16(head, &mut packed);
@@ -242,8 +237,8 @@ impl<'m> Block<'m> {
     /// Attention of all heads, joined: `[positions, heads * head_dim]`.
     fn attend(&self, cache: &LayerCache) -> Rows<i32> {
         let (heads, dim) = (self.engine.model.dimensions().heads as usize, self.head_dim());
-        let mut out = Rows::new(self.positions(), heads * dim);
-        let mut exponents = vec![0; self.positions() * heads];
+        let mut out = Rows::new(self.rows.len(), heads * dim);
+        let mut exponents = vec![0; self.rows.len() * heads];
         if self.engine.wide {
             let parts = out.mantissas.par_chunks_mut(dim).zip(&mut exponents).enumerate();
             parts.for_each(|(i, (out, exponent))| *exponent = self.attend_head(cache, i, out));
@@ -257,26 +252,30 @@ impl<'m> Block<'m> {
         out
     }
 
-    /// As [`attention::attend`] over the cache's layout, for head `i % heads` of position `i / heads` of the block.
+    /// As [`attention::attend`] over the cache's pages, for head `i % heads` of row `i / heads` of the block.
     fn attend_head(&self, cache: &LayerCache, i: usize, out: &mut [i32]) -> i32 {
         let d = self.engine.model.dimensions();
         let (heads, kv_heads, dim) = (d.heads as usize, d.kv_heads as usize, self.head_dim());
-        let (positions, head) = (self.first + i / heads + 1, i % heads / (heads / kv_heads));
+        let (row, head) = (&self.rows[i / heads], i % heads / (heads / kv_heads));
+        let positions = row.position + 1;
+        let parts = || parts(row.pages, positions);
+        let at = |slot| (slot * kv_heads + head) * dim;
         let exponents = |plane: &'_ Plane| {
-            plane.exponents[head..]
-                .iter()
-                .step_by(kv_heads)
-                .take(positions)
-                .copied()
-                .collect()
+            let mut exponents = Vec::with_capacity(positions);
+            for (part, slot) in parts() {
+                let page = plane.exponents[slot * kv_heads + head..].iter().step_by(kv_heads);
+                exponents.extend(page.take(part.len()));
+            }
+            exponents
         };
         let mut weights = vec![0; positions];
-        self.engine.level.scores(
-            self.queries.row(i),
-            &cache.keys.mantissas[head * dim..],
-            kv_heads * dim,
-            &mut weights,
-        );
+        for (part, slot) in parts() {
+            let keys = &cache.keys.mantissas[at(slot)..];
+            let scores = &mut weights[part];
+            self.engine
+                .level
+                .scores(self.queries.row(i), keys, kv_heads * dim, scores);
+        }
         let key_exponents: Vec<i32> = exponents(&cache.keys);
         for (weight, exponent) in weights.iter_mut().zip(key_exponents) {
             *weight = attention::score(
@@ -287,9 +286,12 @@ impl<'m> Block<'m> {
         }
         attention::softmax(&mut weights);
         let largest = attention::align(&mut weights, &exponents(&cache.values));
-        self.engine
-            .level
-            .accumulate(&weights, &cache.values.mantissas[head * dim..], kv_heads * dim, out);
+        for (part, slot) in parts() {
+            let values = &cache.values.mantissas[at(slot)..];
+            self.engine
+                .level
+                .accumulate(&weights[part], values, kv_heads * dim, out);
+        }
         largest + attention::WEIGHT_EXPONENT
     }
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The CPU backend: `ergon_exact` with SIMD dot products, on all threads of the current rayon pool.
 //!
-//! A prompt is cut into blocks of positions. In each layer the blocks first write their keys and values, then, with all of them in the cache,
-//! attend and go through the feed-forward part; both are shared out over the threads, and every weight that is read serves a whole block.
-//! A few positions only, as in decoding, make one block, and the threads share the rows of each matrix instead.
+//! A batch is cut into blocks of tokens, whichever sequences they belong to. In each layer the blocks first make their keys and values, then,
+//! with all of them in the cache, attend and go through the feed-forward part; both are shared out over the threads, and every weight that
+//! is read serves a whole block. A few tokens only, as in decoding, make one block, and the threads share the rows of each matrix instead.
 mod block;
 mod cache;
 mod kernel;
 
 use crate::{
-    backend::{check_forward, Backend, Error, Position, Sequence},
+    backend::{by_run, rows, Backend, Cache, Error, Position, Row, Run},
     model::Model,
 };
 use block::{Block, Engine};
@@ -18,11 +18,11 @@ use kernel::Level;
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Most positions of a block: enough to use every weight often, few enough to stay in the cache.
+/// Most tokens of a block: enough to use every weight often, few enough to stay in the cache.
 const BLOCK: usize = 32;
-/// Positions that go through the layers together, which bounds memory.
+/// Tokens that go through the layers together, which bounds memory.
 const CHUNK: usize = 512;
-/// Up to so many positions the threads share rows instead of blocks.
+/// Up to so many tokens the threads share rows instead of blocks.
 const WIDE: usize = 4;
 
 /// A model on the CPU.
@@ -50,97 +50,55 @@ impl Backend for CpuBackend {
         &self.model
     }
 
-    fn sequence(&self, capacity: usize) -> Result<Box<dyn Sequence>, Error> {
-        let context = self.model.dimensions().context as usize;
-        if capacity > context {
-            return Err(Error::CacheFull {
-                needed: capacity,
-                capacity: context,
-            });
-        }
-        let layers = cache::new(&self.model, capacity);
-        Ok(Box::new(CpuSequence {
+    fn cache(&self, pages: usize) -> Result<Box<dyn Cache>, Error> {
+        Ok(Box::new(CpuCache {
             model: self.model.clone(),
             level: self.level,
-            layers,
-            len: 0,
-            capacity,
+            layers: cache::new(&self.model, pages),
+            pages,
         }))
     }
 }
 
-struct CpuSequence {
+struct CpuCache {
     model: Arc<Model>,
     level: Level,
     layers: Vec<LayerCache>,
-    len: usize,
-    capacity: usize,
+    pages: usize,
 }
 
-impl Sequence for CpuSequence {
-    fn len(&self) -> usize {
-        self.len
-    }
-
-    fn capacity(&self) -> usize {
-        self.capacity
-    }
-
-    fn forward(&mut self, tokens: &[u32], wanted: usize) -> Result<Vec<Position>, Error> {
-        check_forward(&self.model, self.len, self.capacity, tokens, wanted)?;
-        let unwanted = tokens.len() - wanted;
-        let mut outputs = Vec::with_capacity(wanted);
-        for (i, chunk) in tokens.chunks(CHUNK).enumerate() {
-            outputs.extend(self.chunk(chunk, unwanted.saturating_sub(i * CHUNK)));
-        }
-        Ok(outputs)
-    }
-
-    fn truncate(&mut self, len: usize) {
-        self.len = self.len.min(len);
+impl Cache for CpuCache {
+    fn forward(&mut self, batch: &[Run<'_>]) -> Result<Vec<Vec<Position>>, Error> {
+        let rows = rows(&self.model, self.pages, batch)?;
+        let outputs = rows.chunks(CHUNK).flat_map(|rows| self.chunk(rows)).collect();
+        Ok(by_run(batch, outputs))
     }
 }
 
-impl CpuSequence {
-    /// Outputs of all `tokens` but the first `unwanted`.
-    fn chunk(&mut self, tokens: &[u32], unwanted: usize) -> Vec<Position> {
-        let wide = tokens.len() <= WIDE;
-        // Two blocks a thread at least, since one may be late; whole quads of positions.
-        let share = tokens
+impl CpuCache {
+    /// The wanted outputs.
+    fn chunk(&mut self, rows: &[Row<'_>]) -> Vec<Position> {
+        let wide = rows.len() <= WIDE;
+        // Two blocks a thread at least, since one may be late; whole quads of rows.
+        let share = rows
             .len()
             .div_ceil(2 * rayon::current_num_threads())
             .next_multiple_of(4);
-        let size = if wide { tokens.len().max(1) } else { share.min(BLOCK) };
+        let size = if wide { rows.len().max(1) } else { share.min(BLOCK) };
         let engine = Engine {
             model: &self.model,
             level: self.level,
             wide,
         };
-        let first = self.len;
-        let blocks = tokens.chunks(size).enumerate();
-        let mut blocks: Vec<_> = blocks
-            .map(|(i, tokens)| Block::new(engine, first + i * size, tokens))
-            .collect();
-        let d = self.model.dimensions();
-        let (heads, dim) = (d.kv_heads as usize, d.head_dim as usize);
+        let mut blocks: Vec<_> = rows.chunks(size).map(|rows| Block::new(engine, rows)).collect();
         for (layer, cache) in self.model.layers.iter().zip(&mut self.layers) {
-            let LayerCache { keys, values } = cache;
-            let slots: Vec<_> = keys
-                .slots(first, size, heads, dim)
-                .zip(values.slots(first, size, heads, dim))
-                .collect();
-            blocks
-                .par_iter_mut()
-                .zip(slots)
-                .for_each(|(block, (keys, values))| block.project(layer, keys, values));
+            blocks.par_iter_mut().for_each(|block| block.project(layer));
+            for block in &blocks {
+                block.store(cache);
+            }
             blocks.par_iter_mut().for_each(|block| block.transform(layer, cache));
         }
-        self.len += tokens.len();
-        let outputs = blocks.par_iter().enumerate().map(|(i, block)| {
-            let skipped = unwanted.saturating_sub(i * size).min(block.positions());
-            block.outputs(block.positions() - skipped)
-        });
-        outputs.collect::<Vec<_>>().into_iter().flatten().collect()
+        blocks.par_iter().flat_map(|block| block.outputs()).collect()
     }
 }
 

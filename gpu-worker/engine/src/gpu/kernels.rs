@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The operators' kernels: WGSL text with a model's dimensions written before it, compiled once a backend.
 use super::{device::Device, GpuError, Kind};
+use crate::backend::PAGE;
 use ergon_primitives::manifest::Dimensions;
 use std::fmt::Write;
 
@@ -10,6 +11,7 @@ pub(super) const BLOCK: usize = 32;
 const PRELUDE: &str = include_str!("../../wgsl/prelude.wgsl");
 const REDUCE: &str = include_str!("../../wgsl/reduce.wgsl");
 const EXP2: &str = include_str!("../../wgsl/exp2.wgsl");
+const PAGES: &str = include_str!("../../wgsl/pages.wgsl");
 const PRODUCT: &str = include_str!("../../wgsl/product.wgsl");
 
 /// What a kernel does with a binding.
@@ -120,16 +122,14 @@ impl Kernels {
                 ),
                 heads: compiler.compile(
                     "heads",
-                    &[REDUCE, include_str!("../../wgsl/heads.wgsl")],
-                    &[
-                        Read, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite, ReadWrite, Uniform, Uniform,
-                    ],
+                    &[REDUCE, PAGES, include_str!("../../wgsl/heads.wgsl")],
+                    &[Read, Read, Read, ReadWrite, ReadWrite, ReadWrite, Read, Uniform],
                 ),
                 attention: compiler.compile(
                     "attention",
-                    &[REDUCE, EXP2, include_str!("../../wgsl/attention.wgsl")],
+                    &[REDUCE, EXP2, PAGES, include_str!("../../wgsl/attention.wgsl")],
                     &[
-                        Read, Read, Read, Read, Read, ReadWrite, ReadWrite, ReadWrite, Uniform, Uniform,
+                        Read, Read, Read, Read, ReadWrite, ReadWrite, ReadWrite, Uniform, Uniform,
                     ],
                 ),
                 join_heads: compiler.compile(
@@ -162,6 +162,7 @@ fn constants(d: &Dimensions, scale: (i32, i32), widths: &Widths) -> String {
         ("HEADS", d.heads),
         ("KV_HEADS", d.kv_heads),
         ("HEAD_DIM", d.head_dim),
+        ("PAGE", PAGE as u32),
         ("SPLITS", widths.splits),
         ("ROW_WIDTH", widths.row),
         ("HEAD_WIDTH", widths.head),

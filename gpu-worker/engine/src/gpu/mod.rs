@@ -18,7 +18,7 @@
 //!
 //! An int16 row is two planes of bytes, `x = 256 * high + low`, so that a product with int8 weights is two dot products of bytes.
 //! Matrices that read the same row are stacked (q, k, v; gate, up). A matrix larger than a binding is cut by rows; a pass has
-//! at most 64 tokens, a longer prompt takes several. The KV cache has a fixed capacity, given when a sequence begins.
+//! at most 64 tokens, of one sequence or several, and a larger batch takes several passes. Keys and values are in pages (`pages.wgsl`).
 //!
 //! ```no_run
 //! use ergon_engine::{gpu, Backend, Model};
@@ -32,10 +32,10 @@
 //! # }
 //! ```
 mod adapter;
+mod cache;
 mod device;
 mod kernels;
 mod plan;
-mod sequence;
 pub mod testing;
 #[cfg(test)]
 mod tests;
@@ -43,7 +43,7 @@ mod weights;
 
 pub use adapter::{adapters, include_software_adapters, select, Adapter, Kind, Selector};
 
-use crate::{backend, Backend, Model, Sequence};
+use crate::{backend, Backend, Cache, Model};
 use device::Device;
 use kernels::Kernels;
 use std::sync::Arc;
@@ -170,14 +170,7 @@ impl Backend for WgpuBackend {
         &self.core.model
     }
 
-    fn sequence(&self, capacity: usize) -> Result<Box<dyn Sequence>, backend::Error> {
-        let context = self.core.model.dimensions().context as usize;
-        if capacity > context {
-            return Err(backend::Error::CacheFull {
-                needed: capacity,
-                capacity: context,
-            });
-        }
-        Ok(Box::new(sequence::WgpuSequence::new(self.core.clone(), capacity)?))
+    fn cache(&self, pages: usize) -> Result<Box<dyn Cache>, backend::Error> {
+        Ok(Box::new(cache::WgpuCache::new(self.core.clone(), pages)?))
     }
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Which kernels run over which buffers, in order: bound once a sequence, then encoded for any number of tokens.
+//! Which kernels run over which buffers, in order: bound once a cache, then encoded for any number of tokens.
 use super::{
     kernels::Kernel,
     weights::{Gain, Matrix},
     Core, GpuError,
 };
+use crate::backend::PAGE;
 use wgpu::{BindGroup, Buffer, ComputePipeline};
 
 /// One kernel with its buffers.
@@ -61,29 +62,11 @@ impl Packed {
     }
 }
 
-/// Keys and values of one layer.
-pub(super) struct Cache {
-    keys: Buffer,
-    values: Buffer,
-    exponents: Buffer,
-}
-
-impl Cache {
-    pub(super) fn new(core: &Core, capacity: u64) -> Result<Self, GpuError> {
-        let d = core.model.dimensions();
-        let positions = u64::from(d.kv_heads) * capacity;
-        let bytes = positions * u64::from(d.head_dim);
-        Ok(Self {
-            keys: core.device.storage("key cache", bytes)?,
-            values: core.device.storage("value cache", bytes)?,
-            exponents: core.device.storage("exponents of the KV cache", 2 * positions * 4)?,
-        })
-    }
-}
-
-/// Buffers between the operators of a pass, for `rows` tokens (a multiple of 4) and `capacity` positions.
+/// Buffers between the operators of a pass, for `rows` tokens (a multiple of 4) of sequences of at most `capacity` positions.
 pub(super) struct Rows {
     pub(super) tokens: Buffer,
+    /// `table` of pages.wgsl.
+    pub(super) table: Buffer,
     /// `Step` of prelude.wgsl.
     pub(super) step: Buffer,
     pub(super) residual: Buffer,
@@ -117,7 +100,8 @@ impl Rows {
         let i32s = |what, count| core.device.storage(what, rows * count * 4);
         Ok(Self {
             tokens: i32s("token ids", 1)?,
-            step: core.device.uniform("step", &[0u32; 3]),
+            table: i32s("page tables", 2 + capacity.div_ceil(PAGE as u64))?,
+            step: core.device.uniform("step", &[0u32; 2]),
             residual: i32s("residual stream", hidden)?,
             normed: Packed::new(core, rows, d.hidden)?,
             qkv: i32s("outputs of q, k, v", (heads + 2 * kv) * dim)?,
@@ -150,8 +134,8 @@ impl Rows {
             .collect()
     }
 
-    /// One decoder layer.
-    pub(super) fn layer(&self, core: &Core, index: usize, cache: &Cache) -> Vec<Launch> {
+    /// One decoder layer over its KV cache.
+    pub(super) fn layer(&self, core: &Core, index: usize, cache: &Buffer) -> Vec<Launch> {
         let layer = &core.weights.layers[index];
         let mut launches = vec![norm(core, &self.residual, &layer.attention_norm, &self.normed)];
         launches.extend(matrix(core, &layer.qkv, &self.normed, &self.qkv, &self.step));
@@ -167,7 +151,7 @@ impl Rows {
     }
 
     /// From the outputs of q, k and v to the input of o.
-    fn attention(&self, core: &Core, exponents: &Buffer, cache: &Cache) -> [Launch; 3] {
+    fn attention(&self, core: &Core, exponents: &Buffer, cache: &Buffer) -> [Launch; 3] {
         let d = core.model.dimensions();
         let heads = [
             &self.qkv,
@@ -175,18 +159,15 @@ impl Rows {
             &core.weights.rope,
             &self.queries,
             &self.query_exponents,
-            &cache.keys,
-            &cache.values,
-            &cache.exponents,
+            cache,
+            &self.table,
             exponents,
-            &self.step,
         ];
         let attention = [
             &self.queries,
             &self.query_exponents,
-            &cache.keys,
-            &cache.values,
-            &cache.exponents,
+            cache,
+            &self.table,
             &self.scores,
             &self.attended,
             &self.attended_exponents,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Attention.
-use super::{mantissa, on_every_adapter, planes, Rig, SCALE};
+use super::{mantissa, on_every_adapter, planes, Paged, Rig, SCALE};
 use crate::testing::Random;
 use ergon_exact::attention::{attend, Cached, Scale};
 
@@ -9,6 +9,26 @@ struct Caches {
     keys: Vec<i8>,
     values: Vec<i8>,
     exponents: Vec<i32>,
+}
+
+impl Caches {
+    /// Words of the cache, with what no kernel should read where no position is.
+    fn paged(&self, paged: &Paged, capacity: usize) -> Vec<i32> {
+        let mut words = vec![0x5a5a_5a5a; paged.words()];
+        let dim = paged.d.head_dim as usize;
+        for (is_value, mantissas) in [(false, &self.keys), (true, &self.values)] {
+            let exponents = self
+                .exponents
+                .chunks(self.exponents.len() / 2)
+                .nth(usize::from(is_value));
+            for (i, (mantissas, exponent)) in mantissas.chunks(dim).zip(exponents.unwrap()).enumerate() {
+                let (at, at_exponent) = paged.at(is_value, i / capacity, i % capacity);
+                bytemuck::cast_slice_mut(&mut words[at..at + dim / 4]).copy_from_slice(mantissas);
+                words[at_exponent] = *exponent;
+            }
+        }
+        words
+    }
 }
 
 fn between(random: &mut Random, low: i32, high: i32) -> i32 {
@@ -43,16 +63,16 @@ fn check(rig: &Rig, random: &mut Random, position: usize, tokens: usize, exponen
         .collect();
     let query_exponents: Vec<i32> = (0..tokens * heads).map(|_| between(random, -20, 0)).collect();
     let out = (rig.room(tokens * heads * dim), rig.room(tokens * heads));
+    let paged = Paged::new(rig.d, capacity);
     let buffers = [
         &rig.upload(&planes(&queries, dim)),
         &rig.upload(&query_exponents),
-        &rig.upload(&caches.keys),
-        &rig.upload(&caches.values),
-        &rig.upload(&caches.exponents),
+        &rig.upload(&caches.paged(&paged, capacity)),
+        &rig.upload(&paged.table(position..position + tokens)),
         &rig.room(tokens * heads * capacity),
         &out.0,
         &out.1,
-        &rig.uniform(&[tokens as u32, position as u32, capacity as u32]),
+        &rig.uniform(&[tokens as u32, capacity as u32]),
         &rig.tables(),
     ];
     rig.run(&rig.kernels.attention, &buffers, (heads as u32, tokens as u32));

@@ -57,7 +57,7 @@ fn check(rig: &Rig, random: &mut Random, parts: &[&Linear], matrix: &Matrix, tok
     // The tile reads rows up to a multiple of 4.
     rows.resize(tokens.next_multiple_of(4), vec![1; columns]);
     let x_buffer = rig.upload(&planes(&rows, columns.next_multiple_of(16)));
-    let step = rig.uniform(&[tokens as u32, 0, 0]);
+    let step = rig.uniform(&[tokens as u32, 0]);
     let expected: Vec<i32> = x
         .iter()
         .flat_map(|x| {

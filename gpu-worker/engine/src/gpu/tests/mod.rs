@@ -8,13 +8,16 @@ mod matrices;
 mod rows;
 
 use super::{
+    cache::{join_planes, words},
     device::Device,
     kernels::{Kernel, Kernels},
-    sequence::{join_planes, words},
     testing::vulkan_adapters,
     weights, Kind,
 };
-use crate::testing::Random;
+use crate::{
+    backend::{page_bytes, PAGE},
+    testing::Random,
+};
 use ergon_primitives::manifest::Dimensions;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use wgpu::Buffer;
@@ -137,6 +140,44 @@ impl Rig {
             row
         })
         .collect()
+    }
+}
+
+/// A KV cache as pages.wgsl lays it out, with one sequence in it whose pages are in falling order; page 0 isn't its own.
+struct Paged {
+    d: Dimensions,
+    pages: usize,
+}
+
+impl Paged {
+    fn new(d: Dimensions, positions: usize) -> Self {
+        let pages = positions.div_ceil(PAGE);
+        Self { d, pages }
+    }
+
+    /// Words of the cache.
+    fn words(&self) -> usize {
+        (self.pages + 1) * self.page_words()
+    }
+
+    fn page_words(&self) -> usize {
+        page_bytes(&self.d) as usize / self.d.layers as usize / 4
+    }
+
+    /// `table` of rows at these positions.
+    fn table(&self, positions: std::ops::Range<usize>) -> Vec<u32> {
+        let start = 2 * positions.len() as u32;
+        let rows = positions.flat_map(|position| [position as u32, start]);
+        rows.chain((1..=self.pages as u32).rev()).collect()
+    }
+
+    /// Word of a position's key, or of its value, and of the exponent.
+    fn at(&self, is_value: bool, head: usize, position: usize) -> (usize, usize) {
+        let [kv, dim] = [self.d.kv_heads, self.d.head_dim].map(|size| size as usize);
+        let page = (self.pages - position / PAGE) * self.page_words();
+        let (plane, row) = (kv * PAGE, head * PAGE + position % PAGE);
+        let value = usize::from(is_value) * plane;
+        (page + (value + row) * dim / 4, page + plane * dim / 2 + value + row)
     }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Operators on rows: norm, gate, residual, heads.
-use super::{extreme_rows, on_every_adapter, pack16, Rig};
+use super::{extreme_rows, on_every_adapter, pack16, Paged, Rig};
 use crate::{gpu::weights, testing::Random};
 use ergon_exact::{attention, gate, norm, pack, residual, rope};
 
@@ -187,28 +187,27 @@ fn heads_equal_exact() {
             })
             .collect();
         let queries = (rig.room(tokens * heads * dim / 2), rig.room(tokens * heads));
-        let caches = [kv * capacity * dim / 4, kv * capacity * dim / 4, 2 * kv * capacity].map(|count| rig.room(count));
+        let paged = Paged::new(rig.d, capacity);
+        let cache = rig.room(paged.words());
         let buffers = [
             &rig.upload(&y.iter().flat_map(|row| row.iter().copied()).collect::<Vec<_>>()),
             &rig.upload(&x_exponents),
             &rig.upload(&turns),
             &queries.0,
             &queries.1,
-            &caches[0],
-            &caches[1],
-            &caches[2],
+            &cache,
+            &rig.upload(&paged.table(position..position + tokens)),
             &rig.uniform(&[-3, 5, 11]),
-            &rig.uniform(&[tokens as u32, position as u32, capacity as u32]),
         ];
         rig.run(&rig.kernels.heads, &buffers, (all as u32, tokens as u32));
 
         let planes = rig.read(&queries.0);
         let found_queries: Vec<_> = planes
             .chunks(2 * dim)
-            .map(|planes| crate::gpu::sequence::join_planes(planes, dim))
+            .map(|planes| crate::gpu::cache::join_planes(planes, dim))
             .collect();
         let query_exponents = rig.read_i32(&queries.1);
-        let (keys, values, kv_exponents) = (rig.read(&caches[0]), rig.read(&caches[1]), rig.read_i32(&caches[2]));
+        let cache = rig.read_i32(&cache);
         let name = &rig.device.name;
         for token in 0..tokens {
             let turns = &turns[(position + token) * dim / 2..][..dim / 2];
@@ -223,22 +222,17 @@ fn heads_equal_exact() {
                     continue;
                 }
                 let is_key = head < heads + kv;
-                let at = (head - heads - if is_key { 0 } else { kv }) * capacity + position + token;
+                let kv_head = head - heads - if is_key { 0 } else { kv };
                 let (row, exponent) = match is_key {
                     true => rotated(row, turns),
                     false => (row.clone(), 0),
                 };
                 let (expected, shift) = pack8(&row);
-                let (cache, constant, at_exponent) = match is_key {
-                    true => (&keys, 5, at),
-                    false => (&values, 11, kv * capacity + at),
-                };
-                let found: &[i8] = bytemuck::cast_slice(&cache[at * dim..][..dim]);
+                let constant = if is_key { 5 } else { 11 };
+                let (at, at_exponent) = paged.at(!is_key, kv_head, position + token);
+                let found: &[i8] = bytemuck::cast_slice(&cache[at..at + dim / 4]);
                 assert_eq!(found, expected, "{name}: token {token}, head {head}");
-                assert_eq!(
-                    kv_exponents[at_exponent],
-                    x_exponents[token] + constant + exponent + shift
-                );
+                assert_eq!(cache[at_exponent], x_exponents[token] + constant + exponent + shift);
             }
         }
     });

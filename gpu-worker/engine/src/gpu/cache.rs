@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A sequence on the device: KV cache, buffers between operators, and the forward pass.
+//! The KV cache on the device, buffers between operators, and the forward pass.
 use super::{
-    plan::{matrix, norm, Cache, Launch, Packed, Rows},
+    plan::{matrix, norm, Launch, Packed, Rows},
     Core, GpuError,
 };
-use crate::backend::{check_forward, Error, Logits, PackedRow, Position, Sequence};
+use crate::backend::{by_run, page_bytes, rows, Cache, Error, Logits, PackedRow, Position, Row, Run, PAGE};
 use ergon_primitives::manifest::Dimensions;
-use std::{ops::Range, sync::Arc};
+use std::sync::Arc;
 use wgpu::{Buffer, CommandEncoder};
 
 /// Most tokens of one pass; a multiple of 4.
@@ -16,52 +16,54 @@ const MOST_OUTPUTS: u64 = 16;
 /// Multiply-accumulates after which work is handed to the device, so that a slow one doesn't run into its driver's watchdog.
 const MACS_A_SUBMISSION: u64 = 1 << 32;
 
-/// A sequence of tokens whose KV cache is on the device.
-pub(super) struct WgpuSequence {
+/// A KV cache on the device, with the buffers and launches of passes over it.
+pub(super) struct WgpuCache {
     core: Arc<Core>,
-    len: usize,
-    capacity: usize,
+    pages: usize,
+    /// Most positions of a sequence.
+    capacity: u32,
     most_rows: usize,
-    rows: Rows,
+    buffers: Rows,
     embed: Vec<Launch>,
     layers: Vec<Vec<Launch>>,
     outputs: Outputs,
 }
 
-impl WgpuSequence {
-    pub(super) fn new(core: Arc<Core>, capacity: usize) -> Result<Self, GpuError> {
-        let device = &core.device;
-        device.guard("a sequence", || {
+impl WgpuCache {
+    pub(super) fn new(core: Arc<Core>, pages: usize) -> Result<Self, GpuError> {
+        let (device, d) = (&core.device, core.model.dimensions());
+        device.guard("a KV cache", || {
             // No buffer may be empty.
-            let positions = capacity.max(1) as u64;
-            let most_rows = rows_that_fit(&core, Rows::widest(&core, positions), MOST_ROWS);
-            let rows = Rows::new(&core, most_rows, positions)?;
-            let layers = 0..core.weights.layers.len();
-            let layers = layers.map(|index| Ok(rows.layer(&core, index, &Cache::new(&core, positions)?)));
+            let bytes = page_bytes(d) / u64::from(d.layers) * pages.max(1) as u64;
+            let capacity = ((pages * PAGE) as u64).clamp(1, u64::from(d.context));
+            let most_rows = rows_that_fit(&core, Rows::widest(&core, capacity), MOST_ROWS);
+            let buffers = Rows::new(&core, most_rows, capacity)?;
+            let layer = |index| Ok(buffers.layer(&core, index, &device.storage("the KV cache of a layer", bytes)?));
+            let layers = (0..core.weights.layers.len())
+                .map(layer)
+                .collect::<Result<_, GpuError>>()?;
             Ok(Self {
-                len: 0,
-                capacity,
+                pages,
+                capacity: capacity as u32,
                 most_rows: most_rows as usize,
-                embed: rows.embed(&core),
-                layers: layers.collect::<Result<_, GpuError>>()?,
+                embed: buffers.embed(&core),
+                layers,
                 outputs: Outputs::new(&core)?,
-                rows,
+                buffers,
                 core: core.clone(),
             })
         })
     }
 
-    /// Appends tokens of one pass at `position` and gives the outputs of those in `wanted`.
-    fn pass(&self, position: usize, tokens: &[u32], wanted: Range<usize>) -> Result<Vec<Position>, GpuError> {
+    /// Puts at most `most_rows` tokens through the model and gives the wanted outputs.
+    fn pass(&self, rows: &[Row<'_>]) -> Result<Vec<Position>, GpuError> {
         let device = &self.core.device;
-        let count = tokens.len() as u32;
-        let step = [count, position as u32, self.capacity.max(1) as u32];
-        device
-            .queue
-            .write_buffer(&self.rows.tokens, 0, bytemuck::cast_slice(tokens));
-        device
-            .queue
-            .write_buffer(&self.rows.step, 0, bytemuck::cast_slice(&step));
+        let count = rows.len() as u32;
+        let tokens: Vec<u32> = rows.iter().map(|row| row.token).collect();
+        let write = |buffer, words: &[u32]| device.queue.write_buffer(buffer, 0, bytemuck::cast_slice(words));
+        write(&self.buffers.tokens, &tokens);
+        write(&self.buffers.table, &table(rows));
+        write(&self.buffers.step, &[count, self.capacity]);
         let macs = layer_macs(self.core.model.dimensions()) * u64::from(count);
         let layers_at_once = (MACS_A_SUBMISSION / macs).max(1) as usize;
         for (index, layers) in self.layers.chunks(layers_at_once).enumerate() {
@@ -70,10 +72,10 @@ impl WgpuSequence {
             encode(&mut encoder, embed.iter().chain(layers.iter().flatten()), count);
             device.queue.submit([encoder.finish()]);
         }
+        let wanted: Vec<usize> = (0..rows.len()).filter(|i| rows[*i].wanted).collect();
         let mut positions = Vec::with_capacity(wanted.len());
-        for first in wanted.clone().step_by(self.outputs.most_rows) {
-            let rows = first..wanted.end.min(first + self.outputs.most_rows);
-            positions.extend(self.outputs.compute(&self.core, &self.rows.residual, rows)?);
+        for wanted in wanted.chunks(self.outputs.most_rows) {
+            positions.extend(self.outputs.compute(&self.core, &self.buffers.residual, wanted)?);
         }
         if wanted.is_empty() {
             device.wait()?;
@@ -82,35 +84,32 @@ impl WgpuSequence {
     }
 }
 
-impl Sequence for WgpuSequence {
-    fn len(&self) -> usize {
-        self.len
-    }
-
-    fn capacity(&self) -> usize {
-        self.capacity
-    }
-
-    fn forward(&mut self, tokens: &[u32], wanted: usize) -> Result<Vec<Position>, Error> {
-        check_forward(&self.core.model, self.len, self.capacity, tokens, wanted)?;
-        let mut positions = Vec::with_capacity(wanted);
-        let first_wanted = tokens.len() - wanted;
-        for start in (0..tokens.len()).step_by(self.most_rows) {
-            let chunk = &tokens[start..tokens.len().min(start + self.most_rows)];
-            let wanted = first_wanted.clamp(start, start + chunk.len()) - start..chunk.len();
-            let outputs = self
-                .core
-                .device
-                .guard("a pass", || self.pass(self.len + start, chunk, wanted))?;
-            positions.extend(outputs);
+impl Cache for WgpuCache {
+    fn forward(&mut self, batch: &[Run<'_>]) -> Result<Vec<Vec<Position>>, Error> {
+        let rows = rows(&self.core.model, self.pages, batch)?;
+        let mut outputs = Vec::new();
+        for rows in rows.chunks(self.most_rows) {
+            outputs.extend(self.core.device.guard("a pass", || self.pass(rows))?);
         }
-        self.len += tokens.len();
-        Ok(positions)
+        Ok(by_run(batch, outputs))
     }
+}
 
-    fn truncate(&mut self, len: usize) {
-        self.len = self.len.min(len);
+/// `table` of pages.wgsl.
+fn table(rows: &[Row<'_>]) -> Vec<u32> {
+    let mut table = vec![0; 2 * rows.len()];
+    let mut from = 0;
+    // Rows of one run stand together, and its last one sees the most pages.
+    for run in rows.chunk_by(|a, b| std::ptr::eq(a.pages, b.pages)) {
+        let start = table.len() as u32;
+        for row in run {
+            table[from..from + 2].copy_from_slice(&[row.position as u32, start]);
+            from += 2;
+        }
+        let seen = run.iter().map(|row| row.position / PAGE + 1).max().unwrap_or(0);
+        table.extend_from_slice(&run[0].pages[..seen]);
     }
+    table
 }
 
 fn encode<'a>(encoder: &mut CommandEncoder, launches: impl IntoIterator<Item = &'a Launch>, tokens: u32) {
@@ -151,7 +150,7 @@ impl Outputs {
         let residual = device.storage("residual rows of outputs", most_rows * u64::from(d.hidden) * 4)?;
         let hidden = Packed::new(core, most_rows, d.hidden)?;
         let logits = device.storage("logits", most_rows * u64::from(d.vocabulary) * 4)?;
-        let step = device.uniform("step of outputs", &[0u32; 3]);
+        let step = device.uniform("step of outputs", &[0u32; 2]);
         let mut launches = vec![norm(core, &residual, &core.weights.final_norm, &hidden)];
         launches.extend(matrix(core, core.weights.output(), &hidden, &logits, &step));
         let bytes = most_rows * (4 + hidden.bytes + u64::from(d.vocabulary) * 4);
@@ -167,7 +166,7 @@ impl Outputs {
     }
 
     /// Outputs of these rows of the residual stream, at most `most_rows`.
-    fn compute(&self, core: &Core, residual: &Buffer, rows: Range<usize>) -> Result<Vec<Position>, GpuError> {
+    fn compute(&self, core: &Core, residual: &Buffer, rows: &[usize]) -> Result<Vec<Position>, GpuError> {
         let d = core.model.dimensions();
         let count = rows.len() as u64;
         let row_bytes = u64::from(d.hidden) * 4;
@@ -175,8 +174,10 @@ impl Outputs {
             .queue
             .write_buffer(&self.step, 0, bytemuck::cast_slice(&[rows.len() as u32]));
         let mut encoder = core.device.device.create_command_encoder(&Default::default());
-        let offset = rows.start as u64 * row_bytes;
-        encoder.copy_buffer_to_buffer(residual, offset, &self.residual, 0, count * row_bytes);
+        for (i, row) in rows.iter().enumerate() {
+            let [from, to] = [*row, i].map(|row| row as u64 * row_bytes);
+            encoder.copy_buffer_to_buffer(residual, from, &self.residual, to, row_bytes);
+        }
         encode(&mut encoder, &self.launches, rows.len() as u32);
         let mut end = 0;
         let sources = [
