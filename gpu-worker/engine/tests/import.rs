@@ -17,6 +17,8 @@ use std::{
 use tempfile::TempDir;
 use tiny::{gguf, Entry, Tiny};
 
+#[path = "import/split.rs"]
+mod split;
 mod tiny;
 
 fn try_import(source: &Path) -> Result<(Manifest, Model), ImportError> {

@@ -5,7 +5,7 @@ use super::{
     gguf::{Gguf, GgufValue},
     refusal,
     source::{layer_tensor, RowOrder, Source, SourceTensor},
-    ImportError,
+    split, ImportError,
 };
 use crate::tokenizer::definition;
 use ergon_primitives::manifest::Dimensions;
@@ -29,7 +29,7 @@ const USER_DEFINED: i64 = 4;
 
 /// Describes the model in the GGUF file at `path`.
 pub(super) fn open(path: &Path) -> Result<Source, ImportError> {
-    let mut gguf = Gguf::open(path)?;
+    let mut gguf = split::open(path)?;
     if let Some(what) = refusal::gguf(&gguf) {
         return Err(ImportError::Unsupported(what));
     }
@@ -94,14 +94,17 @@ fn config(gguf: &Gguf, name: String, vocabulary: usize, tied: bool) -> Result<Co
 
 /// A model is called as its file, without extension and encoding; `general.name` is often one nobody knows the model by.
 fn name_of(path: &Path) -> String {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let stem = split::Name::of(path).map_or_else(
+        || path.file_stem().unwrap_or_default().to_string_lossy().into(),
+        |part| part.stem,
+    );
     let encodings = [
         "F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q4_K", "Q4_K_S", "Q4_K_M", "Q5_K", "Q5_K_S",
         "Q5_K_M", "Q6_K",
     ];
     match stem.rsplit_once(['.', '-']) {
         Some((name, encoding)) if encodings.contains(&encoding.to_uppercase().as_str()) => name.into(),
-        _ => stem.into(),
+        _ => stem,
     }
 }
 

@@ -1,25 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Folders as the `transformers` library saves them.
 //!
-//! `config.json` may hold anything; what would change the arithmetic ([`refusal`]) is refused by name, the rest is ignored. The weights are in
-//! `model.safetensors` or in the shards that `model.safetensors.index.json` names.
+//! `config.json` may hold anything; what would change the arithmetic ([`refusal`]) is refused by name, the rest is ignored.
 use super::{
     config::Config,
     dequantize::Encoding,
-    refusal,
+    refusal, shards,
     source::{layer_tensor, Source, SourceTensor},
     ImportError,
 };
-use crate::container::{Container, ContainerError};
 use ergon_primitives::manifest::Dimensions;
 use safetensors::Dtype;
 use serde::{de::DeserializeOwned, Deserialize};
 use serde_json::{Map, Value};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::Path,
-};
+use std::{collections::BTreeMap, fs, path::Path};
 
 const PARTS: [(&str, &str); 9] = [
     ("input_layernorm", "attention_norm"),
@@ -169,12 +163,7 @@ fn chat_template(folder: &Path) -> Result<Option<String>, ImportError> {
 
 fn tensors(folder: &Path, config: &Config) -> Result<BTreeMap<String, SourceTensor>, ImportError> {
     let mut tensors = BTreeMap::new();
-    for file in shards(folder)? {
-        let path = folder.join(file);
-        let container = Container::open(&path).map_err(|error| match error {
-            ContainerError::Io { path, source } => ImportError::Read { path, source },
-            ContainerError::Header { path, problem } => ImportError::Malformed { path, problem },
-        })?;
+    for (_, container) in shards::open(folder)? {
         for name in container.names() {
             let Some(artifact_name) = artifact_name(&name, config.tied)? else {
                 continue;
@@ -212,26 +201,6 @@ fn artifact_name(name: &str, tied: bool) -> Result<Option<String>, ImportError> 
         .ok_or_else(|| ImportError::Unsupported(format!("tensor {name}")))
 }
 
-#[derive(Deserialize)]
-struct Index {
-    weight_map: BTreeMap<String, String>,
-}
-
-fn shards(folder: &Path) -> Result<BTreeSet<String>, ImportError> {
-    let path = folder.join("model.safetensors.index.json");
-    let Some(index) = read_optional_json::<Index>(&path)? else {
-        return Ok(BTreeSet::from(["model.safetensors".into()]));
-    };
-    let files: BTreeSet<String> = index.weight_map.into_values().collect();
-    match files.iter().find(|file| file.contains(['/', '\\'])) {
-        Some(file) => Err(ImportError::Malformed {
-            path,
-            problem: format!("shard {file:?} is not in the same folder"),
-        }),
-        None => Ok(files),
-    }
-}
-
 fn read(path: &Path) -> Result<Vec<u8>, ImportError> {
     fs::read(path).map_err(|source| ImportError::Read {
         path: path.into(),
@@ -247,7 +216,7 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ImportError> {
     serde_json::from_slice(&read(path)?).map_err(malformed)
 }
 
-fn read_optional_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ImportError> {
+pub(super) fn read_optional_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ImportError> {
     path.exists().then(|| read_json(path)).transpose()
 }
 
@@ -271,16 +240,5 @@ mod tests {
         );
         let error = artifact_name("model.layers.0.self_attn.q_proj.bias", true).unwrap_err();
         assert!(error.to_string().contains("q_proj.bias is not supported"));
-    }
-
-    #[test]
-    fn a_shard_outside_of_the_folder_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(
-            folder.path().join("model.safetensors.index.json"),
-            r#"{"weight_map": {"a": "../x.safetensors"}}"#,
-        )
-        .unwrap();
-        assert!(matches!(shards(folder.path()), Err(ImportError::Malformed { .. })));
     }
 }

@@ -4,7 +4,7 @@
 //! | source | what is read |
 //! |---|---|
 //! | Hugging Face folder | `config.json`, `model.safetensors` or its shards (F32, F16, BF16), `tokenizer.json`, `tokenizer_config.json` |
-//! | GGUF, version 3 | everything is in the file; weights F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K |
+//! | GGUF, version 3 | everything is in the file, or in the files of a split model; weights F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K |
 //!
 //! This is the only place with floats between a published model and an answer, and it is reproducible: weights are decoded in IEEE single
 //! precision, everything else is computed in IEEE double precision with additions, products, quotients, square roots and
@@ -41,7 +41,9 @@ mod gguf_model;
 mod huggingface;
 mod quantize;
 mod refusal;
+mod shards;
 mod source;
+mod split;
 mod tables;
 
 /// What import supports, for error messages.
@@ -69,6 +71,14 @@ pub enum ImportError {
         /// The file.
         path: PathBuf,
         /// What is wrong.
+        problem: String,
+    },
+    /// A model in several files doesn't come together.
+    #[error("{path} {problem}; all files of the model belong into one folder")]
+    Shard {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
         problem: String,
     },
     /// The model needs what the exact arithmetic doesn't have.

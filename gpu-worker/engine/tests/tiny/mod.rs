@@ -47,6 +47,7 @@ pub struct GgufTensor {
 /// A value in a GGUF file's metadata.
 #[derive(Clone)]
 pub enum Entry {
+    U16(u16),
     U32(u32),
     F32(f32),
     Text(String),
@@ -279,6 +280,10 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
 fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
     let kind = |out: &mut Vec<u8>, kind: u32| out.extend(kind.to_le_bytes());
     match entry {
+        Entry::U16(value) => {
+            kind(out, 2);
+            out.extend(value.to_le_bytes());
+        }
         Entry::U32(value) => {
             kind(out, 4);
             out.extend(value.to_le_bytes());
