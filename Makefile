@@ -64,6 +64,12 @@ lint: setup ## Check formatting, and build everything with clippy as the compile
 bench: setup model ## Time the engine with the real model, production profile
 	ERGON_MODEL=$(MODEL) $(QUIET_MESA) $(CARGO) bench --profile production --package ergon-engine --bench smollm2 -- --quiet
 
+.PHONY: web
+web: build model gpu-worker/web/node_modules/.package-lock.json ## Put the page that computes in a browser, with two layers of the model, into target/web
+	@mkdir -p target/web && cp -r gpu-worker/web/. target/web
+	$(BIN)/ergon-worker web --model $(MODEL) --layers 2 --out target/web/program
+	@echo "To look at it: python3 -m http.server --directory target/web"
+
 .PHONY: metadata
 metadata: setup ## Write the runtime's metadata for the worker's chain client
 	ERGON_WRITE_METADATA=1 $(CARGO) test --release --workspace --test metadata
@@ -97,11 +103,11 @@ corpus:
 	@scripts/fetch-models.sh corpus >/dev/null
 
 .PHONY: client
-client: e2e/node_modules/.package-lock.json
+client: e2e/node_modules/.package-lock.json gpu-worker/web/node_modules/.package-lock.json
 
-e2e/node_modules/.package-lock.json: e2e/package-lock.json
-	@echo "installing the JavaScript clients" >&2
-	npm ci --silent --prefix e2e
+%/node_modules/.package-lock.json: %/package-lock.json
+	@echo "installing the JavaScript packages of $*" >&2
+	npm ci --silent --prefix $*
 	@touch $@
 
 .PHONY: model-path

@@ -35,6 +35,7 @@ enum Command {
     Ppl(commands::ppl::PplCommand),
     Selftest(commands::selftest::SelftestCommand),
     Adapters(commands::adapters::AdaptersCommand),
+    Web(commands::web::WebCommand),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Command::Ppl(command) => command.run(),
         Command::Selftest(command) => command.run(),
         Command::Adapters(command) => command.run(),
+        Command::Web(command) => command.run(),
     })
 }
 

@@ -327,6 +327,14 @@ impl Model {
         &self.manifest.dimensions
     }
 
+    /// The same model without its later layers: real weights and real bits, but nonsense as text. For checks that shall be fast.
+    pub fn first_layers(&self, layers: u32) -> Self {
+        let mut model = self.clone();
+        model.layers.truncate(layers as usize);
+        model.manifest.dimensions.layers = model.layers.len() as u32;
+        model
+    }
+
     /// The matrix that gives the logits.
     pub fn output(&self) -> &Linear {
         self.head.as_ref().unwrap_or(&self.embed)

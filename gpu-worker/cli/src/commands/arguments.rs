@@ -5,6 +5,7 @@ use crate::worker::{
     config::{BackendChoice, LogFormat},
     logging,
 };
+use anyhow::bail;
 use clap::Args;
 use ergon_engine::{
     artifact::{Artifact, Verify},
@@ -33,6 +34,26 @@ impl ModelArguments {
             Verify::Full
         };
         Ok(Arc::new(Artifact::load(&self.model, verify)?))
+    }
+}
+
+/// How much of a model to compute.
+#[derive(Args, Debug)]
+pub struct FewerLayers {
+    /// Only the first layers: real weights and real bits, but nonsense as text. For a check that is fast.
+    #[arg(long, value_name = "NUMBER")]
+    layers: Option<u32>,
+}
+
+impl FewerLayers {
+    /// The model, or its first layers.
+    pub fn of(&self, model: Arc<Model>) -> anyhow::Result<Arc<Model>> {
+        let most = model.dimensions().layers;
+        match self.layers {
+            None => Ok(model),
+            Some(layers) if (1..=most).contains(&layers) => Ok(Arc::new(model.first_layers(layers))),
+            Some(_) => bail!("--layers: 1 to {most}, the layers of the model"),
+        }
     }
 }
 

@@ -9,3 +9,4 @@ pub mod ppl;
 pub mod prompt;
 pub mod run;
 pub mod selftest;
+pub mod web;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `ergon-worker selftest`: shows that everything on this machine that can compute gives the same bits.
-use super::arguments::ModelArguments;
+use super::arguments::{FewerLayers, ModelArguments};
 use anyhow::bail;
 use clap::Args;
 use ergon_engine::{
@@ -24,6 +24,8 @@ pub struct SelftestCommand {
     #[command(flatten)]
     model: ModelArguments,
     #[command(flatten)]
+    layers: FewerLayers,
+    #[command(flatten)]
     length: Length,
 }
 
@@ -42,7 +44,7 @@ impl SelftestCommand {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<()> {
         let Length { prefill, decode } = self.length;
-        let model = self.model.load()?;
+        let model = self.layers.of(self.model.load()?)?;
         let context = model.dimensions().context;
         if prefill == 0 || prefill.saturating_add(decode) > context {
             bail!("--prefill and --decode: 1 to {context} tokens, the model's context, in all");

@@ -18,15 +18,15 @@ const MACS_A_SUBMISSION: u64 = 1 << 32;
 
 /// A KV cache on the device, with the buffers and launches of passes over it.
 pub(super) struct WgpuCache {
-    core: Arc<Core>,
+    pub(super) core: Arc<Core>,
     pages: usize,
     /// Most positions of a sequence.
-    capacity: u32,
-    most_rows: usize,
-    buffers: Rows,
-    embed: Vec<Launch>,
-    layers: Vec<Vec<Launch>>,
-    outputs: Outputs,
+    pub(super) capacity: u32,
+    pub(super) most_rows: usize,
+    pub(super) buffers: Rows,
+    pub(super) embed: Vec<Launch>,
+    pub(super) layers: Vec<Vec<Launch>>,
+    pub(super) outputs: Outputs,
 }
 
 impl WgpuCache {
@@ -132,13 +132,13 @@ fn layer_macs(d: &Dimensions) -> u64 {
 }
 
 /// The end of a pass: final norm and logits, for a few rows at a time, and their way to the host.
-struct Outputs {
-    most_rows: usize,
-    residual: Buffer,
-    hidden: Packed,
-    logits: Buffer,
-    step: Buffer,
-    launches: Vec<Launch>,
+pub(super) struct Outputs {
+    pub(super) most_rows: usize,
+    pub(super) residual: Buffer,
+    pub(super) hidden: Packed,
+    pub(super) logits: Buffer,
+    pub(super) step: Buffer,
+    pub(super) launches: Vec<Launch>,
     readback: Buffer,
 }
 

@@ -146,7 +146,11 @@ impl Device {
     pub(super) fn uniform<T: bytemuck::NoUninit>(&self, what: &'static str, words: &[T]) -> wgpu::Buffer {
         let bytes: &[u8] = bytemuck::cast_slice(words);
         let size = bytes.len().next_multiple_of(16) as u64;
-        let buffer = self.buffer(what, size, BufferUsages::UNIFORM | BufferUsages::COPY_DST);
+        let buffer = self.buffer(
+            what,
+            size,
+            BufferUsages::UNIFORM | BufferUsages::COPY_DST | BufferUsages::COPY_SRC,
+        );
         self.queue.write_buffer(&buffer, 0, bytes);
         buffer
     }
@@ -164,6 +168,15 @@ impl Device {
             usage,
             mapped_at_creation: false,
         })
+    }
+
+    /// All bytes of a buffer.
+    pub(super) fn contents(&self, buffer: &wgpu::Buffer) -> Result<Vec<u8>, GpuError> {
+        let readback = self.readback(buffer.size());
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(buffer, 0, &readback, 0, buffer.size());
+        self.queue.submit([encoder.finish()]);
+        self.read(&readback, buffer.size())
     }
 
     /// Waits for all submitted work and gives the first `bytes` of a readback buffer.

@@ -3,7 +3,7 @@
 use super::{device::Device, GpuError, Kind};
 use crate::backend::PAGE;
 use ergon_primitives::manifest::Dimensions;
-use std::fmt::Write;
+use std::{fmt::Write, sync::Arc};
 
 /// Rows of a matrix that one workgroup has, and that its weights are laid out in.
 pub(super) const BLOCK: usize = 32;
@@ -16,7 +16,7 @@ const PRODUCT: &str = include_str!("../../wgsl/product.wgsl");
 
 /// What a kernel does with a binding.
 #[derive(Clone, Copy)]
-enum Access {
+pub(super) enum Access {
     Read,
     Write,
     Uniform,
@@ -24,7 +24,11 @@ enum Access {
 use Access::{Read, Uniform, Write as ReadWrite};
 
 /// A compiled operator.
+#[derive(Clone)]
 pub(super) struct Kernel {
+    pub(super) name: &'static str,
+    pub(super) source: Arc<str>,
+    pub(super) bindings: Vec<Access>,
     pub(super) pipeline: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
 }
@@ -183,12 +187,12 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    fn compile(&self, name: &str, parts: &[&str], bindings: &[Access]) -> Kernel {
+    fn compile(&self, name: &'static str, parts: &[&str], bindings: &[Access]) -> Kernel {
         let device = &self.device.device;
-        let source = [&[self.constants.as_str(), PRELUDE], parts].concat().concat();
+        let source: Arc<str> = [&[self.constants.as_str(), PRELUDE], parts].concat().concat().into();
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(name),
-            source: wgpu::ShaderSource::Wgsl(source.into()),
+            source: wgpu::ShaderSource::Wgsl((&*source).into()),
         });
         let entries: Vec<_> = (0..)
             .zip(bindings)
@@ -228,6 +232,12 @@ impl Compiler<'_> {
             },
             cache: None,
         });
-        Kernel { pipeline, layout }
+        Kernel {
+            name,
+            source,
+            bindings: bindings.to_vec(),
+            pipeline,
+            layout,
+        }
     }
 }

@@ -36,12 +36,14 @@ mod cache;
 mod device;
 mod kernels;
 mod plan;
+mod program;
 pub mod testing;
 #[cfg(test)]
 mod tests;
 mod weights;
 
 pub use adapter::{adapters, include_software_adapters, select, Adapter, Kind, Selector};
+pub use program::{Program, ProgramError};
 
 use crate::{backend, Backend, Cache, Model};
 use device::Device;

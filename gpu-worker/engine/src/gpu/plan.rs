@@ -6,35 +6,38 @@ use super::{
     Core, GpuError,
 };
 use crate::backend::PAGE;
-use wgpu::{BindGroup, Buffer, ComputePipeline};
+use wgpu::{BindGroup, Buffer};
 
 /// One kernel with its buffers.
 pub(super) struct Launch {
-    pipeline: ComputePipeline,
+    pub(super) kernel: Kernel,
     /// The same operator for four tokens at a time.
-    tile: Option<ComputePipeline>,
-    bindings: BindGroup,
+    pub(super) tile: Option<Kernel>,
+    /// In the order of the kernel's bindings.
+    pub(super) buffers: Vec<Buffer>,
     /// Workgroups a token; `None` if a token has exactly one.
-    width: Option<u32>,
+    pub(super) width: Option<u32>,
+    bindings: BindGroup,
 }
 
 impl Launch {
     fn new(core: &Core, kernel: &Kernel, buffers: &[&Buffer], width: Option<u32>) -> Self {
         Self {
-            pipeline: kernel.pipeline.clone(),
+            kernel: kernel.clone(),
             tile: None,
-            bindings: kernel.bind(&core.device, buffers),
+            buffers: buffers.iter().copied().cloned().collect(),
             width,
+            bindings: kernel.bind(&core.device, buffers),
         }
     }
 
     /// Encodes it for `tokens` rows.
     pub(super) fn encode(&self, pass: &mut wgpu::ComputePass<'_>, tokens: u32) {
-        let (pipeline, rows) = match &self.tile {
+        let (kernel, rows) = match &self.tile {
             Some(tile) if tokens >= 4 => (tile, tokens.div_ceil(4)),
-            _ => (&self.pipeline, tokens),
+            _ => (&self.kernel, tokens),
         };
-        pass.set_pipeline(pipeline);
+        pass.set_pipeline(&kernel.pipeline);
         pass.set_bind_group(0, &self.bindings, &[]);
         match self.width {
             Some(width) => pass.dispatch_workgroups(width, rows, 1),
@@ -230,7 +233,7 @@ pub(super) fn matrix<'a>(
     matrix.shards.iter().map(move |shard| {
         let buffers = [&shard.weight, &shard.scale, &x.planes, y, &shard.shape, step];
         let mut launch = Launch::new(core, &core.kernels.linear, &buffers, Some(shard.blocks()));
-        launch.tile = Some(core.kernels.linear_tile.pipeline.clone());
+        launch.tile = Some(core.kernels.linear_tile.clone());
         launch
     })
 }
