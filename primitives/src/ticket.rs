@@ -74,6 +74,20 @@ pub enum TicketError {
     BlockFull,
 }
 
+/// How the transaction pool says why it refuses a `workers.join`: codes of `InvalidTransaction::Custom`. 1 and 3 are used by quotas.
+pub mod code {
+    /// The ticket is bound to a block that is too old.
+    pub const TICKET_EXPIRED: u8 = 10;
+    /// The ticket is bound to a block that doesn't exist yet.
+    pub const TICKET_FROM_THE_FUTURE: u8 = 11;
+    /// The ticket took too little work.
+    pub const TOO_LITTLE_WORK: u8 = 12;
+    /// The account was let in before.
+    pub const ALREADY_SPONSORED: u8 = 13;
+    /// The registration breaks a rule of `workers.register`.
+    pub const REGISTRATION_REFUSED: u8 = 14;
+}
+
 /// What the digests for `account`, as its SCALE encoding, are bound to.
 pub fn challenge(genesis: &H256, account: &[u8], block: u32, block_hash: &H256) -> H256 {
     let length = (account.len() as u64).to_le_bytes();

@@ -72,9 +72,15 @@ pub trait Workers<AccountId> {
     fn discharge(operator: &AccountId);
     /// The operator did in time what it was drawn for.
     fn note_kept(operator: &AccountId);
-    /// The operator let a deadline pass. Too many in a row, and it is drawn no more until it says that it is back.
+    /// The operator let a deadline pass. Too many in a row, and it is drawn no more until it says that it is back. Probation begins anew.
     fn note_missed(operator: &AccountId);
-    /// Bars the operator, until governance lets it off.
+    /// How many answers of an operator on probation were checked and stood since it began, or began anew; `None` if it is on none.
+    fn probation(operator: &AccountId) -> Option<u32>;
+    /// An answer of the operator was checked and stands. The `required`th since its probation began ends that.
+    fn note_stood(operator: &AccountId, required: u32);
+    /// An answer of the operator is disputed. Probation begins anew.
+    fn note_disputed(operator: &AccountId);
+    /// Bars the operator, until governance lets it off. Probation begins anew.
     fn jail(operator: &AccountId);
 }
 
@@ -120,6 +126,7 @@ pub enum AuditProgress {
 /// The audits of answers, driven by the jobs they belong to.
 pub trait Audits<AccountId> {
     /// Draws auditors for the answer of `executor`; returns how many, 0 when it is not to be audited or nobody can. Once for each job.
+    /// That of an executor on probation is to be audited.
     fn open(job: JobId, model: &ModelId, executor: &AccountId) -> u32;
     /// The audit's deadline has passed: counts misses and redraws, a bounded number of times.
     fn overdue(job: JobId) -> AuditProgress;
@@ -128,6 +135,7 @@ pub trait Audits<AccountId> {
     /// Compares all attestations with the executor's root.
     fn judge(job: JobId, root: &H256) -> Verdict<AccountId>;
     /// Forgets the audit, and discharges its auditors; credits `reward` to each who attested. Nothing happens if there is none.
+    /// An answer with a reward stands, and counts for its executor's probation.
     ///
     /// To be called exactly when nothing can follow from the audit any more: when the job is over, and for a disputed one, whose audit
     /// is evidence, with `reward` 0 when the job is forgotten.

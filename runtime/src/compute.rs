@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Answers to [`ComputeApi`](ergon_runtime_api::ComputeApi), put together from our pallets.
-use crate::{configs::Sessions, AccountId, Contributions, Runtime, Workers};
+use crate::{configs::Sessions, parameters::InForce, AccountId, Contributions, Runtime, Workers};
 use alloc::{string::String, vec::Vec};
 use ergon_primitives::{
-    traits::{Contributions as _, CurrentEpoch, Workers as _},
+    traits::{Contributions as _, CurrentEpoch, Parameters as _, Workers as _},
     JobId,
 };
 use ergon_runtime_api::{
     AnswerInfo, AuditorInfo, JobInfo, JobState, ModelInfo, VoteWeightInfo, WorkerInfo, WorkerStatus,
 };
+use pallet_audits::AuditParameters;
 use pallet_jobs::State;
 
 /// Every registered model; there is a bound on their number.
@@ -29,7 +30,10 @@ pub fn models() -> Vec<ModelInfo> {
 pub fn worker(account: AccountId) -> Option<WorkerInfo> {
     let operator = Workers::operator_of(&account).unwrap_or(account);
     let entry = pallet_workers::Operators::<Runtime>::get(&operator)?;
+    let AuditParameters { probation_jobs, .. } = InForce::get();
+    let left = |stood: u32| probation_jobs.checked_sub(stood).filter(|left| *left > 0);
     Some(WorkerInfo {
+        probation: Workers::probation(&operator).and_then(left),
         operator,
         hot_keys: entry.hot_keys.into_inner(),
         endpoint: text(&entry.endpoint),

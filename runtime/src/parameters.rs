@@ -4,7 +4,7 @@
 //! | key | value | read by |
 //! |---|---|---|
 //! | `Work::Jobs` | [`JobParameters`]: deadlines, delays, retention | jobs, whenever one of them begins to wait for something |
-//! | `Work::Audits` | [`AuditParameters`]: audit rate, auditors, redraws | audits, whenever auditors are drawn |
+//! | `Work::Audits` | [`AuditParameters`]: audit rate, auditors, redraws, length of probation | audits, whenever auditors are drawn |
 //!
 //! A value is replaced as a whole, so that its fields are checked together. What a job waits for already keeps its deadline.
 //!

@@ -90,11 +90,29 @@ impl<T: Config> Pallet<T> {
     }
 }
 
+impl<T: Config> Pallet<T> {
+    fn is_on_probation(operator: &T::AccountId) -> bool {
+        T::Workers::probation(operator).is_some_and(|stood| stood < T::Parameters::get().probation_jobs)
+    }
+
+    /// The answer stands: counts it for an executor on probation, if somebody who isn't has attested. So newcomers of one owner don't
+    /// get each other past it.
+    fn count_for_probation(audit: &Audit<T::AccountId>) {
+        let by_an_established = |auditor: &Auditor<T::AccountId>| {
+            auditor.attestation.is_some() && !Self::is_on_probation(&auditor.operator)
+        };
+        if T::Workers::probation(&audit.executor).is_some() && audit.auditors.iter().any(by_an_established) {
+            T::Workers::note_stood(&audit.executor, T::Parameters::get().probation_jobs);
+        }
+    }
+}
+
 impl<T: Config> traits::Audits<T::AccountId> for Pallet<T> {
     fn open(job: JobId, model: &ModelId, executor: &T::AccountId) -> u32 {
         let parameters = T::Parameters::get();
         let mut draw = Self::draw(job, 0);
-        if draw.below(u64::from(Permill::one().deconstruct())) >= u64::from(parameters.rate.deconstruct()) {
+        let drawn = draw.below(u64::from(Permill::one().deconstruct())) < u64::from(parameters.rate.deconstruct());
+        if !drawn && !Self::is_on_probation(executor) {
             return 0;
         }
         let mut audit = Audit {
@@ -151,7 +169,11 @@ impl<T: Config> traits::Audits<T::AccountId> for Pallet<T> {
     }
 
     fn close(job: JobId, reward: Units) {
-        for auditor in Audits::<T>::take(job).into_iter().flat_map(|audit| audit.auditors) {
+        let Some(audit) = Audits::<T>::take(job) else { return };
+        if reward > 0 {
+            Self::count_for_probation(&audit);
+        }
+        for auditor in audit.auditors {
             T::Workers::discharge(&auditor.operator);
             if auditor.attestation.is_none() {
                 Pending::<T>::remove(&auditor.operator, job);

@@ -5,7 +5,8 @@
 //! auditors, takes their attestations and compares them; when that happens is decided by the jobs pallet through
 //! [`traits::Audits`](ergon_primitives::traits::Audits).
 //!
-//! 1. **Open.** With the beacon's current value it is drawn whether the answer is audited ([`AuditParameters::rate`]) and by whom
+//! 1. **Open.** With the beacon's current value it is drawn whether the answer is audited ([`AuditParameters::rate`]; always if the executor
+//!    is on probation) and by whom
 //!    ([`AuditParameters::auditors_per_job`] operators that serve the model, never the executor, nobody twice).
 //! 2. **Attest.** A drawn auditor runs the job and posts [`attestation`](ergon_primitives::commitment::attestation)`(operator, root)`.
 //!    It binds the *operator's* account, so it can't be copied, and hides the root until the executor reveals it. When the last one
@@ -16,6 +17,15 @@
 //!    disagrees. Nothing in between.
 //! 5. **Close.** The auditors are credited and the audit is forgotten. After a mismatch it is kept, since it is evidence, until the job
 //!    is forgotten.
+//!
+//! # Probation
+//!
+//! Operators that joined by a ticket are on probation: every answer of theirs is audited. It ends with the
+//! [`AuditParameters::probation_jobs`]th answer in a row that stands, of those that count: an auditor who is not on probation himself has
+//! attested, and the answer earns units. So neither repeated prompts and rejections, which cost nothing to answer, nor newcomers of one
+//! owner who check each other get anybody past it.
+//!
+//! # Obligations
 //!
 //! A drawn auditor has an obligation in the registry ([`Workers`](ergon_primitives::traits::Workers)), so that it can't leave before
 //! what it attests is judged. It is discharged once: when it is replaced as silent, or when the audit is closed.

@@ -72,6 +72,10 @@ parameter_types! {
     pub storage Credits: Vec<(AccountId, Units)> = vec![];
     /// Who has an obligation, once for each.
     pub storage Owed: Vec<AccountId> = vec![];
+    /// Operators on probation, with the number of their answers that stood.
+    pub storage Newcomers: Vec<(AccountId, u32)> = vec![];
+    /// Operators one of whose answers stood, with the number that would end their probation.
+    pub storage Stood: Vec<(AccountId, u32)> = vec![];
     pub storage Completed: Vec<JobId> = vec![];
 }
 
@@ -117,6 +121,16 @@ impl Workers<AccountId> for FakeWorkers {
     fn note_missed(operator: &AccountId) {
         Missed::set(&[Missed::get(), vec![*operator]].concat());
     }
+    fn probation(operator: &AccountId) -> Option<u32> {
+        Newcomers::get()
+            .into_iter()
+            .find(|(newcomer, _)| newcomer == operator)
+            .map(|(_, stood)| stood)
+    }
+    fn note_stood(operator: &AccountId, required: u32) {
+        Stood::set(&[Stood::get(), vec![(*operator, required)]].concat());
+    }
+    fn note_disputed(_: &AccountId) {}
     fn jail(_: &AccountId) {}
 }
 
@@ -149,6 +163,7 @@ pub fn build_and_execute(auditors_per_job: u32, rate: Permill, max_redraws: u32,
         auditors_per_job,
         rate,
         max_redraws,
+        ..Default::default()
     };
     let genesis = RuntimeGenesisConfig {
         system: Default::default(),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One rule each; whatever may happen in whatever order in [`histories`].
 mod histories;
+mod probation;
 
 use crate::{mock::*, Audits as Stored, Error, Event, Pending, MAX_AUDITORS};
 use ergon_primitives::{
@@ -263,6 +264,7 @@ fn parameters_out_of_range_are_refused() {
             auditors_per_job,
             rate: Permill::one(),
             max_redraws,
+            ..Default::default()
         }
         .check()
         .is_ok()

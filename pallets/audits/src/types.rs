@@ -70,10 +70,13 @@ impl<AccountId> Audit<AccountId> {
 pub struct AuditParameters {
     /// Auditors drawn for one answer, 1 to [`MAX_AUDITORS`].
     pub auditors_per_job: u32,
-    /// Share of the answers that is audited.
+    /// Share of the answers that is audited, of executors that are not on probation.
     pub rate: Permill,
     /// How often silent auditors are replaced before the answer goes on without them.
     pub max_redraws: u32,
+    /// Answers of an executor on probation that must have been checked and stood, in a row, for its probation to end. Nobody is on probation
+    /// while it is 0.
+    pub probation_jobs: u32,
 }
 
 impl Default for AuditParameters {
@@ -83,6 +86,7 @@ impl Default for AuditParameters {
             auditors_per_job: 1,
             rate: Permill::one(),
             max_redraws: 2,
+            probation_jobs: 10,
         }
     }
 }

@@ -105,6 +105,7 @@ impl<T: Config> Pallet<T> {
         auditor: T::AccountId,
         now: BlockNumberFor<T>,
     ) {
+        T::Workers::note_disputed(&operator);
         Self::finish(id, job, State::Disputed, now);
         Self::deposit_event(Event::Disputed {
             job: id,

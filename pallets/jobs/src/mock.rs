@@ -87,6 +87,12 @@ parameter_types! {
     pub storage Owed: Vec<AccountId> = vec![];
     pub storage Kept: Vec<AccountId> = vec![];
     pub storage Missed: Vec<AccountId> = vec![];
+    /// Operators on probation, with the number of their answers that stood.
+    pub storage Newcomers: Vec<(AccountId, u32)> = vec![];
+    /// Operators one of whose answers stood, with the number that would end their probation.
+    pub storage Stood: Vec<(AccountId, u32)> = vec![];
+    /// Operators one of whose answers was disputed.
+    pub storage Disputed: Vec<AccountId> = vec![];
     pub storage Credits: Vec<(AccountId, Source, Units)> = vec![];
     /// Units that each requester may still have reserved at once.
     pub storage Budget: Units = 1_000_000;
@@ -215,6 +221,18 @@ impl Workers<AccountId> for FakeWorkers {
     }
     fn note_missed(operator: &AccountId) {
         Missed::set(&[Missed::get(), vec![*operator]].concat());
+    }
+    fn probation(operator: &AccountId) -> Option<u32> {
+        Newcomers::get()
+            .into_iter()
+            .find(|(newcomer, _)| newcomer == operator)
+            .map(|(_, stood)| stood)
+    }
+    fn note_stood(operator: &AccountId, required: u32) {
+        Stood::set(&[Stood::get(), vec![(*operator, required)]].concat());
+    }
+    fn note_disputed(operator: &AccountId) {
+        Disputed::set(&[Disputed::get(), vec![*operator]].concat());
     }
     fn jail(_: &AccountId) {}
 }

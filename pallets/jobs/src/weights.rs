@@ -13,11 +13,11 @@
 //! | settle | both lines, hot key, operator, units; units | 5 + 1 |
 //! | draw of an auditor | 16 tries of 2, 16 indices, record; record, pending | 49 + 2 |
 //! | draw of an executor | 16 tries of 3, 16 indices and records; record | 80 + 1 |
-//! | miss | record, and if that suspends the operator 8 models of 3; record, 8 models of 5, pending | 25 + 42 |
+//! | miss | record, probation, and if that suspends the operator 8 models of 3; record, probation, 8 models of 5, pending | 26 + 43 |
 //!
 //! | step in a block | items besides | count |
 //! |---|---|---|
-//! | due | entry, job, parameters of jobs and audits, model, beacon, audit, number, sum, epoch, or the items of a queue; entry, job, executing, queue, waiting models, 2 links; settle | 15 + 8 |
+//! | due | entry, job, parameters of jobs and audits, model, beacon, audit, probation, number, sum, epoch, or the items of a queue; entry, job, executing, queue, waiting models, 2 links; settle | 16 + 8 |
 //! | visit | waiting models, queue, job, link, next link, parameters, model, beacon, number, sum, epoch; waiting models, queue, 2 links, job, executing, entry | 91 + 8 |
 //! | pruned | entry, job, audit, executor's record, an auditor's record; entry, job, input, output, header, credited or audit, records, pending | 5 + 10 |
 use crate::{Work, MOST_AUDITORS};
@@ -62,9 +62,9 @@ impl<T: frame_system::Config> WeightInfo for EstimatedWeight<T> {
     fn reveal() -> Weight {
         // Reads: key, job, output, audit, model, number serving, credited, parameters, epoch, sum of contributions.
         // Writes: job, header, executing, 2 entries, credited, audit, sum of contributions. Executor and auditors: contribution and
-        // record each. And a settle.
+        // record each. Probation of each; of the executor. And a settle.
         let operators = u64::from(MOST_AUDITORS) + 1;
-        Self::of(200, 10 + 2 * operators + 5, 8 + 2 * operators + 1)
+        Self::of(200, 10 + 3 * operators + 5, 8 + 2 * operators + 1 + 1)
     }
 
     fn cancel() -> Weight {
@@ -78,9 +78,9 @@ impl<T: frame_system::Config> WeightInfo for EstimatedWeight<T> {
         // Two cursors, two ends of the agenda, waiting models.
         let parts = [
             (Self::of(10, 5, 3), 1),
-            (Self::of(50, 15, 8), work.due),
+            (Self::of(50, 16, 8), work.due),
             (Self::of(100, 49, 2), work.draws),
-            (Self::of(50, 25, 42), work.misses),
+            (Self::of(50, 26, 43), work.misses),
             (Self::of(150, 91, 8), work.visits),
             (Self::of(30, 5, 10), work.pruned),
         ];

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What must hold after every block.
 use crate::{
-    BroughtBy, Config, HotKeys, HotKeysEver, Operators, Pallet, Positions, Serving, ServingCount, Sponsored, Status,
+    BroughtBy, Config, HotKeys, HotKeysEver, Operators, Pallet, Positions, Probation, Serving, ServingCount, Sponsored,
+    Status,
 };
 use alloc::collections::BTreeMap;
 use frame_support::{ensure, traits::Get};
@@ -14,7 +15,8 @@ impl<T: Config> Pallet<T> {
     /// 3. hot keys and operators name each other, and all of them can sign,
     /// 4. no operator has too many jobs in flight, or one that is no obligation,
     /// 5. no active one has too many misses or no hot key,
-    /// 6. sponsored accounts can sign and are nobody else's hot keys, and nobody has brought too many others onto the chain, or other ones than are counted.
+    /// 6. sponsored accounts can sign and are nobody else's hot keys, and nobody has brought too many others onto the chain, or other ones than are counted,
+    /// 7. whoever is on probation was let in, and so may register.
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
         let listed = Self::check_lists()?;
         let (mut served, mut keys) = (0, 0);
@@ -70,6 +72,10 @@ impl<T: Config> Pallet<T> {
         ensure!(
             HotKeys::<T>::iter().all(|(hot, operator)| hot == operator || !Sponsored::<T>::contains_key(&hot)),
             "workers: a sponsored account is another's hot key"
+        );
+        ensure!(
+            Probation::<T>::iter_keys().all(|account| Sponsored::<T>::contains_key(&account)),
+            "workers: an account is on probation that was never let in"
         );
         ensure!(
             HotKeysEver::<T>::iter_values().all(|ever| ever <= T::MaxHotKeysEver::get()),

@@ -7,7 +7,10 @@
 use crate::{Config, Endpoint, Error, HotKeys, Pallet, ServedModels, Sponsored};
 use ergon_primitives::{
     quota::Admission,
-    ticket::{join_message, Ticket, TicketError},
+    ticket::{
+        code::{ALREADY_SPONSORED, REGISTRATION_REFUSED, TICKET_EXPIRED, TICKET_FROM_THE_FUTURE, TOO_LITTLE_WORK},
+        join_message, Ticket, TicketError,
+    },
     H256,
 };
 use frame_support::{
@@ -19,17 +22,6 @@ use sp_runtime::{
     traits::{Verify, Zero},
     transaction_validity::{InvalidTransaction, TransactionPriority, ValidTransaction},
 };
-
-/// `InvalidTransaction::Custom` code of `join`: the ticket is bound to a block that is too old. 1 and 3 are used by quotas.
-pub const TICKET_EXPIRED: u8 = 10;
-/// `InvalidTransaction::Custom` code of `join`: the ticket is bound to a block that doesn't exist yet.
-pub const TICKET_FROM_THE_FUTURE: u8 = 11;
-/// `InvalidTransaction::Custom` code of `join`: the ticket took too little work.
-pub const TOO_LITTLE_WORK: u8 = 12;
-/// `InvalidTransaction::Custom` code of `join`: the account was let in before.
-pub const ALREADY_SPONSORED: u8 = 13;
-/// `InvalidTransaction::Custom` code of `join`: the registration breaks a rule, see `register`.
-pub const REGISTRATION_REFUSED: u8 = 14;
 
 /// After all who have earned a share of the chain, and before those who have not: quotas give the latter less than 2^48.
 const PRIORITY: TransactionPriority = 1 << 47;
@@ -108,6 +100,7 @@ impl<T: Config> Pallet<T> {
         Self::check_registration(&operator, &hot, &endpoint, &models)?;
         T::Admission::admit(&operator, &ticket).map_err(Error::<T>::from)?;
         Sponsored::<T>::insert(&operator, ());
+        Self::begin_probation(&operator);
         if HotKeys::<T>::contains_key(&operator) {
             Self::do_remove_hot_key(operator.clone(), operator.clone())?;
         }

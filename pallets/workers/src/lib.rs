@@ -31,6 +31,8 @@
 //!    but not out of jail.
 //! 9. An operator has at most [`Config::MaxInFlight`] jobs in flight, which are those that it has yet to answer. Audits
 //!    don't count.
+//! 10. An operator that joined by a ticket is on [probation], which the audits know of, until enough of its answers were checked
+//!     and stood.
 //!
 //! # Limits
 //!
@@ -47,6 +49,7 @@
 extern crate alloc;
 
 mod joining;
+pub mod probation;
 mod registry;
 pub mod serving;
 mod types;
@@ -65,7 +68,6 @@ use ergon_primitives::{
     traits::{Contributions, Models},
     ModelId,
 };
-pub use joining::{ALREADY_SPONSORED, REGISTRATION_REFUSED, TICKET_EXPIRED, TICKET_FROM_THE_FUTURE, TOO_LITTLE_WORK};
 pub use pallet::*;
 pub use types::{Endpoint, Operator, ServedModels, Status, MAX_ENDPOINT_BYTES, MAX_HOT_KEYS, MAX_MODELS};
 pub use weights::WeightInfo;
@@ -119,6 +121,10 @@ pub mod pallet {
     /// Accounts that may become operators.
     #[pallet::storage]
     pub type Sponsored<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, ()>;
+
+    /// Who is on probation, with the number of answers that were checked and stood since it began, or began anew.
+    #[pallet::storage]
+    pub type Probation<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, u32>;
 
     /// How many accounts an operator has brought onto the chain as hot keys. It outlives the registration.
     #[pallet::storage]
@@ -197,6 +203,11 @@ pub mod pallet {
         },
         /// An operator is barred no more, and drawn again when it resumes.
         Unjailed {
+            /// Who.
+            operator: T::AccountId,
+        },
+        /// An operator's probation is over: its answers are audited as often as others'.
+        ProbationEnded {
             /// Who.
             operator: T::AccountId,
         },

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the calls do, and what the other pallets see.
 use crate::{
-    BroughtBy, Config, Endpoint, Error, Event, HotKeys, HotKeysEver, Operator, Operators, Pallet, ServedModels,
-    ServingCount, Sponsored, Status,
+    BroughtBy, Config, Endpoint, Error, Event, HotKeys, HotKeysEver, Operator, Operators, Pallet, Probation,
+    ServedModels, ServingCount, Sponsored, Status,
 };
 use ergon_primitives::{
     draw::Draw,
@@ -270,6 +270,7 @@ impl<T: Config> Workers<T::AccountId> for Pallet<T> {
     }
 
     fn note_missed(operator: &T::AccountId) {
+        Self::restart_probation(operator);
         let suspended = Operators::<T>::mutate_extant(operator, |entry| {
             entry.missed = entry.missed.saturating_add(1);
             entry.misses_in_row = entry.misses_in_row.saturating_add(1);
@@ -286,7 +287,20 @@ impl<T: Config> Workers<T::AccountId> for Pallet<T> {
         }
     }
 
+    fn probation(operator: &T::AccountId) -> Option<u32> {
+        Probation::<T>::get(operator)
+    }
+
+    fn note_stood(operator: &T::AccountId, required: u32) {
+        Self::advance_probation(operator, required);
+    }
+
+    fn note_disputed(operator: &T::AccountId) {
+        Self::restart_probation(operator);
+    }
+
     fn jail(operator: &T::AccountId) {
+        Self::restart_probation(operator);
         let jailed = Operators::<T>::mutate_extant(operator, |entry| {
             let free = entry.status != Status::Jailed;
             if free {

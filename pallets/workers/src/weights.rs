@@ -83,8 +83,8 @@ impl<T: frame_system::Config> WeightInfo for EstimatedWeight<T> {
     }
 
     fn join() -> Weight {
-        // Registering, letting in (account, 2 block hashes, difficulty, newcomers; 3 of them), sponsored and leaving whoever had bound it.
-        Self::with_models(&[CHECK, LIST, DELIST], 8 + 5 + 3, 4 + 3 + 3)
+        // Registering, letting in (account, 2 block hashes, difficulty, newcomers; 3 of them), sponsored and leaving whoever had bound it, probation.
+        Self::with_models(&[CHECK, LIST, DELIST], 8 + 5 + 3, 4 + 3 + 3 + 1)
     }
 
     fn authorize_join() -> Weight {

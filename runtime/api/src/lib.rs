@@ -77,6 +77,9 @@ pub struct WorkerInfo {
     pub missed: u32,
     /// Deadlines missed since the last one kept.
     pub misses_in_row: u32,
+    /// Answers that must still be checked and stand, in a row, before its probation is over; none if it is on no probation. While it is,
+    /// each of its answers is audited.
+    pub probation: Option<u32>,
 }
 
 /// How the decoding of an answer ended.

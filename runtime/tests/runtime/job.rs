@@ -2,10 +2,9 @@
 //! One job through the composed runtime.
 use crate::{
     chain::{dev, run_blocks},
-    market::{account, answer, hot, job, manifest, open_market, send, submit, wait_for, OPERATORS, OUTPUT, SEAL},
+    market::{account, answer, audit_and_reveal, job, manifest, open_market, submit, wait_for, OPERATORS, OUTPUT},
 };
 use codec::Encode;
-use ergon_primitives::commitment::attestation;
 use ergon_runtime::{compute, timing, AccountId, Runtime, RuntimeOrigin, Workers};
 use ergon_runtime_api::{Finish, JobState, WorkerStatus};
 use frame_support::{assert_noop, assert_ok, dispatch::DispatchResult};
@@ -29,16 +28,7 @@ fn a_job_is_answered_audited_settled_and_becomes_vote_weight() {
             assert_noop!(leave(operator), pallet_workers::Error::<Runtime>::ObligationsLeft);
         }
         assert_ne!(auditor, executor);
-        let attestation = attestation(&auditor, &header.root());
-        send(hot(&auditor), pallet_audits::Call::attest { job: id, attestation });
-        send(
-            hot(&executor),
-            pallet_jobs::Call::reveal {
-                job: id,
-                seal: SEAL,
-                header: header.clone(),
-            },
-        );
+        audit_and_reveal(id, header.clone());
 
         let settled = job(id);
         let answer = settled.answer.clone().unwrap();

@@ -10,5 +10,6 @@ mod market;
 mod migrations;
 mod operators;
 mod parameters;
+mod probation;
 mod quota;
 mod transactions;

@@ -2,12 +2,12 @@
 //! A model, two operators that serve it, and jobs for them, by signed transactions only.
 use crate::chain::{key, run_block, signed};
 use ergon_primitives::{
-    commitment::{answer_id, sealed, Header, Leaf, Outcome, StopReason},
+    commitment::{answer_id, attestation, sealed, Header, Leaf, Outcome, StopReason},
     manifest::{Architecture, Dimensions, Manifest, ARITHMETIC_VERSION},
     request::DecodeSettings,
     JobId, ModelId, H256,
 };
-use ergon_runtime::{compute, AccountId, RuntimeCall, System};
+use ergon_runtime::{compute, timing, AccountId, RuntimeCall, System};
 use ergon_runtime_api::{JobInfo, JobState};
 use pallet_jobs::UncheckedInput;
 use sp_core::Pair as _;
@@ -17,12 +17,20 @@ pub const SEAL: H256 = H256::repeat_byte(0x5E);
 /// Operators and the hot keys of their workers.
 pub const OPERATORS: [(&str, &str); 2] = [("//Alice", "//Alice//worker"), ("//Bob", "//Bob//worker")];
 
+/// Somebody whom nobody knows, with the hot key of his worker.
+pub const STRANGER: (&str, &str) = ("//Stranger", "//Stranger//worker");
+
 pub fn account(path: &str) -> AccountId {
     key(path).public().into()
 }
 
 /// Signs `call` with the account's next nonce and runs it in a block of its own; it must succeed.
 pub fn send(signer: &str, call: impl Into<RuntimeCall>) {
+    // A block that begins an epoch takes no transactions.
+    let number = System::block_number();
+    if number > 0 && u64::from(number) % timing::EPOCH_SLOTS == 0 {
+        run_block(vec![]);
+    }
     let nonce = System::account_nonce(account(signer));
     run_block(vec![signed(&key(signer), nonce, call.into())]);
     let failed = System::read_events_no_consensus()
@@ -86,9 +94,15 @@ pub fn open_market() -> ModelId {
     manifest().id()
 }
 
-/// Submits the first job. Without a seed, its sampling key comes from the beacon.
+/// Submits a job. Without a seed, its sampling key comes from the beacon.
 pub fn submit(model: ModelId, seed: Option<u64>) -> JobId {
-    let input = UncheckedInput::Text(b"What is the capital of France?".to_vec().try_into().unwrap());
+    submit_prompt(model, "What is the capital of France?", seed)
+}
+
+/// Submits a job with another prompt.
+pub fn submit_prompt(model: ModelId, prompt: &str, seed: Option<u64>) -> JobId {
+    let id = pallet_jobs::NextJob::<ergon_runtime::Runtime>::get();
+    let input = UncheckedInput::Text(prompt.as_bytes().to_vec().try_into().unwrap());
     send(
         "//Charlie",
         pallet_jobs::Call::submit {
@@ -98,7 +112,7 @@ pub fn submit(model: ModelId, seed: Option<u64>) -> JobId {
             seed,
         },
     );
-    0
+    id
 }
 
 pub fn job(id: JobId) -> JobInfo {
@@ -118,7 +132,8 @@ pub fn wait_for(id: JobId, state: JobState) {
 
 /// The hot key of an operator.
 pub fn hot(operator: &AccountId) -> &'static str {
-    OPERATORS.iter().find(|(path, _)| account(path) == *operator).unwrap().1
+    let all = OPERATORS.iter().chain([&STRANGER]);
+    all.into_iter().find(|(path, _)| account(path) == *operator).unwrap().1
 }
 
 /// What an honest operator computes: 7 prompt tokens, 2 output tokens.
@@ -152,4 +167,22 @@ pub fn answer(id: JobId) -> Header {
     };
     send(hot(&job(id).executor.unwrap()), result);
     header
+}
+
+/// Lets the drawn auditors attest what [`answer`] answered, and its executor reveal it.
+pub fn audit_and_reveal(id: JobId, header: Header) {
+    let drawn = job(id);
+    for auditor in drawn.auditors {
+        let attestation = attestation(&auditor.operator, &header.root());
+        send(
+            hot(&auditor.operator),
+            pallet_audits::Call::attest { job: id, attestation },
+        );
+    }
+    let reveal = pallet_jobs::Call::reveal {
+        job: id,
+        seal: SEAL,
+        header,
+    };
+    send(hot(&drawn.executor.unwrap()), reveal);
 }

@@ -2,12 +2,14 @@
 //! Quota in the composed runtime, and registering by a ticket.
 use crate::{
     chain::{dev, key, run_block, run_blocks, signed, validate},
-    market::{account, answer, header, job, manifest, open_market, send, submit, wait_for, OPERATORS, OUTPUT, SEAL},
+    market::{
+        account, answer, header, job, manifest, open_market, send, submit, wait_for, OPERATORS, OUTPUT, SEAL, STRANGER,
+    },
 };
 use codec::Encode;
 use ergon_primitives::{
     commitment::sealed,
-    ticket::{challenge, join_message, Ticket},
+    ticket::{challenge, code, join_message, Ticket},
     traits::Workers as _,
     ModelId,
 };
@@ -54,8 +56,8 @@ fn exhaust(account: &AccountId) {
 }
 
 /// A call of `//Stranger`, who makes a ticket and whom nobody knows, with `//Stranger//worker` as hot key.
-fn join(model: ModelId) -> pallet_workers::Call<Runtime> {
-    let (operator, hot) = (account("//Stranger"), account("//Stranger//worker"));
+pub fn join(model: ModelId) -> pallet_workers::Call<Runtime> {
+    let (operator, hot) = (account(STRANGER.0), account(STRANGER.1));
     let terms = Quota::ticket_terms().unwrap();
     let challenge = challenge(&terms.genesis, &operator.encode(), terms.block, &terms.block_hash);
     let ticket = Ticket {
@@ -73,7 +75,7 @@ fn join(model: ModelId) -> pallet_workers::Call<Runtime> {
     }
 }
 
-fn unsigned(call: impl Into<RuntimeCall>) -> UncheckedExtrinsic {
+pub fn unsigned(call: impl Into<RuntimeCall>) -> UncheckedExtrinsic {
     UncheckedExtrinsic::new_transaction(call.into(), extensions(0, Era::Immortal))
 }
 
@@ -109,14 +111,14 @@ fn a_replayed_or_stale_ticket_is_refused() {
         run_block(vec![unsigned(first.clone())]);
         for call in [first, second] {
             let refused = refused(unsigned(call));
-            assert_eq!(refused, InvalidTransaction::Custom(pallet_workers::ALREADY_SPONSORED));
+            assert_eq!(refused, InvalidTransaction::Custom(code::ALREADY_SPONSORED));
         }
     });
     dev().execute_with(|| {
         let call = join(open_market());
         run_blocks(ergon_runtime::timing::REFILL_BLOCKS / 2 + 1);
         let refused = refused(unsigned(call));
-        assert_eq!(refused, InvalidTransaction::Custom(pallet_workers::TICKET_EXPIRED));
+        assert_eq!(refused, InvalidTransaction::Custom(code::TICKET_EXPIRED));
     });
 }
 

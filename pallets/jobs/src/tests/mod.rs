@@ -5,6 +5,7 @@ mod assignment;
 mod audit;
 mod flood;
 mod obligations;
+mod probation;
 mod properties;
 mod quota;
 mod reveal;

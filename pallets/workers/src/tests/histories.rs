@@ -18,6 +18,8 @@ enum Step {
     Unjail(u64),
     Kept(u64),
     Missed(u64),
+    Stood(u64, u32),
+    Disputed(u64),
     Release(u64),
     Discharge(u64),
     Draw(u8),
@@ -39,6 +41,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => who().prop_map(Step::Unjail),
         2 => who().prop_map(Step::Kept),
         3 => who().prop_map(Step::Missed),
+        3 => (who(), 0u32..4).prop_map(|(who, required)| Step::Stood(who, required)),
+        1 => who().prop_map(Step::Disputed),
         4 => who().prop_map(Step::Release),
         6 => who().prop_map(Step::Discharge),
         6 => (0u8..3).prop_map(Step::Draw),
@@ -104,6 +108,14 @@ fn take(step: &Step, number: u32) {
         }
         Step::Missed(who) => {
             Workers::note_missed(&who);
+            Ok(())
+        }
+        Step::Stood(who, required) => {
+            Workers::note_stood(&who, required);
+            Ok(())
+        }
+        Step::Disputed(who) => {
+            Workers::note_disputed(&who);
             Ok(())
         }
         Step::Release(who) => {

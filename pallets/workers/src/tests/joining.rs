@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-use crate::{
-    mock::*, BroughtBy, Call, Endpoint, Error, Event, HotKeys, Operators, ServedModels, Sponsored, Status,
-    ALREADY_SPONSORED, REGISTRATION_REFUSED, TICKET_EXPIRED, TICKET_FROM_THE_FUTURE, TOO_LITTLE_WORK,
-};
+use crate::{mock::*, BroughtBy, Call, Endpoint, Error, Event, HotKeys, Operators, ServedModels, Sponsored, Status};
 use codec::Encode;
 use ergon_primitives::{
     hash,
-    ticket::{join_message, Ticket},
+    ticket::{
+        code::{ALREADY_SPONSORED, REGISTRATION_REFUSED, TICKET_EXPIRED, TICKET_FROM_THE_FUTURE, TOO_LITTLE_WORK},
+        join_message, Ticket,
+    },
     traits::Workers as _,
     H256,
 };
@@ -19,11 +19,11 @@ use sp_runtime::{
 };
 
 /// Nobody has sponsored it.
-const STRANGER: u64 = SPONSORED + 1;
+pub(super) const STRANGER: u64 = SPONSORED + 1;
 
 /// What somebody wants to join with.
 #[derive(Clone)]
-struct Join {
+pub(super) struct Join {
     operator: u64,
     hot: u64,
     endpoint: Endpoint,
@@ -36,7 +36,7 @@ struct Join {
 type Change = fn(&mut Join);
 
 /// A stranger's call, with a ticket bound to block 1.
-fn join() -> Join {
+pub(super) fn join() -> Join {
     signed_by(
         STRANGER,
         Join {
@@ -93,7 +93,7 @@ fn custom(code: u8) -> InvalidTransaction {
     InvalidTransaction::Custom(code)
 }
 
-fn execute(join: Join) -> DispatchResult {
+pub(super) fn execute(join: Join) -> DispatchResult {
     let Join { operator, hot, .. } = join;
     let origin = RawOrigin::Authorized.into();
     Workers::join(

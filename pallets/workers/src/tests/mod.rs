@@ -4,3 +4,4 @@ mod calls;
 mod draws;
 mod histories;
 mod joining;
+mod probation;

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The probation of operators that joined by a ticket, who have shown nothing but some seconds of one core.
+//!
+//! While it lasts, every answer of theirs is audited, whatever the audit rate is. The pallet of audits sees to that and says which of them
+//! [count](ergon_primitives::traits::Workers::note_stood), and how many it takes; here they are counted. A missed deadline, for a job or
+//! an audit, a disputed answer and jail begin it anew. It outlives the registration: leaving and coming back gain nothing.
+use crate::{Config, Event, Pallet, Probation};
+
+impl<T: Config> Pallet<T> {
+    /// An operator that nobody knows has joined.
+    pub(crate) fn begin_probation(operator: &T::AccountId) {
+        Probation::<T>::insert(operator, 0);
+    }
+
+    /// What was counted so far is lost.
+    pub(crate) fn restart_probation(operator: &T::AccountId) {
+        Probation::<T>::mutate_extant(operator, |stood| *stood = 0);
+    }
+
+    /// Counts an answer that stands, and ends the probation if it is the `required`th.
+    pub(crate) fn advance_probation(operator: &T::AccountId, required: u32) {
+        let Some(stood) = Probation::<T>::get(operator) else {
+            return;
+        };
+        let stood = stood.saturating_add(1);
+        if stood < required {
+            return Probation::<T>::insert(operator, stood);
+        }
+        Probation::<T>::remove(operator);
+        Self::deposit_event(Event::ProbationEnded {
+            operator: operator.clone(),
+        });
+    }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+use super::joining::{execute, join, STRANGER};
+use crate::{mock::*, Event, Probation};
+use ergon_primitives::traits::Workers as _;
+use frame_support::assert_ok;
+
+/// Answers that end a probation.
+const REQUIRED: u32 = 3;
+
+/// Somebody joins, and so many of his answers stand.
+fn joined(stood: u32) {
+    assert_ok!(execute(join()));
+    (0..stood).for_each(|_| Workers::note_stood(&STRANGER, REQUIRED));
+    assert_eq!(Workers::probation(&STRANGER), Some(stood));
+}
+
+#[test]
+fn who_joins_by_a_ticket_is_on_probation_and_who_was_sponsored_is_not() {
+    build_and_execute(|| {
+        register([1]);
+        joined(0);
+        assert_eq!(Workers::probation(&1), None);
+        Workers::note_stood(&1, REQUIRED);
+        Workers::note_disputed(&1);
+        Workers::note_missed(&1);
+        Workers::jail(&1);
+        assert_eq!(Workers::probation(&1), None);
+    });
+}
+
+#[test]
+fn probation_ends_with_the_last_answer_that_it_takes() {
+    build_and_execute(|| {
+        joined(REQUIRED - 1);
+        System::reset_events();
+        Workers::note_stood(&STRANGER, REQUIRED);
+        assert_eq!(Workers::probation(&STRANGER), None);
+        System::assert_has_event(Event::ProbationEnded { operator: STRANGER }.into());
+        assert_eq!(System::event_count(), 1);
+        // For good: nothing that happens later brings it back.
+        Workers::note_missed(&STRANGER);
+        Workers::note_disputed(&STRANGER);
+        Workers::jail(&STRANGER);
+        assert_eq!(Workers::probation(&STRANGER), None);
+    });
+}
+
+#[test]
+fn a_miss_a_dispute_and_jail_begin_probation_anew() {
+    for failure in [Workers::note_missed, Workers::note_disputed, Workers::jail] {
+        build_and_execute(|| {
+            joined(REQUIRED - 1);
+            failure(&STRANGER);
+            assert_eq!(Workers::probation(&STRANGER), Some(0));
+            Workers::note_stood(&STRANGER, REQUIRED);
+            assert_eq!(Workers::probation(&STRANGER), Some(1));
+        });
+    }
+}
+
+#[test]
+fn leaving_and_coming_back_gains_nothing() {
+    build_and_execute(|| {
+        joined(1);
+        assert_ok!(Workers::remove(signed(STRANGER)));
+        assert_eq!(Workers::probation(&STRANGER), Some(1));
+        register([STRANGER]);
+        assert_eq!(Workers::probation(&STRANGER), Some(1));
+    });
+}
+
+#[test]
+fn probation_ends_with_the_next_answer_when_governance_asks_for_fewer() {
+    for fewer in [0, 1] {
+        build_and_execute(|| {
+            joined(REQUIRED - 1);
+            Workers::note_stood(&STRANGER, fewer);
+            assert_eq!(Workers::probation(&STRANGER), None);
+        });
+    }
+}
+
+#[test]
+fn try_state_finds_somebody_on_probation_who_was_never_let_in() {
+    build_and_execute(|| {
+        Probation::<Test>::insert(STRANGER, 0);
+        assert!(Workers::do_try_state().is_err());
+        Probation::<Test>::remove(STRANGER);
+    });
+}
