@@ -5,8 +5,10 @@
 //! |---|---|---|
 //! | `Work::Jobs` | [`JobParameters`]: deadlines, delays, retention | jobs, whenever one of them begins to wait for something |
 //! | `Work::Audits` | [`AuditParameters`]: audit rate, auditors, redraws, length of probation | audits, whenever auditors are drawn |
+//! | `Work::HalfLife` | half-life of vote weights, in epochs | contributions, whenever an epoch begins |
 //!
-//! A value is replaced as a whole, so that its fields are checked together. What a job waits for already keeps its deadline.
+//! A value is replaced as a whole, so that its fields are checked together. What a job waits for already keeps its deadline, and what an
+//! epoch was worth stays so.
 //!
 //! # What is out of range
 //!
@@ -14,13 +16,14 @@
 //!    alone, in a batch or as an adopted proposal, and what was in force stays so.
 //! 2. Root passes every filter. What root stores out of range is not used: as long as it stands there, the default is in force.
 //! 3. A value set to `None` is taken away; the default is in force again.
-use crate::{Runtime, RuntimeCall};
+use crate::{timing, Runtime, RuntimeCall};
 use ergon_primitives::traits::Parameters;
 use frame_support::{
     dynamic_params::{dynamic_pallet_params, dynamic_params},
     traits::{dynamic_params::AggregatedKeyValue, Contains, Get},
 };
 use pallet_audits::AuditParameters;
+use pallet_contributions::HALF_LIFE_EPOCHS;
 use pallet_jobs::JobParameters;
 
 /// The keys, with their types and defaults.
@@ -28,7 +31,7 @@ use pallet_jobs::JobParameters;
 pub mod dynamic_params {
     use super::*;
 
-    /// How jobs are run and audited.
+    /// How jobs are run and audited, and for how long they weigh.
     #[dynamic_pallet_params]
     #[codec(index = 0)]
     pub mod work {
@@ -38,11 +41,14 @@ pub mod dynamic_params {
         /// How answers are audited.
         #[codec(index = 1)]
         pub static Audits: AuditParameters = AuditParameters::default();
+        /// Epochs without work after which half of a vote weight is left.
+        #[codec(index = 2)]
+        pub static HalfLife: u32 = timing::HALF_LIFE_EPOCHS;
     }
 }
 pub use dynamic_params::work;
 
-/// What the pallets of jobs and audits read.
+/// What our pallets read.
 pub struct InForce;
 
 impl Parameters<JobParameters> for InForce {
@@ -67,6 +73,17 @@ impl Parameters<AuditParameters> for InForce {
     }
 }
 
+/// The half-life of vote weights that epochs to come have, unless it changes again.
+pub struct HalfLifeInForce;
+
+impl Get<u32> for HalfLifeInForce {
+    fn get() -> u32 {
+        Some(work::HalfLife::get())
+            .filter(|half_life| HALF_LIFE_EPOCHS.contains(half_life))
+            .unwrap_or(timing::HALF_LIFE_EPOCHS)
+    }
+}
+
 fn store(parameter: work::Parameters) {
     let (key, value) = RuntimeParameters::Work(parameter).into_parts();
     pallet_parameters::Parameters::<Runtime>::set(key, value);
@@ -83,6 +100,7 @@ impl Contains<RuntimeCall> for InRange {
         match key_value {
             RuntimeParameters::Work(work::Parameters::Jobs(_, Some(value))) => value.check().is_ok(),
             RuntimeParameters::Work(work::Parameters::Audits(_, Some(value))) => value.check().is_ok(),
+            RuntimeParameters::Work(work::Parameters::HalfLife(_, Some(value))) => HALF_LIFE_EPOCHS.contains(value),
             RuntimeParameters::Work(_) => true,
         }
     }

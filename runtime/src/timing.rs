@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | slot | 3 s | 6 s |
 //! | session = BABE epoch | 20 slots (1 min) | 4 h |
-//! | half-life of a vote weight | 4 epochs | 60 epochs |
+//! | half-life of a vote weight, at first | 4 epochs | 60 epochs |
 //! | a poll must be taken up within | 20 blocks | 12 h |
 //! | decision | 30 blocks | 24 h |
 //! | confirmation | 3 blocks | 2 h (root 6 h) |
@@ -30,7 +30,7 @@ pub const BLOCK_HASH_COUNT: BlockNumber = 2_400;
 /// Probability that a slot has a primary author: BABE's `c`.
 pub const PRIMARY_PROBABILITY: (u64, u64) = (1, 4);
 
-/// Epochs without work after which half of a vote weight is left.
+/// Epochs without work after which half of a vote weight is left, unless governance changes it (`Work::HalfLife`).
 pub const HALF_LIFE_EPOCHS: u32 = if cfg!(feature = "production") { 60 } else { 4 };
 
 /// Epochs after that of its submission in which a poll can be voted on: as many as weights are exact for.

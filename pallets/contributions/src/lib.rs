@@ -5,25 +5,35 @@
 //!
 //! 1. **Units** are credited to an operator in the current epoch, those of jobs and those of audits apart ([`Source`]).
 //! 2. An epoch **closes** when the next one begins; until then nothing in it counts.
-//! 3. **Weight** is an exponential moving average over closed epochs: `w' = w * d + units * (1 - d)`, and `d = 1/2` to
-//!    the power of `1 / `[`HalfLifeEpochs`](Config::HalfLifeEpochs). [`weight::average`] is the one function that says
-//!    so. An operator that stops working loses half of its weight per half-life.
-//! 4. Only **job** units weigh. Audit units are kept apart, so that a later rule may let them weigh as well.
-//! 5. **Fraud** takes everything: current units, average and past weights, so past snapshots count 0 too.
-//! 6. The **total** is kept like an operator's record and never below the sum of all weights; it may be above it by a
+//! 3. **Weight** is an exponential moving average over closed epochs: each makes it `w' = w * d + units * (1 - d)`, and `d = 1/2` to
+//!    the power of `1 / half-life` of that epoch. [`weight::average`] is the one function that says so. An operator that
+//!    stops working loses half of its weight per half-life. A weight follows from credits and from the half-lives of the epochs that
+//!    they lie back, whoever looks and whenever.
+//! 4. Governance may change the **half-life** ([`Config::HalfLifeEpochs`]). What it is when an epoch begins is the half-life of
+//!    that epoch, and of all after it until it differs again when one of them begins. So a change holds from the next epoch on,
+//!    and no weight that can be read changes by it.
+//! 5. Only **job** units weigh. Audit units are kept apart, so that a later rule may let them weigh as well.
+//! 6. **Fraud** takes everything: current units, average and past weights, so past snapshots count 0 too.
+//! 7. The **total** is kept like an operator's record and never below the sum of all weights; it may be above it by a
 //!    few units for roundings. Past totals are not lowered by a later fraud.
 //!
 //! # Laziness
 //!
-//! Nothing happens when an epoch begins. A record is brought up to date when it is credited, and computed up to date
-//! when it is read. A weight depends on credits only, not on when somebody looked:
+//! When an epoch begins, only its half-life is settled ([`Pallet::begin_epoch`]). A [`Record`] is written when something is credited, and
+//! computed up to date when it is read. It says what it weighed and how many half-lives had passed since epoch 0, the *index*
+//! ([`Schedule`]); decay follows from the difference to the index of the epoch that is asked for:
 //!
 //! ```text
-//! epoch      3        4        5        6 (current)
-//! credited   1000     -        500      200
-//! closed     (3, w3)           (5, w5 = average(w3, 500, 5 - 3))
-//! weight                                average(w5, 0, 0) = w5
+//! epoch        3            4        5            6 (current)
+//! half-life    4            2        2            2
+//! index        3/4          1        3/2          2
+//! credited     1000         -        500          200
+//! kept         w3, index 1           w5, index 2  w6, index 5/2
+//! weight                                          w5
 //! ```
+//!
+//! where `w5 = average(w3, 500, 2 - 1, 1/2)`: two epochs, each of which takes half a half-life. So records are exact however
+//! long they rest, and however often the half-life changes in the meantime.
 //!
 //! # Genesis
 //!
@@ -33,15 +43,16 @@
 //!
 //! # Past weights
 //!
-//! A record keeps its last [`KEPT_EPOCHS`] closed epochs with units, so [`Pallet::weight_at`] is exact for at least
-//! that many epochs back. Older ones read 0.
+//! A record keeps its last [`KEPT_EPOCHS`] closed epochs with units, and the schedule one change of the half-life more. So
+//! [`Pallet::weight_at`] is exact for at least that many epochs back. Older ones may read 0.
 //!
-//! All work is O(1): a record is one storage item of bounded size, and the total another. The pallet has no calls;
+//! All work is O(1): a record is one storage item of bounded size, and so are the total and the schedule. The pallet has no calls;
 //! others write to it through [`Contributions`], and are told of changes through [`OnContribution`].
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
 
+mod half_life;
 mod hook;
 mod types;
 pub mod weight;
@@ -56,9 +67,11 @@ use ergon_primitives::{
     Epoch, Units, VoteWeight,
 };
 use frame_support::traits::Get;
+pub use half_life::{Change, Schedule, HALF_LIFE_EPOCHS};
 pub use hook::OnContribution;
 pub use pallet::*;
-pub use types::{ClosedEpoch, Record, UnitsBySource, KEPT_EPOCHS};
+pub use types::{Average, Record, Span, UnitsBySource, Worked, KEPT_EPOCHS};
+use weight::{average, average_of_all};
 
 #[frame_support::pallet]
 pub mod pallet {
@@ -73,8 +86,8 @@ pub mod pallet {
     pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
         /// The epoch that units are credited in.
         type CurrentEpoch: CurrentEpoch;
-        /// Epochs without work after which half of a weight is left.
-        #[pallet::constant]
+        /// Epochs without work after which half of a weight is left, in [`HALF_LIFE_EPOCHS`]. May change; what it is when an
+        /// epoch begins counts.
         type HalfLifeEpochs: Get<u32>;
         /// Told when an operator's work is credited or taken away.
         type OnChange: OnContribution<Self::AccountId>;
@@ -87,6 +100,10 @@ pub mod pallet {
     /// What all operators have done.
     #[pallet::storage]
     pub type Total<T: Config> = StorageValue<_, Record, ValueQuery>;
+
+    /// Which epochs have which half-life; empty only before genesis.
+    #[pallet::storage]
+    pub type HalfLives<T: Config> = StorageValue<_, Schedule, ValueQuery>;
 
     #[pallet::event]
     #[pallet::generate_deposit(pub(super) fn deposit_event)]
@@ -109,6 +126,13 @@ pub mod pallet {
             /// The weight that it had.
             weight: VoteWeight,
         },
+        /// From now on, weights fade at another speed.
+        HalfLifeChanged {
+            /// The first epoch with this half-life: the current one.
+            epoch: Epoch,
+            /// The half-life, in epochs.
+            half_life: u32,
+        },
     }
 
     #[pallet::genesis_config]
@@ -121,14 +145,22 @@ pub mod pallet {
     #[pallet::genesis_build]
     impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
         fn build(&self) {
+            Pallet::<T>::begin_epoch();
+            let epoch = Pallet::<T>::now();
             let mut seen = BTreeSet::new();
             for (operator, weight) in &self.weights {
                 assert!(
                     seen.insert(operator),
                     "contributions: {operator:?} has two genesis weights"
                 );
-                let units = weight::units_for(*weight, T::HalfLifeEpochs::get());
-                let units = units.filter(|units| Total::<T>::get().open_units.job.checked_add(*units).is_some());
+                let units = weight::units_for(*weight, epoch.end - epoch.start);
+                let units = units.filter(|units| {
+                    Total::<T>::get()
+                        .units_in(epoch.epoch)
+                        .job
+                        .checked_add(*units)
+                        .is_some()
+                });
                 let units = units
                     .unwrap_or_else(|| panic!("contributions: the genesis weights up to {operator:?}'s are too large"));
                 Pallet::<T>::credit(operator, Source::Job, units);
@@ -139,7 +171,10 @@ pub mod pallet {
     #[pallet::hooks]
     impl<T: Config> Hooks<frame_system::pallet_prelude::BlockNumberFor<T>> for Pallet<T> {
         fn integrity_test() {
-            assert!(T::HalfLifeEpochs::get() > 0, "HalfLifeEpochs: must be at least 1");
+            assert!(
+                HALF_LIFE_EPOCHS.contains(&T::HalfLifeEpochs::get()),
+                "HalfLifeEpochs: out of range"
+            );
         }
 
         #[cfg(feature = "try-runtime")]
@@ -153,20 +188,12 @@ pub mod pallet {
 impl<T: Config> Pallet<T> {
     /// Weight of `operator` at the start of `epoch`; 0 for epochs before those that are kept.
     pub fn weight_at(operator: &T::AccountId, epoch: Epoch) -> VoteWeight {
-        let now = T::CurrentEpoch::current_epoch();
-        Records::<T>::get(operator).map_or(0, |record| {
-            record
-                .rolled(now, Self::average)
-                .weight_at(epoch.min(now), Self::average)
-        })
+        Records::<T>::get(operator).map_or(0, |record| Self::read(&record, epoch, average))
     }
 
     /// Sum of all weights at the start of `epoch`, as it was then; 0 for epochs before those that are kept.
     pub fn total_at(epoch: Epoch) -> VoteWeight {
-        let now = T::CurrentEpoch::current_epoch();
-        Total::<T>::get()
-            .rolled(now, Self::average_of_all)
-            .weight_at(epoch.min(now), Self::average_of_all)
+        Self::read(&Total::<T>::get(), epoch, average_of_all)
     }
 
     /// Units that `operator` was credited in `epoch`; 0 for epochs before those that are kept.
@@ -176,30 +203,33 @@ impl<T: Config> Pallet<T> {
             .unwrap_or_default()
     }
 
-    fn average(previous: VoteWeight, units: Units, elapsed: u32) -> VoteWeight {
-        weight::average(previous, units, elapsed, T::HalfLifeEpochs::get())
+    fn read(record: &Record, epoch: Epoch, average: Average) -> VoteWeight {
+        let epoch = epoch.min(T::CurrentEpoch::current_epoch());
+        let index = HalfLives::<T>::get().index_at(epoch);
+        index.map_or(0, |index| record.weight_at(epoch, index, average))
     }
 
-    fn average_of_all(previous: VoteWeight, units: Units, elapsed: u32) -> VoteWeight {
-        weight::average_of_all(previous, units, elapsed, T::HalfLifeEpochs::get())
+    fn now() -> Span {
+        HalfLives::<T>::get().span(T::CurrentEpoch::current_epoch())
     }
 
     /// Checks that
-    /// 1. every record's closed epochs are in order and before its open one, which is not in the future,
+    /// 1. every record's epochs are in order, and none is in the future,
     /// 2. the total is at least the sum of all weights,
-    /// 3. the total's open units of each source are the sum of all operators'.
+    /// 3. the total's units of the current epoch, of each source, are the sum of all operators',
+    /// 4. the half-lives are in order, and none begins in the future.
     #[cfg(any(feature = "std", feature = "try-runtime"))]
     pub fn do_try_state() -> Result<(), sp_runtime::TryRuntimeError> {
         use frame_support::ensure;
-        let now = T::CurrentEpoch::current_epoch();
+        let now = Self::now();
         let (mut weights, mut open) = (0u64, UnitsBySource::default());
         for (operator, record) in Records::<T>::iter() {
             ensure!(
                 record.is_ordered(now),
                 "contributions: a record's epochs are out of order"
             );
-            weights = weights.saturating_add(Self::weight_at(&operator, now));
-            open.add(&record.units_in(now));
+            weights = weights.saturating_add(Self::weight_at(&operator, now.epoch));
+            open.add(&record.units_in(now.epoch));
         }
         let total = Total::<T>::get();
         ensure!(
@@ -207,14 +237,31 @@ impl<T: Config> Pallet<T> {
             "contributions: the total's epochs are out of order"
         );
         ensure!(
-            Self::total_at(now) >= weights,
+            Self::total_at(now.epoch) >= weights,
             "contributions: the total is below the sum of weights"
         );
         ensure!(
-            total.units_in(now) == open,
+            total.units_in(now.epoch) == open,
             "contributions: the total's units are not the sum of all"
         );
+        ensure!(
+            HalfLives::<T>::get().is_ordered(now.epoch),
+            "contributions: the half-lives are out of order"
+        );
         Ok(())
+    }
+}
+
+/// Writing.
+impl<T: Config> Pallet<T> {
+    /// To be called whenever an epoch begins, before anything is credited in it: settles its half-life. Complexity: O(1).
+    pub fn begin_epoch() {
+        let (epoch, half_life) = (T::CurrentEpoch::current_epoch(), T::HalfLifeEpochs::get());
+        let mut schedule = HalfLives::<T>::get();
+        if schedule.change(epoch, half_life) {
+            HalfLives::<T>::put(schedule);
+            Self::deposit_event(Event::HalfLifeChanged { epoch, half_life });
+        }
     }
 }
 
@@ -223,19 +270,15 @@ impl<T: Config> Contributions<T::AccountId> for Pallet<T> {
         if units == 0 {
             return;
         }
-        let epoch = T::CurrentEpoch::current_epoch();
+        let now = Self::now();
         let added = UnitsBySource::from_source(source, units);
-        let mut record = Records::<T>::get(operator)
-            .unwrap_or_default()
-            .rolled(epoch, Self::average);
-        record.open_units.add(&added);
+        let mut record = Records::<T>::get(operator).unwrap_or_default();
+        record.credit(now, &added, average);
         Records::<T>::insert(operator, record);
-        let mut total = Total::<T>::get().rolled(epoch, Self::average_of_all);
-        total.open_units.add(&added);
-        Total::<T>::put(total);
+        Total::<T>::mutate(|total| total.credit(now, &added, average_of_all));
         Self::deposit_event(Event::Credited {
             operator: operator.clone(),
-            epoch,
+            epoch: now.epoch,
             source,
             units,
         });
@@ -251,17 +294,15 @@ impl<T: Config> Contributions<T::AccountId> for Pallet<T> {
     }
 
     fn forfeit(operator: &T::AccountId) {
-        let now = T::CurrentEpoch::current_epoch();
         let Some(record) = Records::<T>::take(operator) else {
             return;
         };
-        let record = record.rolled(now, Self::average);
-        let weight = record.weight_at(now, Self::average);
-        let mut total = Total::<T>::get().rolled(now, Self::average_of_all);
-        total.open_units.subtract(&record.open_units);
-        let rest = total.weight_at(now, Self::average_of_all).saturating_sub(weight);
-        total.replace_weight(rest);
-        Total::<T>::put(total);
+        let now = Self::now();
+        let (units, weight) = (
+            record.units_in(now.epoch),
+            record.weight_at(now.epoch, now.start, average),
+        );
+        Total::<T>::mutate(|total| total.forfeit(now, &units, weight, average_of_all));
         Self::deposit_event(Event::Forfeited {
             operator: operator.clone(),
             weight,

@@ -2,7 +2,7 @@
 //! A runtime whose epoch tests set by hand.
 use crate::{self as pallet_contributions, OnContribution};
 use ergon_primitives::{traits::CurrentEpoch, Epoch, VoteWeight};
-use frame_support::{derive_impl, parameter_types, traits::ConstU32};
+use frame_support::{derive_impl, parameter_types};
 use sp_runtime::BuildStorage;
 
 type Block = frame_system::mocking::MockBlock<Test>;
@@ -27,6 +27,8 @@ impl frame_system::Config for Test {
 parameter_types! {
     /// The current epoch.
     pub static Now: Epoch = 0;
+    /// The half-life that governance wants.
+    pub static Wanted: u32 = HALF_LIFE;
     /// What was told about whom: `true` for credited, `false` for forfeited.
     pub static Told: Vec<(u64, bool)> = Vec::new();
 }
@@ -53,13 +55,19 @@ impl OnContribution<u64> for Listener {
     }
 }
 
-/// Half-life of the test runtime.
+/// Half-life of the test runtime, unless it is changed.
 pub const HALF_LIFE: u32 = 4;
 
 impl pallet_contributions::Config for Test {
     type CurrentEpoch = HandSet;
-    type HalfLifeEpochs = ConstU32<HALF_LIFE>;
+    type HalfLifeEpochs = Wanted;
     type OnChange = Listener;
+}
+
+/// Begins `epoch`, and says so.
+pub fn go_to(epoch: Epoch) {
+    Now::set(epoch);
+    Contributions::begin_epoch();
 }
 
 /// Runs `test` in block 1 and epoch 0, and checks the invariants after it.
@@ -70,6 +78,7 @@ pub fn build_and_execute(test: impl FnOnce()) {
 /// The same on a network that starts with these weights.
 pub fn build_with_weights(weights: &[(u64, VoteWeight)], test: impl FnOnce()) {
     Now::set(0);
+    Wanted::set(HALF_LIFE);
     Told::set(Vec::new());
     let config = RuntimeGenesisConfig {
         contributions: pallet_contributions::GenesisConfig {

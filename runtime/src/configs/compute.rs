@@ -2,12 +2,15 @@
 //! Our own pallets. Times and rates are in `parameters.rs`; here stand the bounds of storage and work.
 use super::*;
 use crate::{
-    parameters::InForce, Audits, Beacon, Contributions, Jobs, Models, Quota, RankedCollective, Signature, Workers,
+    parameters::{HalfLifeInForce, InForce},
+    Audits, Beacon, Contributions, Jobs, Models, Quota, RankedCollective, Signature, Workers,
 };
+use alloc::vec::Vec;
 use ergon_primitives::{traits::CurrentEpoch, Epoch};
 use frame_support::traits::EitherOfDiverse;
 use frame_system::EnsureRoot;
 use pallet_compute_collective::EnsureModels;
+use pallet_session::SessionManager;
 
 /// Most models, retired ones included.
 const MAX_MODELS: u32 = 64;
@@ -43,7 +46,7 @@ impl pallet_workers::Config for Runtime {
 
 impl pallet_contributions::Config for Runtime {
     type CurrentEpoch = Sessions;
-    type HalfLifeEpochs = ConstU32<{ timing::HALF_LIFE_EPOCHS }>;
+    type HalfLifeEpochs = HalfLifeInForce;
     type OnChange = RankedCollective;
 }
 
@@ -78,5 +81,18 @@ pub struct Sessions;
 impl CurrentEpoch for Sessions {
     fn current_epoch() -> Epoch {
         Session::current_index()
+    }
+}
+
+/// Tells when an epoch begins. The validators are those of the genesis for ever: others are never named.
+impl SessionManager<AccountId> for Sessions {
+    fn new_session(_: Epoch) -> Option<Vec<AccountId>> {
+        None
+    }
+
+    fn end_session(_: Epoch) {}
+
+    fn start_session(_: Epoch) {
+        Contributions::begin_epoch();
     }
 }

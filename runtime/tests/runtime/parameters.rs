@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Parameters that governance changes while jobs are under way.
 use crate::{
-    chain::dev,
+    chain::{dev, run_block},
     market::{account, answer, job, open_market, submit, wait_for},
 };
-use ergon_primitives::traits::Parameters as _;
+use ergon_primitives::traits::{Contributions as _, Parameters as _, Source};
 use ergon_runtime::{
     check_invariants,
-    parameters::{work, InForce, RuntimeParameters},
-    Runtime, RuntimeCall, RuntimeOrigin, System,
+    parameters::{work, HalfLifeInForce, InForce, RuntimeParameters},
+    timing, Contributions, Runtime, RuntimeCall, RuntimeOrigin, Session, System,
 };
 use ergon_runtime_api::JobState;
-use frame_support::{assert_noop, assert_ok, assert_storage_noop, dispatch::DispatchResultWithPostInfo};
+use frame_support::{assert_noop, assert_ok, assert_storage_noop, dispatch::DispatchResultWithPostInfo, traits::Get};
 use pallet_audits::AuditParameters;
 use pallet_compute_collective::Origin;
+use pallet_contributions::HALF_LIFE_EPOCHS;
 use pallet_jobs::JobParameters;
 use sp_runtime::{traits::Dispatchable, DispatchError, Permill};
 
@@ -30,6 +31,10 @@ fn audits(value: AuditParameters) -> RuntimeCall {
     set(work::Parameters::Audits(work::Audits, Some(value)))
 }
 
+fn half_life(value: u32) -> RuntimeCall {
+    set(work::Parameters::HalfLife(work::HalfLife, Some(value)))
+}
+
 /// As the scheduler dispatches what was adopted on the track of parameters.
 fn adopt(call: RuntimeCall) -> DispatchResultWithPostInfo {
     call.dispatch(Origin::Parameters.into())
@@ -37,6 +42,11 @@ fn adopt(call: RuntimeCall) -> DispatchResultWithPostInfo {
 
 fn in_force() -> (JobParameters, AuditParameters) {
     (InForce::get(), InForce::get())
+}
+
+/// The half-life of the epochs to come.
+fn wanted_half_life() -> u32 {
+    HalfLifeInForce::get()
 }
 
 /// Values that differ from the defaults.
@@ -54,7 +64,7 @@ fn changed() -> (JobParameters, AuditParameters) {
 }
 
 /// Calls with a value out of range.
-fn out_of_range() -> [RuntimeCall; 3] {
+fn out_of_range() -> [RuntimeCall; 5] {
     let (good_jobs, good_audits) = Default::default();
     [
         jobs(JobParameters {
@@ -69,6 +79,8 @@ fn out_of_range() -> [RuntimeCall; 3] {
             auditors_per_job: 0,
             ..good_audits
         }),
+        half_life(0),
+        half_life(HALF_LIFE_EPOCHS.end() + 1),
     ]
 }
 
@@ -105,11 +117,41 @@ fn adopted_parameters_are_used_by_whatever_a_job_waits_for_next() {
 }
 
 #[test]
+fn an_adopted_half_life_holds_from_the_next_epoch_on() {
+    dev().execute_with(|| {
+        let worker = account("//Alice");
+        let weight = || Contributions::weight(&worker);
+        Contributions::credit(&worker, Source::Job, 1_000_000_000);
+        go_to_epoch(1);
+        let first = weight();
+        assert_ok!(adopt(half_life(1)));
+        assert_eq!(weight(), first);
+        go_to_epoch(2);
+        System::assert_has_event(pallet_contributions::Event::HalfLifeChanged { epoch: 2, half_life: 1 }.into());
+        let second = weight();
+        // Epochs 0 and 1 took a quarter of a half-life each, 2^(-1/4) = 0.840896415..., and epoch 2 takes all of one.
+        assert_eq!((first, second), (159_103_584, 133_789_633));
+        go_to_epoch(3);
+        assert_eq!(weight(), second / 2);
+        assert_eq!(Contributions::weight_at(&worker, 1), first);
+        assert_eq!(Contributions::weight_at(&worker, 2), second);
+    });
+}
+
+/// Runs blocks until this epoch begins.
+fn go_to_epoch(epoch: u32) {
+    while Session::current_index() < epoch {
+        run_block(vec![]);
+    }
+}
+
+#[test]
 fn parameters_out_of_range_are_refused_and_the_last_good_ones_stay() {
     dev().execute_with(|| {
         let (new_jobs, new_audits) = changed();
         assert_ok!(adopt(jobs(new_jobs)));
         assert_ok!(adopt(audits(new_audits)));
+        assert_ok!(adopt(half_life(7)));
         let filtered = DispatchError::from(frame_system::Error::<Runtime>::CallFiltered);
         for call in out_of_range() {
             assert_noop!(adopt(call.clone()), filtered);
@@ -119,6 +161,7 @@ fn parameters_out_of_range_are_refused_and_the_last_good_ones_stay() {
             assert_storage_noop!(assert_eq!(adopt(all.into()).unwrap_err().error, filtered));
         }
         assert_eq!(in_force(), (new_jobs, new_audits));
+        assert_eq!(wanted_half_life(), 7);
     });
 }
 
@@ -140,10 +183,12 @@ fn only_root_and_the_track_of_parameters_set_parameters() {
 fn what_root_sets_out_of_range_is_not_used() {
     dev().execute_with(|| {
         assert_ok!(adopt(jobs(changed().0)));
+        assert_ok!(adopt(half_life(7)));
         for call in out_of_range() {
             assert_ok!(call.dispatch(RuntimeOrigin::root()));
         }
         assert_eq!(in_force(), Default::default());
+        assert_eq!(wanted_half_life(), timing::HALF_LIFE_EPOCHS);
         check_invariants().unwrap();
     });
 }
