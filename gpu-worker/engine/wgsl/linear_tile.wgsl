@@ -2,7 +2,7 @@
 // LINEAR for four tokens at a time: y = W x, layout in product.wgsl.
 //
 // Workgroup (block, tile): an invocation has four rows, a to d, every SPLITS-th vector of them, and four tokens. Components are tokens.
-// Rows of x up to a multiple of 4 exist; what they hold is not written.
+// What rows of x beyond the last token give is not written.
 @group(0) @binding(5) var<uniform> step: Step;
 
 var<workgroup> shares: array<array<vec4<i32>, 8>, LANES * SPLITS>;

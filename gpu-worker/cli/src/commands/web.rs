@@ -39,11 +39,11 @@ impl WebCommand {
         if !(1..=context).contains(&self.positions) {
             bail!("--positions: 1 to {context}, the model's context");
         }
-        let backend = WgpuBackend::new(model, &gpu::select(&self.adapter)?)?;
+        let adapter = gpu::select(&self.adapter)?;
         fs::create_dir_all(&self.out).with_context(|| format!("the folder {} can't be made", self.out.display()))?;
         let [program, contents] = ["program.json", "program.bin"].map(|name| self.out.join(name));
         let mut file = BufWriter::new(create(&contents)?);
-        let written = backend.program(self.positions as usize, &mut file)?;
+        let written = WgpuBackend::program(model, &adapter, self.positions as usize, &mut file)?;
         file.flush()?;
         serde_json::to_writer(create(&program)?, &written)?;
         let bytes = fs::metadata(&contents)?.len();

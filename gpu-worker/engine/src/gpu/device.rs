@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! An open device: buffers, kernels' launches and readback, with every failure turned into an error.
-use super::{Adapter, GpuError, Kind};
+use super::{kernels::LANES, Adapter, GpuError, Kind};
 use std::{
     sync::{
         atomic::{AtomicU64, Ordering},
@@ -21,6 +21,8 @@ pub(super) struct Device {
     /// For errors and logs.
     pub(super) name: String,
     pub(super) kind: Kind,
+    /// Whether kernels may use subgroups, and each has at least [`LANES`] invocations.
+    pub(super) subgroups: bool,
     /// Largest binding that is used, bytes.
     pub(super) max_binding: u64,
     /// Bytes of all buffers ever made, for errors.
@@ -28,8 +30,13 @@ pub(super) struct Device {
     lost: Arc<OnceLock<String>>,
 }
 
+/// Whether an adapter has subgroups, an optional feature of WebGPU, of [`LANES`] invocations at least.
+fn has_subgroups(adapter: &wgpu::Adapter) -> bool {
+    adapter.features().contains(wgpu::Features::SUBGROUP) && adapter.get_info().subgroup_min_size >= LANES
+}
+
 impl Device {
-    /// Opens an adapter with the limits that every WebGPU implementation has, and nothing beyond.
+    /// Opens an adapter with the limits that every WebGPU implementation has, and of the features that only some have with subgroups.
     pub(super) fn open(adapter: &Adapter) -> Result<Self, GpuError> {
         let required = wgpu::Limits::default();
         let mut missing = Vec::new();
@@ -42,10 +49,15 @@ impl Device {
                 missing: missing.join("; "),
             });
         }
+        let subgroups = has_subgroups(&adapter.handle);
         let max_binding = required.max_storage_buffer_binding_size;
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("ergon"),
             required_limits: required,
+            required_features: match subgroups {
+                true => wgpu::Features::SUBGROUP,
+                false => wgpu::Features::empty(),
+            },
             memory_hints: wgpu::MemoryHints::MemoryUsage,
             ..Default::default()
         };
@@ -68,6 +80,7 @@ impl Device {
             queue,
             name: adapter.name.clone(),
             kind: adapter.kind,
+            subgroups,
             max_binding,
             requested: AtomicU64::new(0),
             lost,

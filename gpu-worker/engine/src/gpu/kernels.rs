@@ -7,12 +7,15 @@ use std::{fmt::Write, sync::Arc};
 
 /// Rows of a matrix that one workgroup has, and that its weights are laid out in.
 pub(super) const BLOCK: usize = 32;
+/// Invocations that share a block.
+pub(super) const LANES: u32 = 8;
 
 const PRELUDE: &str = include_str!("../../wgsl/prelude.wgsl");
 const REDUCE: &str = include_str!("../../wgsl/reduce.wgsl");
 const EXP2: &str = include_str!("../../wgsl/exp2.wgsl");
 const PAGES: &str = include_str!("../../wgsl/pages.wgsl");
 const PRODUCT: &str = include_str!("../../wgsl/product.wgsl");
+const SIGNED_BYTES: &str = include_str!("../../wgsl/signed_bytes.wgsl");
 
 /// What a kernel does with a binding.
 #[derive(Clone, Copy)]
@@ -79,13 +82,48 @@ impl Widths {
     }
 }
 
+/// Shape of `linear_tile`.
+#[derive(Clone, Copy)]
+pub(super) struct Tile {
+    /// Tokens that it has at a time.
+    pub(super) tokens: u32,
+    /// From so many tokens on it is faster than one at a time, as measured.
+    pub(super) from: u32,
+}
+
+/// How matrices are multiplied.
+struct Linear {
+    one: &'static [&'static str],
+    several: &'static [&'static str],
+    tile: Tile,
+}
+
+/// Two dot products of bytes, for hardware that has them.
+const DOT_PRODUCTS: Linear = Linear {
+    one: &[PRODUCT, include_str!("../../wgsl/linear.wgsl")],
+    several: &[PRODUCT, include_str!("../../wgsl/linear_tile.wgsl")],
+    tile: Tile { tokens: 4, from: 4 },
+};
+
+/// One multiplication in place of two, and fewer loads, where both are done by a CPU.
+const SUBGROUPS: Linear = Linear {
+    one: &[PRODUCT, SIGNED_BYTES, include_str!("../../wgsl/linear_subgroup.wgsl")],
+    several: &[
+        PRODUCT,
+        SIGNED_BYTES,
+        include_str!("../../wgsl/linear_tile_subgroup.wgsl"),
+    ],
+    tile: Tile { tokens: 8, from: 3 },
+};
+
 /// All operators, compiled for one model.
 pub(super) struct Kernels {
     pub(super) embed: Kernel,
     pub(super) rms_norm: Kernel,
     pub(super) linear: Kernel,
-    /// The same for four tokens at a time, with the same bindings.
+    /// The same for several tokens at a time, with the same bindings.
     pub(super) linear_tile: Kernel,
+    pub(super) tile: Tile,
     pub(super) heads: Kernel,
     pub(super) attention: Kernel,
     pub(super) join_heads: Kernel,
@@ -105,7 +143,11 @@ impl Kernels {
             device,
             constants: constants(d, scale, &widths),
         };
-        let linear = [Read, Read, Read, ReadWrite, Uniform, Uniform];
+        let bindings = [Read, Read, Read, ReadWrite, Uniform, Uniform];
+        let linear = match device.subgroups && device.kind == Kind::Software {
+            true => SUBGROUPS,
+            false => DOT_PRODUCTS,
+        };
         device.guard("kernels", || {
             Ok(Self {
                 embed: compiler.compile(
@@ -118,12 +160,9 @@ impl Kernels {
                     &[REDUCE, include_str!("../../wgsl/rmsnorm.wgsl")],
                     &[Read, Read, ReadWrite, ReadWrite, Uniform, Uniform],
                 ),
-                linear: compiler.compile("linear", &[PRODUCT, include_str!("../../wgsl/linear.wgsl")], &linear),
-                linear_tile: compiler.compile(
-                    "linear_tile",
-                    &[PRODUCT, include_str!("../../wgsl/linear_tile.wgsl")],
-                    &linear,
-                ),
+                linear: compiler.compile("linear", linear.one, &bindings),
+                linear_tile: compiler.compile("linear_tile", linear.several, &bindings),
+                tile: linear.tile,
                 heads: compiler.compile(
                     "heads",
                     &[REDUCE, PAGES, include_str!("../../wgsl/heads.wgsl")],

@@ -3,13 +3,15 @@
 //!
 //! Every operator is one WGSL file in `wgsl/`, whose head describes its buffers. They use only what every WebGPU implementation has:
 //! 32-bit integers, `dot4I8Packed`, 8 storage buffers of 128 MiB, workgroups of 256. A 64-bit product is emulated where an output is
-//! rescaled, and no float appears, so all adapters give the bits of `ergon_exact`.
+//! rescaled, and no float appears, so all adapters give the bits of `ergon_exact`. Where a CPU plays the GPU and has subgroups of at least eight
+//! invocations, an optional feature of WebGPU, other matrix kernels run, of the same bits: there a load costs many times a multiplication.
 //!
 //! | operator | kernel | workgroup |
 //! |---|---|---|
 //! | embedding | `embed` | 512 elements |
 //! | RMSNorm and packing to int16 | `rmsnorm` | a token |
-//! | int8 x int16 matrix | `linear`, `linear_tile` (four tokens) | 32 rows |
+//! | int8 x int16 matrix | `linear`, `linear_tile` (four tokens at a time) | 32 rows |
+//! | the same in software | `linear_subgroup`, `linear_tile_subgroup` (eight tokens) | 32 rows |
 //! | heads: packing, rotation, KV cache | `heads` | a head |
 //! | attention | `attention` | a query head |
 //! | heads to the input of the output projection | `join_heads` | a token |

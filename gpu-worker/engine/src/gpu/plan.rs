@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Which kernels run over which buffers, in order: bound once a cache, then encoded for any number of tokens.
 use super::{
-    kernels::Kernel,
+    kernels::{Kernel, Tile},
     weights::{Gain, Matrix},
     Core, GpuError,
 };
@@ -11,8 +11,8 @@ use wgpu::{BindGroup, Buffer};
 /// One kernel with its buffers.
 pub(super) struct Launch {
     pub(super) kernel: Kernel,
-    /// The same operator for four tokens at a time.
-    pub(super) tile: Option<Kernel>,
+    /// The same operator for several tokens at a time.
+    pub(super) tile: Option<(Kernel, Tile)>,
     /// In the order of the kernel's bindings.
     pub(super) buffers: Vec<Buffer>,
     /// Workgroups a token; `None` if a token has exactly one.
@@ -34,7 +34,7 @@ impl Launch {
     /// Encodes it for `tokens` rows.
     pub(super) fn encode(&self, pass: &mut wgpu::ComputePass<'_>, tokens: u32) {
         let (kernel, rows) = match &self.tile {
-            Some(tile) if tokens >= 4 => (tile, tokens.div_ceil(4)),
+            Some((kernel, tile)) if tokens >= tile.from => (kernel, tokens.div_ceil(tile.tokens)),
             _ => (&self.kernel, tokens),
         };
         pass.set_pipeline(&kernel.pipeline);
@@ -233,7 +233,7 @@ pub(super) fn matrix<'a>(
     matrix.shards.iter().map(move |shard| {
         let buffers = [&shard.weight, &shard.scale, &x.planes, y, &shard.shape, step];
         let mut launch = Launch::new(core, &core.kernels.linear, &buffers, Some(shard.blocks()));
-        launch.tile = Some(core.kernels.linear_tile.clone());
+        launch.tile = Some((core.kernels.linear_tile.clone(), core.kernels.tile));
         launch
     })
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A model as a *program*: kernels, buffers and launches as data, so that another implementation of WebGPU computes the same bits.
 //!
-//! A browser has no Rust, but it has WebGPU. What [`WgpuBackend`] compiles, uploads and launches is written down here once, so that a page
+//! A browser has no Rust, but it has WebGPU. What a [`WgpuBackend`] without subgroups compiles, uploads and launches is written down here once, so that a page
 //! needs neither the layout of weights nor the order of operators; `gpu-worker/web` is such a page.
 //!
 //! - **Buffers** are numbered. Those with contents say where these begin in the second file; all others begin as zeros.
@@ -14,16 +14,18 @@
 //!   `vocabulary` logits under the exponent plus `logits_shift`.
 use super::{
     cache::{Outputs, WgpuCache},
+    device::Device,
     kernels::{Access, Kernel},
     plan::Launch,
-    GpuError, WgpuBackend,
+    Adapter, GpuError, WgpuBackend,
 };
-use crate::backend::PAGE;
+use crate::{backend::PAGE, Model};
 use ergon_primitives::manifest::Manifest;
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, HashMap},
     io::{self, Write},
+    sync::Arc,
 };
 use wgpu::Buffer;
 
@@ -104,15 +106,24 @@ struct OutputsText {
 }
 
 impl WgpuBackend {
-    /// The program for sequences of up to `positions`; what its buffers hold at first goes to `contents`.
-    pub fn program(&self, positions: usize, contents: &mut dyn Write) -> Result<Program, ProgramError> {
-        let cache = WgpuCache::new(self.core.clone(), positions.div_ceil(PAGE))?;
+    /// A model's program for sequences of up to `positions`, with the kernels that every WebGPU implementation can run; what its buffers hold
+    /// at first goes to `contents`. Any adapter will do.
+    pub fn program(
+        model: Arc<Model>,
+        adapter: &Adapter,
+        positions: usize,
+        contents: &mut dyn Write,
+    ) -> Result<Program, ProgramError> {
+        let mut device = Device::open(adapter)?;
+        device.subgroups = false;
+        let core = Self::on(device, model)?.core;
+        let cache = WgpuCache::new(core.clone(), positions.div_ceil(PAGE))?;
         let mut writer = Writer::default();
         let pass = writer.pass(&cache);
-        let outputs = writer.outputs(&cache.outputs, self.core.weights.output().exponents[0]);
+        let outputs = writer.outputs(&cache.outputs, core.weights.output().exponents[0]);
         let buffers = writer.read_all(&cache, contents)?;
         Ok(Program {
-            manifest: self.core.model.manifest.clone(),
+            manifest: core.model.manifest.clone(),
             capacity: cache.capacity,
             page: PAGE,
             kernels: writer.kernels,
@@ -160,7 +171,7 @@ impl Writer {
     fn launches(&mut self, launches: &[Launch]) -> Vec<LaunchText> {
         let launch = |launch: &Launch| LaunchText {
             kernel: self.kernel(&launch.kernel),
-            tile: launch.tile.as_ref().map(|tile| self.kernel(tile)),
+            tile: launch.tile.as_ref().map(|(tile, _)| self.kernel(tile)),
             buffers: launch.buffers.iter().map(|buffer| self.number(buffer)).collect(),
             width: launch.width,
         };

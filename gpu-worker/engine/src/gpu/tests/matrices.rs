@@ -54,7 +54,7 @@ fn check(rig: &Rig, random: &mut Random, parts: &[&Linear], matrix: &Matrix, tok
     let outputs: usize = parts.iter().map(|part| part.rows()).sum();
     let x = inputs(random, tokens, columns);
     let mut rows = x.clone();
-    // The tile reads rows up to a multiple of 4.
+    // What follows the rows is not written.
     rows.resize(tokens.next_multiple_of(4), vec![1; columns]);
     let x_buffer = rig.upload(&planes(&rows, columns.next_multiple_of(16)));
     let step = rig.uniform(&[tokens as u32, 0]);
@@ -70,7 +70,10 @@ fn check(rig: &Rig, random: &mut Random, parts: &[&Linear], matrix: &Matrix, tok
         .collect();
     let shapes = [
         (&rig.kernels.linear, tokens),
-        (&rig.kernels.linear_tile, tokens.div_ceil(4)),
+        (
+            &rig.kernels.linear_tile,
+            tokens.div_ceil(rig.kernels.tile.tokens as usize),
+        ),
     ];
     for (kernel, height) in shapes {
         let y = rig.room(tokens * outputs);
@@ -89,7 +92,7 @@ fn matrices_equal_exact() {
         for (rows, columns) in [(4, 4), (36, 52), (96, 576), (40, 4096)] {
             let part = matrix(random, rows, columns, 20);
             let matrix = Matrix::upload(&rig.device, &[&part]).unwrap();
-            for tokens in [1, 3, 4, 9] {
+            for tokens in [1, 3, 4, 9, 16] {
                 check(rig, random, &[&part], &matrix, tokens);
             }
         }
