@@ -2,13 +2,14 @@
 //! What every backend can do: put tokens of several sequences through the model at once and give the logits of some of their positions.
 //!
 //! Results are defined bit for bit by `ergon_exact`; a backend is free only in how fast it is. The keys and values of a sequence are in pages
-//! of a [`Cache`]. Which sequence has which page is the caller's affair; a [`Sequence`] has a cache to itself.
+//! of a [`Cache`]. Which sequence has which page is the caller's affair: a [`Sequence`] has a cache to itself,
+//! [`serving`](crate::serving) shares one among many.
 use crate::{model::Model, sequence::Sequence};
 use ergon_primitives::{hash, manifest::Dimensions, H256};
 use std::sync::Arc;
 
 /// Why a backend can't go on.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Error {
     /// A token id is not in the vocabulary.
     #[error("token {token} is not among the model's {vocabulary} tokens")]

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 use super::*;
 use crate::{cpu::CpuBackend, model::TokenTable, testing};
+use ergon_exact::sampling::{sample, Settings};
+use ergon_primitives::{commitment::StopReason, request::MAX_OUTPUT_BYTES};
 use proptest::prelude::*;
 use std::sync::Arc;
 

@@ -15,6 +15,8 @@
 //! | [`sequence`] | one sequence with a KV cache of its own |
 //! | [`cpu`], [`gpu`] | the backends |
 //! | [`generate`] | decoding, stop rules, leaves of the commitment, re-execution |
+//! | [`serving`] | many requests at a time on one backend |
+//! | [`logprobs`] | log-probabilities from the integer logits |
 //! | [`perplexity`] | quality of a model |
 //! | [`testing`] | random models and the whole-model reference |
 pub mod artifact;
@@ -25,11 +27,13 @@ pub mod cpu;
 pub mod generate;
 pub mod gpu;
 pub mod import;
+pub mod logprobs;
 pub mod manifest;
 mod mapped;
 pub mod model;
 pub mod perplexity;
 pub mod sequence;
+pub mod serving;
 pub mod testing;
 pub mod tokenizer;
 
