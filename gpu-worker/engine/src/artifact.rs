@@ -34,6 +34,10 @@ use std::{
 };
 
 pub mod roots;
+mod writer;
+
+use roots::WeightLeaves;
+pub(crate) use writer::{Layout, Writer};
 
 pub use crate::container::ContainerError;
 
@@ -102,9 +106,8 @@ pub enum ArtifactError {
     },
 }
 
-/// An artifact file, mapped into memory.
+/// An artifact file, mapped into memory tensor by tensor.
 pub struct Artifact {
-    path: PathBuf,
     container: Container,
     description: Description,
 }
@@ -128,11 +131,7 @@ impl Artifact {
             )));
         }
         description.manifest.check().map_err(ModelError::Manifest)?;
-        Ok(Self {
-            path: path.into(),
-            container,
-            description,
-        })
+        Ok(Self { container, description })
     }
 
     /// Opens a file, checks it as `verify` says and gives the model.
@@ -146,7 +145,7 @@ impl Artifact {
 
     /// The file.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.container.path()
     }
 
     /// What the header says.
@@ -159,13 +158,14 @@ impl Artifact {
         &self.description.manifest
     }
 
-    /// Checks every byte against the manifest; O(size of the file).
+    /// Checks every byte against the manifest, one tensor after another; O(size of the file).
     pub fn verify(&self) -> Result<(), ArtifactError> {
         let manifest = self.manifest();
-        let mut leaves = roots::WeightLeaves::default();
+        let mut leaves = WeightLeaves::default();
         for name in self.container.names() {
             let tensor = self.tensor(&name)?;
-            leaves.add(&name, tensor.dtype, &tensor.shape, tensor.bytes.as_bytes());
+            let bytes = self.container.bytes(&tensor)?;
+            leaves.add(&name, tensor.dtype, &tensor.shape, bytes.as_bytes());
         }
         if leaves.root() != manifest.weights_root {
             return Err(ArtifactError::Corrupted {
@@ -182,7 +182,7 @@ impl Artifact {
         if roots::tokens_root(&self.tokens()?) != manifest.tokens_root {
             return corrupted("the token table");
         }
-        if hash(&[self.tensor(TOKENIZER)?.bytes.as_bytes()]) != manifest.tokenizer {
+        if hash(&[self.bytes(TOKENIZER)?.as_bytes()]) != manifest.tokenizer {
             return corrupted("the tokenizer");
         }
         if manifest::chat_template_hash(self.description.chat_template.as_deref()) != manifest.chat_template {
@@ -240,7 +240,7 @@ impl Artifact {
             },
             attention_scale: AttentionScale { mantissa, shift },
             tokens: self.tokens()?,
-            tokenizer: self.tensor(TOKENIZER)?.bytes,
+            tokenizer: self.bytes(TOKENIZER)?,
             chat_template: self.description.chat_template.clone(),
             begin_of_sequence: self.description.begin_of_sequence,
         };
@@ -277,7 +277,7 @@ impl Artifact {
             Dtype::U32,
             &[self.manifest().dimensions.vocabulary as usize + 1],
         )?;
-        let bytes = self.tensor("tokens.bytes")?.bytes.as_bytes().to_vec();
+        let bytes = self.bytes("tokens.bytes")?.as_bytes().to_vec();
         Ok(TokenTable::new(bytes, offsets)?)
     }
 
@@ -286,6 +286,10 @@ impl Artifact {
             tensor: name.into(),
             problem: "it is missing".into(),
         })
+    }
+
+    fn bytes(&self, name: &str) -> Result<Bytes, ArtifactError> {
+        Ok(self.container.bytes(&self.tensor(name)?)?)
     }
 
     fn expect(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<Bytes, ArtifactError> {
@@ -297,7 +301,7 @@ impl Artifact {
                 problem,
             });
         }
-        Ok(tensor.bytes)
+        Ok(self.container.bytes(&tensor)?)
     }
 
     fn values<T: Pod>(&self, name: &str, dtype: Dtype, shape: &[usize]) -> Result<Vec<T>, ArtifactError> {

@@ -3,15 +3,23 @@
 //!
 //! Templates are Jinja as `transformers` renders them: the variables `messages`, `add_generation_prompt`, `bos_token` and `eos_token`, the
 //! function `raise_exception`, blocks trimmed, methods of Python strings and dictionaries. A template that inserts a default system prompt does so here as well.
+//!
+//! A template is bounded in size, in the steps it takes and in the prompt it writes, whatever the messages are. What a template joins
+//! (`~`, `+`, `*`) before it writes is not bounded: a template is part of its model, and no safer than that.
 use crate::{
     artifact::{Artifact, ArtifactError, Description},
     model::{Model, TokenTable},
 };
-use ergon_primitives::manifest::Manifest;
+use ergon_primitives::manifest::{Manifest, MAX_CONTEXT};
 use minijinja::{context, syntax::SyntaxConfig, Environment, ErrorKind, Value};
 use minijinja_contrib::pycompat::unknown_method_callback;
 use serde::{Deserialize, Serialize};
+use std::io;
 
+/// Longest template, in bytes; published ones have up to about 20 000.
+pub const MAX_TEMPLATE: usize = 1 << 18;
+/// Longest prompt, in bytes: 128 for each position of the longest context.
+pub const MAX_PROMPT: usize = 128 * MAX_CONTEXT as usize;
 /// Most instructions of the template engine in one rendering; a message of a usual template takes about a hundred.
 const MAX_STEPS: u64 = 1_000_000;
 
@@ -52,6 +60,9 @@ pub enum ChatError {
     /// The template refuses the messages.
     #[error("the model's chat template refuses the messages: {0}")]
     Messages(String),
+    /// The prompt would be too long.
+    #[error("the prompt would have more than {MAX_PROMPT} bytes; send fewer or shorter messages")]
+    TooLong,
     /// The template doesn't come to an end in a reasonable time.
     #[error("the model's chat template takes more than {MAX_STEPS} steps")]
     TooManySteps,
@@ -71,6 +82,12 @@ pub struct ChatTemplate {
 impl ChatTemplate {
     /// Template with the texts of the tokens that begin and end a sequence.
     pub fn new(source: &str, bos_token: &str, eos_token: &str) -> Result<Self, ChatError> {
+        if source.len() > MAX_TEMPLATE {
+            let size = source.len();
+            return Err(ChatError::Template(format!(
+                "it has {size} bytes, at most {MAX_TEMPLATE} may be"
+            )));
+        }
         let template = Self {
             source: source.into(),
             bos_token: bos_token.into(),
@@ -147,12 +164,39 @@ impl ChatTemplate {
             bos_token => self.bos_token.as_str(),
             eos_token => self.eos_token.as_str(),
         };
-        self.environment()
-            .render_str(&self.source, variables)
-            .map_err(|error| match error.kind() {
-                ErrorKind::OutOfFuel => ChatError::TooManySteps,
-                _ => ChatError::Messages(error.to_string()),
-            })
+        let environment = self.environment();
+        let mut prompt = Prompt::default();
+        let rendered = environment
+            .template_from_str(&self.source)
+            .and_then(|template| template.render_captured_to(variables, &mut prompt).map(drop));
+        match rendered {
+            _ if prompt.too_long => Err(ChatError::TooLong),
+            Ok(()) => String::from_utf8(prompt.bytes).map_err(|error| ChatError::Messages(error.to_string())),
+            Err(error) if error.kind() == ErrorKind::OutOfFuel => Err(ChatError::TooManySteps),
+            Err(error) => Err(ChatError::Messages(error.to_string())),
+        }
+    }
+}
+
+/// Takes what a template writes, as long as it isn't too much.
+#[derive(Default)]
+struct Prompt {
+    bytes: Vec<u8>,
+    too_long: bool,
+}
+
+impl io::Write for Prompt {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + text.len() > MAX_PROMPT {
+            self.too_long = true;
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(text);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -218,6 +262,29 @@ mod tests {
         );
         let error = template.unwrap().render(&[Message::user("Hi")], true).unwrap_err();
         assert!(matches!(error, ChatError::TooManySteps), "{error}");
+    }
+
+    #[test]
+    fn a_prompt_that_would_be_too_long_is_refused() {
+        let repeated = "{% for i in range(100) %}{{ messages[0].content }}{% endfor %}";
+        let template = ChatTemplate::new(repeated, "", "").unwrap();
+        let render = |size| template.render(&[Message::user("x".repeat(size))], true);
+        assert_eq!(render(MAX_PROMPT / 100).unwrap().len(), MAX_PROMPT / 100 * 100);
+        assert!(matches!(render(MAX_PROMPT / 100 + 1), Err(ChatError::TooLong)));
+    }
+
+    #[test]
+    fn a_template_that_calls_itself_or_is_deeply_nested_is_refused() {
+        let endless = "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}";
+        let error = ChatTemplate::new(endless, "", "")
+            .unwrap()
+            .render(&[], true)
+            .unwrap_err();
+        assert!(matches!(error, ChatError::Messages(_)), "{error}");
+        let deep = format!("{{{{ {}1{} }}}}", "(".repeat(50_000), ")".repeat(50_000));
+        assert!(matches!(ChatTemplate::new(&deep, "", ""), Err(ChatError::Template(_))));
+        let long = " ".repeat(MAX_TEMPLATE + 1);
+        assert!(matches!(ChatTemplate::new(&long, "", ""), Err(ChatError::Template(_))));
     }
 
     #[test]

@@ -285,6 +285,16 @@ impl TokenTable {
         self.len() == 0
     }
 
+    /// The bytes of all tokens, one after another.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Where each token begins among the bytes, and where the last one ends.
+    pub fn offsets(&self) -> &[u32] {
+        &self.offsets
+    }
+
     /// Bytes of a token; `None` if there is no such token.
     pub fn get(&self, id: u32) -> Option<&[u8]> {
         let (start, end) = (*self.offsets.get(id as usize)?, *self.offsets.get(id as usize + 1)?);

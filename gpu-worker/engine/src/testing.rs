@@ -9,6 +9,10 @@ use ergon_primitives::manifest::{Architecture, Dimensions, Manifest, ARITHMETIC_
 use ergon_primitives::H256;
 use std::{ffi::OsStr, io::Write};
 
+mod folder;
+
+pub use folder::write_sparse_folder;
+
 /// Skips the test that calls it for want of something, and says so on stderr even where the test harness captures output.
 ///
 /// # Panics

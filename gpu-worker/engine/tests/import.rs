@@ -2,7 +2,7 @@
 //! Importing small models that are made here: both kinds of sources, damaged files, headers that lie.
 use ergon_engine::{
     artifact::{Artifact, ArtifactError, Verify},
-    import::{import, ImportError, Options},
+    import::{import, ImportError, Options, Progress},
     Model,
 };
 use ergon_primitives::manifest::Manifest;
@@ -12,6 +12,7 @@ use serde_json::{json, Value};
 use std::{
     collections::BTreeMap,
     fs,
+    ops::ControlFlow,
     path::{Path, PathBuf},
 };
 use tempfile::TempDir;
@@ -31,7 +32,7 @@ fn try_import(source: &Path) -> Result<(Manifest, Model), ImportError> {
             name: Some("tiny".into()),
             context: None,
         },
-        &|_| (),
+        &mut |_| ControlFlow::Continue(()),
     )?;
     Ok((manifest, Artifact::load(&artifact, Verify::Full).unwrap()))
 }
@@ -326,7 +327,10 @@ fn a_flipped_bit_anywhere_in_an_artifact_is_found_and_located() {
     let source = folder(&Tiny::new(2), Dtype::F32, |v| v.to_le_bytes().to_vec(), 1);
     let out = tempfile::tempdir().unwrap();
     let path = out.path().join("model.ergon");
-    import(source.path(), &path, &Options::default(), &|_| ()).unwrap();
+    import(source.path(), &path, &Options::default(), &mut |_| {
+        ControlFlow::Continue(())
+    })
+    .unwrap();
     let honest = fs::read(&path).unwrap();
     let header = 8 + u64::from_le_bytes(honest[..8].try_into().unwrap()) as usize;
     for at in (header..honest.len()).step_by(1009) {
@@ -349,12 +353,34 @@ fn a_flipped_bit_anywhere_in_an_artifact_is_found_and_located() {
 }
 
 #[test]
+fn an_interrupted_import_leaves_nothing_behind() {
+    let source = folder(&Tiny::new(2), Dtype::F32, |v| v.to_le_bytes().to_vec(), 1);
+    let out = tempfile::tempdir().unwrap();
+    let path = out.path().join("model.ergon");
+    let mut partial = 0;
+    let mut seen = Vec::new();
+    let mut third = |progress: Progress<'_>| {
+        seen.push((progress.tensor.to_string(), progress.done < progress.total));
+        partial = fs::read_dir(out.path()).unwrap().count();
+        match seen.len() {
+            3 => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        }
+    };
+    let error = import(source.path(), &path, &Options::default(), &mut third).unwrap_err();
+    assert!(matches!(error, ImportError::Interrupted));
+    assert_eq!((seen.len(), partial), (3, 1));
+    assert!(seen.iter().all(|(_, unfinished)| *unfinished));
+    assert_eq!(fs::read_dir(out.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn a_failed_import_leaves_the_old_artifact_alone() {
     let out = tempfile::tempdir().unwrap();
     let path = out.path().join("model.ergon");
     fs::write(&path, b"old").unwrap();
     let (_keep, source) = gguf_file(b"GGUF\x03\0\0\0");
-    import(&source, &path, &Options::default(), &|_| ()).unwrap_err();
+    import(&source, &path, &Options::default(), &mut |_| ControlFlow::Continue(())).unwrap_err();
     assert_eq!(fs::read(&path).unwrap(), b"old");
     assert_eq!(fs::read_dir(out.path()).unwrap().count(), 1);
 }

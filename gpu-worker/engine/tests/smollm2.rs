@@ -14,6 +14,7 @@ use ergon_engine::{
 use ergon_exact::sampling::greedy;
 use serde::Deserialize;
 use std::{
+    ops::ControlFlow,
     path::Path,
     process::Command,
     sync::{Arc, OnceLock},
@@ -100,7 +101,13 @@ fn the_same_source_gives_the_pinned_roots() {
     };
     let folder = tempfile::tempdir().unwrap();
     let artifact = folder.path().join("imported.ergon");
-    let manifest = import(&gguf, &artifact, &Options::default(), &|_| ()).unwrap();
+    let manifest = import(
+        &gguf,
+        &artifact,
+        &Options::default(),
+        &mut |_| ControlFlow::Continue(()),
+    )
+    .unwrap();
     assert_eq!(hex::encode(manifest.weights_root), WEIGHTS_ROOT);
     assert_eq!(hex::encode(manifest.tokens_root), TOKENS_ROOT);
     assert_eq!(hex::encode(manifest.id()), MODEL_ID);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `ergon-worker model`: makes model artifacts and shows what is in them.
-use super::arguments::progress_bar;
+use super::{arguments::progress_bar, run::stop_signal};
 use clap::{Args, Subcommand};
 use ergon_engine::{
     artifact::Artifact,
@@ -9,7 +9,14 @@ use ergon_engine::{
 };
 use ergon_primitives::manifest::Manifest;
 use serde_json::json;
-use std::path::PathBuf;
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        Arc,
+    },
+};
 
 /// Makes model artifacts and shows what is in them.
 #[derive(Args, Debug)]
@@ -64,13 +71,7 @@ impl ModelCommand {
                 name,
                 context,
             } => {
-                let bar = progress_bar(0);
-                let manifest = import(&source, &out, &Options { name, context }, &|progress| {
-                    bar.set_length(progress.total);
-                    bar.set_position(progress.done);
-                    bar.set_message(progress.tensor.to_string());
-                })?;
-                bar.finish_and_clear();
+                let manifest = import_unless_stopped(&source, &out, &Options { name, context })?;
                 print_manifest(&manifest);
                 println!(
                     "artifact        {} ({} bytes)",
@@ -97,6 +98,33 @@ impl ModelCommand {
         }
         Ok(())
     }
+}
+
+/// Imports with a progress bar. When the process is asked to stop, the import ends after the tensor it is at, and nothing is left of it.
+fn import_unless_stopped(source: &Path, out: &Path, options: &Options) -> anyhow::Result<Manifest> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    let stop = runtime.block_on(async { stop_signal() })?;
+    let stopped = Arc::new(AtomicBool::new(false));
+    let flag = stopped.clone();
+    runtime.spawn(async move {
+        stop.await;
+        flag.store(true, Ordering::Relaxed);
+    });
+    let bar = progress_bar(0);
+    let manifest = import(source, out, options, &mut |progress| {
+        bar.set_length(progress.total);
+        bar.set_position(progress.done);
+        bar.set_message(progress.tensor.to_string());
+        match stopped.load(Ordering::Relaxed) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    });
+    bar.finish_and_clear();
+    Ok(manifest?)
 }
 
 fn print_manifest(manifest: &Manifest) {

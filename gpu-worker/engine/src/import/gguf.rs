@@ -2,20 +2,33 @@
 //! GGUF containers, version 3 ([specification](https://github.com/ggml-org/ggml/blob/master/docs/gguf.md)).
 //!
 //! Every count and offset in a header is checked against the bytes that are really there before anything is allocated or read.
-use super::{dequantize::Encoding, source::SourceTensor, ImportError};
-use crate::{mapped::map, model::Bytes};
-use memmap2::Mmap;
+//!
+//! | limit | |
+//! |---|---|
+//! | header | [`MAX_TEXT_FILE`] bytes |
+//! | metadata entries; elements of an array | [`MAX_ENTRIES`] |
+//! | tensors | [`MAX_TENSORS`] |
+//! | a key, the name of a tensor | [`MAX_NAME`] bytes |
+//! | another text | as the header |
+//! | arrays in arrays | none |
+use super::{
+    dequantize::Encoding,
+    source::{SourceTensor, Stored},
+    ImportError, MAX_TENSORS, MAX_TEXT_FILE,
+};
+use crate::mapped::MappedFile;
 use std::{
     collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 const MAGIC: &[u8] = b"GGUF";
 const VERSION: u32 = 3;
-/// Most metadata entries and tensors; real files have thousands.
+/// Most metadata entries, and elements of an array; the largest array of real files is the vocabulary.
 const MAX_ENTRIES: u64 = 1 << 20;
+/// Longest key or name of a tensor, in bytes.
+const MAX_NAME: u64 = (1 << 16) - 1;
 
 /// A value of the metadata. Arrays keep their elements as stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,16 +73,19 @@ pub(super) struct Gguf {
 impl Gguf {
     /// Maps and parses a file.
     pub fn open(path: &Path) -> Result<Self, ImportError> {
-        let map = map(path).map_err(|source| ImportError::Read {
+        let failed = |source| ImportError::Read {
             path: path.into(),
             source,
-        })?;
+        };
+        let file = MappedFile::open(path).map_err(failed)?;
+        let whole = file.whole().map_err(failed)?;
+        let whole = whole.as_bytes();
         let mut reader = Reader {
             path,
-            bytes: &map,
+            bytes: &whole[..whole.len().min(MAX_TEXT_FILE)],
             at: 0,
         };
-        if !map.starts_with(MAGIC) {
+        if !whole.starts_with(MAGIC) {
             return Err(ImportError::NotAModel(path.into()));
         }
         reader.take(MAGIC.len())?;
@@ -80,11 +96,11 @@ impl Gguf {
             )));
         }
         // A tensor takes at least 8 + 4 + 8 + 4 + 8 bytes in the header, an entry 8 + 4 + 1.
-        let tensors = reader.count(32)?;
-        let entries = reader.count(13)?;
+        let tensors = reader.count(32, MAX_TENSORS)?;
+        let entries = reader.count(13, MAX_ENTRIES)?;
         let mut values = BTreeMap::new();
         for _ in 0..entries {
-            let key = reader.text()?;
+            let key = reader.text(MAX_NAME)?;
             let kind = reader.u32()?;
             let value = reader.value(kind)?;
             if values.insert(key.clone(), value).is_some() {
@@ -94,19 +110,14 @@ impl Gguf {
         let places = (0..tensors).map(|_| reader.place()).collect::<Result<Vec<_>, _>>()?;
         let alignment = match values.get("general.alignment") {
             None => 32,
-            Some(GgufValue::Unsigned(alignment)) if alignment.is_power_of_two() && *alignment <= 1 << 16 => {
-                *alignment as usize
-            }
+            Some(GgufValue::Unsigned(alignment)) if alignment.is_power_of_two() && *alignment <= 1 << 16 => *alignment,
             Some(other) => return reader.malformed(format!("general.alignment is {other:?}")),
         };
-        let data = reader.at.next_multiple_of(alignment);
+        let data = (reader.at as u64).next_multiple_of(alignment);
         let mut tensors = BTreeMap::new();
         for place in places {
             let name = place.name.clone();
-            let tensor = place.tensor(&map, data).map_err(|problem| ImportError::Malformed {
-                path: path.into(),
-                problem,
-            })??;
+            let tensor = place.tensor(path, &file, data)?;
             if tensors.insert(name.clone(), tensor).is_some() {
                 return reader.malformed(format!("tensor {name} appears twice"));
             }
@@ -168,51 +179,45 @@ struct Place {
 }
 
 impl Place {
-    /// The tensor, whose values start at `data + offset`; the outer error is a lie of the header.
-    fn tensor(self, map: &Arc<Mmap>, data: usize) -> Result<Result<SourceTensor, ImportError>, String> {
-        let Some(encoding) = Encoding::of_ggml_type(self.kind) else {
-            return Ok(Err(ImportError::Unsupported(format!(
-                "GGML type {} of tensor {}",
-                self.kind, self.name
-            ))));
+    /// The tensor, whose values start at `data + offset`.
+    fn tensor(self, path: &Path, file: &MappedFile, data: u64) -> Result<SourceTensor, ImportError> {
+        let malformed = |problem| ImportError::Malformed {
+            path: path.into(),
+            problem,
         };
+        let encoding = Encoding::of_ggml_type(self.kind)
+            .ok_or_else(|| ImportError::Unsupported(format!("GGML type {} of tensor {}", self.kind, self.name)))?;
+        // GGUF names the innermost dimension first.
+        let sizes = self.dimensions.iter().rev().map(|size| usize::try_from(*size).ok());
+        let sizes: Option<Vec<usize>> = sizes.collect();
+        let shape = sizes.filter(|shape| shape.iter().try_fold(1usize, |n, size| n.checked_mul(*size)).is_some());
         let lie = || {
-            format!(
+            malformed(format!(
                 "tensor {} of shape {:?} at offset {} lies outside of the file",
                 self.name, self.dimensions, self.offset
-            )
+            ))
         };
-        // GGUF names the innermost dimension first.
-        let shape: Option<Vec<usize>> = self
-            .dimensions
-            .iter()
-            .rev()
-            .map(|size| usize::try_from(*size).ok())
-            .collect();
         let shape = shape.ok_or_else(lie)?;
-        let columns = shape.last().copied().unwrap_or(1);
-        let rows = shape
-            .iter()
-            .rev()
-            .skip(1)
-            .try_fold(1usize, |rows, size| rows.checked_mul(*size))
-            .ok_or_else(lie)?;
-        let Some(row) = encoding.row_bytes(columns) else {
-            return Err(format!(
+        let (rows, columns) = shape.split_at(shape.len() - 1);
+        let row = encoding.row_bytes(columns[0]).ok_or_else(|| {
+            malformed(format!(
                 "a row of tensor {} is no whole number of {encoding:?} blocks",
                 self.name
-            ));
+            ))
+        })?;
+        let size = row.checked_mul(rows.iter().product()).map(|size| size as u64);
+        let start = data.checked_add(self.offset).ok_or_else(lie)?;
+        let end = size.and_then(|size| start.checked_add(size));
+        let end = end.filter(|end| *end <= file.size()).ok_or_else(lie)?;
+        let stored = Stored {
+            path: path.into(),
+            offset: start,
+            bytes: file.bytes(start..end).map_err(|source| ImportError::Read {
+                path: path.into(),
+                source,
+            })?,
         };
-        let start = usize::try_from(self.offset)
-            .ok()
-            .and_then(|offset| data.checked_add(offset))
-            .ok_or_else(lie)?;
-        let end = row
-            .checked_mul(rows)
-            .and_then(|size| start.checked_add(size))
-            .ok_or_else(lie)?;
-        let bytes = Bytes::view(map.clone(), start..end).ok_or_else(lie)?;
-        Ok(SourceTensor::new(self.name, shape, encoding, bytes))
+        SourceTensor::new(self.name, shape, encoding, stored)
     }
 }
 
@@ -238,7 +243,9 @@ impl<'a> Reader<'a> {
     fn take(&mut self, size: usize) -> Result<&'a [u8], ImportError> {
         if size > self.remaining() {
             let (at, left) = (self.at, self.remaining());
-            return self.malformed(format!("{size} bytes are announced at byte {at}, only {left} are left"));
+            return self.malformed(format!(
+                "{size} bytes are announced at byte {at}, only {left} are left (a header has at most {MAX_TEXT_FILE})"
+            ));
         }
         let taken = &self.bytes[self.at..][..size];
         self.at += size;
@@ -259,27 +266,32 @@ impl<'a> Reader<'a> {
         Ok(u64::from_le_bytes(self.array()?))
     }
 
-    /// Number of things that take at least `size` bytes each.
-    fn count(&mut self, size: u64) -> Result<u64, ImportError> {
-        let count = self.u64()?;
-        if count > MAX_ENTRIES || count.saturating_mul(size) > self.remaining() as u64 {
-            let left = self.remaining();
-            return self.malformed(format!("{count} entries are announced, but only {left} bytes are left"));
+    /// Number of things that take at least `size` bytes each, at most `most`.
+    fn count(&mut self, size: u64, most: u64) -> Result<u64, ImportError> {
+        let (at, count) = (self.at, self.u64()?);
+        let left = self.remaining();
+        if count > most || count.saturating_mul(size) > left as u64 {
+            return self.malformed(format!(
+                "{count} entries are announced at byte {at}, but only {left} bytes are left and at most {most} may be"
+            ));
         }
         Ok(count)
     }
 
-    fn text(&mut self) -> Result<String, ImportError> {
-        let size = usize::try_from(self.u64()?).unwrap_or(usize::MAX);
-        let at = self.at;
-        match std::str::from_utf8(self.take(size)?) {
+    /// A text of at most `most` bytes.
+    fn text(&mut self, most: u64) -> Result<String, ImportError> {
+        let (at, size) = (self.at, self.u64()?);
+        if size > most {
+            return self.malformed(format!("the text at byte {at} has {size} bytes, at most {most} may be"));
+        }
+        match std::str::from_utf8(self.take(size as usize)?) {
             Ok(text) => Ok(text.into()),
             Err(_) => self.malformed(format!("the text at byte {at} is not UTF-8")),
         }
     }
 
     fn place(&mut self) -> Result<Place, ImportError> {
-        let name = self.text()?;
+        let name = self.text(MAX_NAME)?;
         let rank = self.u32()?;
         if !(1..=4).contains(&rank) {
             return self.malformed(format!("tensor {name} has {rank} dimensions"));
@@ -299,7 +311,7 @@ impl<'a> Reader<'a> {
             1 | 3 | 5 | 11 => GgufValue::Signed(self.signed(kind)?),
             6 => GgufValue::F32(f32::from_le_bytes(self.array()?)),
             7 => GgufValue::Bool(self.take(1)? != [0]),
-            8 => GgufValue::Text(self.text()?),
+            8 => GgufValue::Text(self.text(MAX_TEXT_FILE as u64)?),
             9 => self.values()?,
             12 => GgufValue::F64(f64::from_le_bytes(self.array()?)),
             _ => return self.malformed(format!("value type {kind} at byte {} is unknown", self.at)),
@@ -333,11 +345,15 @@ impl<'a> Reader<'a> {
             8 | 10..=12 => 8,
             _ => return self.malformed(format!("an array of value type {kind} at byte {}", self.at)),
         };
-        let count = self.count(size)?;
+        let count = self.count(size, MAX_ENTRIES)?;
         Ok(match kind {
             0 | 2 | 4 | 10 => GgufValue::Unsigneds((0..count).map(|_| self.unsigned(kind)).collect::<Result<_, _>>()?),
             1 | 3 | 5 | 11 => GgufValue::Signeds((0..count).map(|_| self.signed(kind)).collect::<Result<_, _>>()?),
-            8 => GgufValue::Texts((0..count).map(|_| self.text()).collect::<Result<_, _>>()?),
+            8 => GgufValue::Texts(
+                (0..count)
+                    .map(|_| self.text(MAX_TEXT_FILE as u64))
+                    .collect::<Result<_, _>>()?,
+            ),
             _ => {
                 self.take((count * size) as usize)?;
                 GgufValue::Other

@@ -6,14 +6,15 @@ use super::{
     config::Config,
     dequantize::Encoding,
     refusal, shards,
-    source::{layer_tensor, Source, SourceTensor},
-    ImportError,
+    source::{layer_tensor, Source, SourceTensor, Stored},
+    ImportError, MAX_TEXT_FILE,
 };
+use crate::mapped::MappedFile;
 use ergon_primitives::manifest::Dimensions;
 use safetensors::Dtype;
 use serde::{de::DeserializeOwned, Deserialize};
 use serde_json::{Map, Value};
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 const PARTS: [(&str, &str); 9] = [
     ("input_layernorm", "attention_norm"),
@@ -163,7 +164,8 @@ fn chat_template(folder: &Path) -> Result<Option<String>, ImportError> {
 
 fn tensors(folder: &Path, config: &Config) -> Result<BTreeMap<String, SourceTensor>, ImportError> {
     let mut tensors = BTreeMap::new();
-    for (_, container) in shards::open(folder)? {
+    for container in shards::open(folder)? {
+        let path: Arc<Path> = container.path().into();
         for name in container.names() {
             let Some(artifact_name) = artifact_name(&name, config.tied)? else {
                 continue;
@@ -177,10 +179,12 @@ fn tensors(folder: &Path, config: &Config) -> Result<BTreeMap<String, SourceTens
                 Dtype::BF16 => Encoding::Bf16,
                 other => return Err(ImportError::Unsupported(format!("type {other} of tensor {name}"))),
             };
-            tensors.insert(
-                artifact_name,
-                SourceTensor::new(name, tensor.shape, encoding, tensor.bytes)?,
-            );
+            let stored = Stored {
+                path: path.clone(),
+                offset: tensor.range.start,
+                bytes: container.bytes(&tensor)?,
+            };
+            tensors.insert(artifact_name, SourceTensor::new(name, tensor.shape, encoding, stored)?);
         }
     }
     Ok(tensors)
@@ -201,11 +205,21 @@ fn artifact_name(name: &str, tied: bool) -> Result<Option<String>, ImportError> 
         .ok_or_else(|| ImportError::Unsupported(format!("tensor {name}")))
 }
 
+/// A file of at most [`MAX_TEXT_FILE`] bytes.
 fn read(path: &Path) -> Result<Vec<u8>, ImportError> {
-    fs::read(path).map_err(|source| ImportError::Read {
+    let failed = |source| ImportError::Read {
         path: path.into(),
         source,
-    })
+    };
+    let file = MappedFile::open(path).map_err(failed)?;
+    if file.size() > MAX_TEXT_FILE as u64 {
+        let problem = format!("it has {} bytes, at most {MAX_TEXT_FILE} may be", file.size());
+        return Err(ImportError::Malformed {
+            path: path.into(),
+            problem,
+        });
+    }
+    Ok(file.whole().map_err(failed)?.as_bytes().to_vec())
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ImportError> {

@@ -15,13 +15,6 @@ pub(super) struct Matrix {
     pub s: u32,
 }
 
-/// Weights only, `[rows, columns]`: the same as [`matrix`] gives.
-pub(super) fn weights(tensor: &SourceTensor) -> Vec<i8> {
-    let mut weight = vec![0; tensor.shape[0] * tensor.shape[1]];
-    rows(tensor, &mut weight).for_each(|_| ());
-    weight
-}
-
 /// Quantizes a matrix; refuses one with an infinite or undefined weight.
 pub(super) fn matrix(tensor: &SourceTensor) -> Result<Matrix, ImportError> {
     let mut weight = vec![0; tensor.shape[0] * tensor.shape[1]];
@@ -101,7 +94,6 @@ mod tests {
         fn every_weight_is_within_half_a_step(values in prop::collection::vec(-100.0f32..100.0, 32)) {
             let tensor = tensor(&values, [4, 8]);
             let matrix = matrix(&tensor).unwrap();
-            prop_assert_eq!(&weights(&tensor), &matrix.weight);
             prop_assert!(matrix.scale.iter().all(|scale| (0..1 << 24).contains(scale)));
             for (row, scale) in values.chunks(8).zip(&matrix.scale).zip(matrix.weight.chunks(8)).map(|((v, s), w)| (v.iter().zip(w), s)) {
                 let step = f64::from(*scale) * 2f64.powi(-matrix.f);

@@ -3,13 +3,10 @@
 //!
 //! As `transformers` has it: `model.safetensors`, or else the shards that `model.safetensors.index.json` names, whose `weight_map` says of each
 //! tensor in which file it is.
-use super::{huggingface::read_optional_json, ImportError};
+use super::{huggingface::read_optional_json, ImportError, MAX_TENSORS};
 use crate::container::{Container, ContainerError};
 use serde::Deserialize;
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
@@ -20,10 +17,10 @@ struct Index {
 }
 
 /// The files that hold the weights. Every tensor that the index names is where it says, and none is in two files.
-pub(super) fn open(folder: &Path) -> Result<Vec<(PathBuf, Container)>, ImportError> {
+pub(super) fn open(folder: &Path) -> Result<Vec<Container>, ImportError> {
     let single = folder.join(SINGLE);
     if single.exists() {
-        return Ok(vec![(single.clone(), container(&single)?)]);
+        return Ok(vec![container(&single)?]);
     }
     let path = folder.join(INDEX);
     let Some(index) = read_optional_json::<Index>(&path)? else {
@@ -43,20 +40,20 @@ pub(super) fn open(folder: &Path) -> Result<Vec<(PathBuf, Container)>, ImportErr
             return Err(refuse(&shard, problem));
         }
         if !files.contains_key(file) {
-            files.insert(file, (shard.clone(), container(&shard)?));
+            files.insert(file, container(&shard)?);
         }
-        if files[file].1.tensor(tensor).is_none() {
+        if files[file].tensor(tensor).is_none() {
             let problem = format!("lacks tensor {tensor}, {INDEX} says that it holds it");
             return Err(refuse(&shard, problem));
         }
     }
     let files: Vec<_> = files.into_values().collect();
     let mut places: BTreeMap<String, &Path> = BTreeMap::new();
-    for (path, container) in &files {
+    for container in &files {
         for name in container.names() {
-            if let Some(other) = places.insert(name.clone(), path) {
+            if let Some(other) = places.insert(name.clone(), container.path()) {
                 let problem = format!("holds tensor {name}, which {} holds as well", other.display());
-                return Err(refuse(path, problem));
+                return Err(refuse(container.path(), problem));
             }
         }
     }
@@ -64,10 +61,23 @@ pub(super) fn open(folder: &Path) -> Result<Vec<(PathBuf, Container)>, ImportErr
 }
 
 fn container(path: &Path) -> Result<Container, ImportError> {
-    Container::open(path).map_err(|error| match error {
-        ContainerError::Io { path, source } => ImportError::Read { path, source },
-        ContainerError::Header { path, problem } => ImportError::Malformed { path, problem },
-    })
+    let container = Container::open(path)?;
+    match container.names().len() as u64 {
+        0..=MAX_TENSORS => Ok(container),
+        many => Err(refuse(
+            path,
+            format!("holds {many} tensors, at most {MAX_TENSORS} may be"),
+        )),
+    }
+}
+
+impl From<ContainerError> for ImportError {
+    fn from(error: ContainerError) -> Self {
+        match error {
+            ContainerError::Io { path, source } => Self::Read { path, source },
+            ContainerError::Header { path, problem } => Self::Malformed { path, problem },
+        }
+    }
 }
 
 fn refuse(path: &Path, problem: String) -> ImportError {

@@ -2,7 +2,11 @@
 //! A model to import, described: every kind of source becomes this.
 use super::{config::Config, dequantize::Encoding, ImportError};
 use crate::model::Bytes;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
 
 /// A described model.
 pub(super) struct Source {
@@ -26,7 +30,18 @@ pub(super) enum RowOrder {
     },
 }
 
-/// One tensor, stored somewhere in a mapped file.
+/// Values as they are stored.
+#[derive(Debug)]
+pub(super) struct Stored {
+    /// The file.
+    pub path: Arc<Path>,
+    /// Where they begin in it.
+    pub offset: u64,
+    /// The values, mapped.
+    pub bytes: Bytes,
+}
+
+/// One tensor, stored somewhere in a file.
 #[derive(Debug)]
 pub(super) struct SourceTensor {
     /// Its name in the source.
@@ -37,19 +52,19 @@ pub(super) struct SourceTensor {
     pub encoding: Encoding,
     /// In which order its rows are stored.
     pub order: RowOrder,
-    /// Its values as stored.
-    pub bytes: Bytes,
+    /// Its values.
+    pub stored: Stored,
 }
 
 impl SourceTensor {
-    /// A tensor that is stored in `bytes`, which must be exactly as long as shape and encoding demand.
-    pub fn new(name: String, shape: Vec<usize>, encoding: Encoding, bytes: Bytes) -> Result<Self, ImportError> {
+    /// A tensor whose stored bytes must be exactly as many as shape and encoding demand.
+    pub fn new(name: String, shape: Vec<usize>, encoding: Encoding, stored: Stored) -> Result<Self, ImportError> {
         let tensor = Self {
             name,
             shape,
             encoding,
             order: RowOrder::AsStored,
-            bytes,
+            stored,
         };
         let (rows, columns) = match tensor.shape[..] {
             [length] => (1, length),
@@ -57,8 +72,8 @@ impl SourceTensor {
             _ => return Err(tensor.refuse(format!("shape {:?} has neither one nor two dimensions", tensor.shape))),
         };
         let size = encoding.row_bytes(columns).and_then(|row| row.checked_mul(rows));
-        if size != Some(tensor.bytes.as_bytes().len()) {
-            let found = tensor.bytes.as_bytes().len();
+        if size != Some(tensor.stored.bytes.as_bytes().len()) {
+            let found = tensor.stored.bytes.as_bytes().len();
             return Err(tensor.refuse(format!(
                 "shape {:?} in {encoding:?} doesn't fit its {found} bytes",
                 tensor.shape
@@ -81,7 +96,7 @@ impl SourceTensor {
                 head * head_dim + within % half * 2 + within / half
             }
         };
-        let bytes = self.bytes.as_bytes();
+        let bytes = self.stored.bytes.as_bytes();
         let size = self.encoding.row_bytes(out.len()).unwrap_or(0);
         self.encoding.decode(&bytes[stored * size..][..size], out);
     }
@@ -89,7 +104,12 @@ impl SourceTensor {
     /// Error about this tensor.
     pub fn refuse(&self, problem: String) -> ImportError {
         ImportError::Tensor {
-            tensor: self.name.clone(),
+            tensor: format!(
+                "{} ({}, byte {})",
+                self.name,
+                self.stored.path.display(),
+                self.stored.offset
+            ),
             problem,
         }
     }
@@ -160,10 +180,18 @@ pub(super) fn layer_tensor(name: &str, prefix: &str, parts: &[(&str, &str)]) -> 
 pub(super) mod tests {
     use super::*;
 
+    fn stored(bytes: Vec<u8>) -> Stored {
+        Stored {
+            path: Path::new("made-up").into(),
+            offset: 64,
+            bytes: bytes.into(),
+        }
+    }
+
     /// A matrix in single precision.
     pub fn matrix(values: &[f32], shape: [usize; 2]) -> SourceTensor {
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        SourceTensor::new("m".into(), shape.to_vec(), Encoding::F32, bytes.into()).unwrap()
+        SourceTensor::new("m".into(), shape.to_vec(), Encoding::F32, stored(bytes)).unwrap()
     }
 
     #[test]
@@ -190,7 +218,7 @@ pub(super) mod tests {
 
     #[test]
     fn shapes_that_lie_about_the_bytes_are_refused() {
-        let new = |shape: &[usize]| SourceTensor::new("m".into(), shape.to_vec(), Encoding::Q4_1, vec![0u8; 40].into());
+        let new = |shape: &[usize]| SourceTensor::new("m".into(), shape.to_vec(), Encoding::Q4_1, stored(vec![0; 40]));
         assert!(new(&[2, 32]).is_ok());
         assert!(new(&[64]).is_ok());
         for shape in [

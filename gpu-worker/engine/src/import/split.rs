@@ -3,7 +3,7 @@
 //!
 //! File `i` of `n` is called `NAME-0000i-of-0000n.gguf`, counted from 1. Each says so in its metadata: `split.no` (from 0), `split.count`, and
 //! `split.tensors.count` over all files. The first one has the rest of the metadata. Any of them may be given.
-use super::{gguf::Gguf, ImportError};
+use super::{gguf::Gguf, ImportError, MAX_TENSORS};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -32,6 +32,10 @@ pub(super) fn open(path: &Path) -> Result<Gguf, ImportError> {
                 return Err(refuse(&named.path(number), problem));
             }
             model.tensors.insert(name, tensor);
+        }
+        if model.tensors.len() as u64 > MAX_TENSORS {
+            let problem = format!("brings the model beyond {MAX_TENSORS} tensors, the most there may be");
+            return Err(refuse(&named.path(number), problem));
         }
     }
     match announced {

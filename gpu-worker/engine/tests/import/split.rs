@@ -60,7 +60,13 @@ fn a_split_gguf_gives_the_same_model_as_one_file_whichever_part_is_named() {
 fn a_split_gguf_is_named_as_its_model() {
     let (folder, out) = (write_parts(&parts(&Tiny::new(9), 2)), tempfile::tempdir().unwrap());
     let source = part_path(&folder, 1, 2);
-    let manifest = import(&source, &out.path().join("model.ergon"), &Options::default(), &|_| ()).unwrap();
+    let manifest = import(
+        &source,
+        &out.path().join("model.ergon"),
+        &Options::default(),
+        &mut |_| ControlFlow::Continue(()),
+    )
+    .unwrap();
     assert_eq!(manifest.name.as_slice(), b"tiny");
 }
 

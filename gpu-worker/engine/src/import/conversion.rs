@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+//! From a described source to an artifact: one tensor after another is read, quantized, checked and written.
+//!
+//! What is in memory: one tensor as it is stored (mapped), the same one quantized, the tables and texts, and 32 bytes for each 4096 of the
+//! artifact (its Merkle leaves).
+use super::{quantize, source::Source, source::SourceTensor, tables, ImportError, Observe, Progress};
+use crate::{
+    artifact::{self, roots, Description, Layout, Writer},
+    manifest,
+    model::{Linear, ModelError, Norm, TokenTable},
+    tokenizer::Tokenizer,
+};
+use bytemuck::{cast_slice, NoUninit};
+use ergon_primitives::{
+    hash,
+    manifest::{Architecture, Manifest, ARITHMETIC_VERSION},
+    H256,
+};
+use safetensors::Dtype;
+use std::{collections::BTreeMap, io, path::Path};
+
+/// Writes the artifact at `path`.
+pub(super) fn convert(mut source: Source, path: &Path, observe: Observe<'_>) -> Result<Manifest, ImportError> {
+    let failed = |source: io::Error| ImportError::Write {
+        path: path.into(),
+        source,
+    };
+    let tokens = Tokenizer::from_json(&source.tokenizer)?.token_table(source.config.dimensions.vocabulary)?;
+    let mut manifest = manifest(&source, &tokens)?;
+    let description = Description {
+        version: artifact::VERSION,
+        manifest: manifest.clone(),
+        begin_of_sequence: source.config.begin_of_sequence,
+        chat_template: source.config.chat_template.clone(),
+        tensor_roots: BTreeMap::new(),
+    };
+    let mut conversion = Conversion {
+        path,
+        writer: Writer::create(path, layout(&source, &tokens), description).map_err(failed)?,
+        done: 0,
+        total: source.tensors.values().map(SourceTensor::elements).sum(),
+        observe,
+    };
+    conversion.tables(&source)?;
+    conversion.texts(&source, &tokens)?;
+    // Each is dropped, and so unmapped, when it is done.
+    for (name, tensor) in std::mem::take(&mut source.tensors) {
+        conversion.tensor(&name, &tensor, source.config.dimensions.hidden)?;
+    }
+    manifest.weights_root = conversion.writer.weights_root();
+    conversion.writer.finish(manifest.weights_root).map_err(failed)?;
+    Ok(manifest)
+}
+
+/// The manifest but for the weights root.
+fn manifest(source: &Source, tokens: &TokenTable) -> Result<Manifest, ImportError> {
+    let config = &source.config;
+    let unsupported = |what: &str| ImportError::Unsupported(what.into());
+    let manifest = Manifest {
+        name: config
+            .name
+            .clone()
+            .into_bytes()
+            .try_into()
+            .map_err(|_| unsupported("a name of more than 64 bytes; choose another with --name; it"))?,
+        architecture: Architecture::Llama,
+        dimensions: config.dimensions,
+        arithmetic_version: ARITHMETIC_VERSION,
+        weights_root: H256::zero(),
+        tokens_root: roots::tokens_root(tokens),
+        tokenizer: hash(&[&source.tokenizer]),
+        chat_template: manifest::chat_template_hash(config.chat_template.as_deref()),
+        end_of_sequence: config
+            .end_of_sequence
+            .clone()
+            .try_into()
+            .map_err(|_| unsupported("a model with more than 8 end-of-sequence tokens"))?,
+    };
+    manifest.check().map_err(ModelError::Manifest)?;
+    Ok(manifest)
+}
+
+/// Type and shape of every tensor of the artifact.
+fn layout(source: &Source, tokens: &TokenTable) -> Layout {
+    let d = &source.config.dimensions;
+    let rope = vec![d.context as usize, d.head_dim as usize / 2];
+    let fixed = [
+        ("norm.epsilon", Dtype::U64, vec![32]),
+        ("attention.scale", Dtype::I32, vec![2]),
+        ("rope.cos", Dtype::I16, rope.clone()),
+        ("rope.sin", Dtype::I16, rope),
+        ("tokens.bytes", Dtype::U8, vec![tokens.as_bytes().len()]),
+        ("tokens.offsets", Dtype::U32, vec![tokens.offsets().len()]),
+        (artifact::TOKENIZER, Dtype::U8, vec![source.tokenizer.len()]),
+    ];
+    let mut layout: Layout = fixed
+        .into_iter()
+        .map(|(name, dtype, shape)| (name.to_string(), (dtype, shape)))
+        .collect();
+    for (name, tensor) in &source.tensors {
+        let mut add = |part, dtype, shape| layout.insert(format!("{name}.{part}"), (dtype, shape));
+        if let [length] = tensor.shape[..] {
+            add("gain", Dtype::I32, vec![length]);
+            add("exponent", Dtype::I32, vec![1]);
+        } else {
+            add("weight", Dtype::I8, tensor.shape.clone());
+            add("scale", Dtype::I32, tensor.shape[..1].to_vec());
+            add("exponents", Dtype::I32, vec![2]);
+        }
+    }
+    layout
+}
+
+/// An import under way.
+struct Conversion<'a, 'o> {
+    path: &'a Path,
+    writer: Writer,
+    done: u64,
+    total: u64,
+    observe: Observe<'o>,
+}
+
+impl Conversion<'_, '_> {
+    fn write<T: NoUninit>(&mut self, name: &str, values: &[T]) -> Result<(), ImportError> {
+        let written = self.writer.write(name, cast_slice(values));
+        written.map_err(|source| ImportError::Write {
+            path: self.path.into(),
+            source,
+        })
+    }
+
+    fn tensor(&mut self, name: &str, tensor: &SourceTensor, hidden: u32) -> Result<(), ImportError> {
+        match tensor.shape.len() {
+            1 => self.norm(name, tensor, hidden)?,
+            _ => self.matrix(name, tensor)?,
+        }
+        self.done += tensor.elements();
+        let progress = Progress {
+            tensor: name,
+            done: self.done,
+            total: self.total,
+        };
+        match (self.observe)(progress) {
+            std::ops::ControlFlow::Continue(()) => Ok(()),
+            std::ops::ControlFlow::Break(()) => Err(ImportError::Interrupted),
+        }
+    }
+
+    fn matrix(&mut self, name: &str, tensor: &SourceTensor) -> Result<(), ImportError> {
+        let quantize::Matrix { weight, scale, f, s } = quantize::matrix(tensor)?;
+        self.write(&format!("{name}.weight"), &weight)?;
+        self.write(&format!("{name}.scale"), &scale)?;
+        self.write(&format!("{name}.exponents"), &[f, s as i32])?;
+        // The loader's own checks.
+        Linear::new(name, tensor.shape[1], weight.into(), scale, f, s)?;
+        Ok(())
+    }
+
+    fn norm(&mut self, name: &str, tensor: &SourceTensor, hidden: u32) -> Result<(), ImportError> {
+        let (gain, exponent) = quantize::gain(tensor, hidden)?;
+        self.write(&format!("{name}.gain"), &gain)?;
+        self.write(&format!("{name}.exponent"), &[exponent])?;
+        Norm::new(name, gain, exponent)?;
+        Ok(())
+    }
+
+    fn tables(&mut self, source: &Source) -> Result<(), ImportError> {
+        let (config, d) = (&source.config, &source.config.dimensions);
+        self.write("norm.epsilon", &tables::epsilon(config.epsilon, d.hidden))?;
+        let scale = tables::attention_scale(d.head_dim);
+        self.write("attention.scale", &[scale.mantissa, scale.shift])?;
+        let rope = tables::rope(config.rope_theta, d.head_dim, d.context);
+        self.write("rope.cos", &rope.cos)?;
+        self.write("rope.sin", &rope.sin)
+    }
+
+    fn texts(&mut self, source: &Source, tokens: &TokenTable) -> Result<(), ImportError> {
+        self.write("tokens.bytes", tokens.as_bytes())?;
+        self.write("tokens.offsets", tokens.offsets())?;
+        self.write(artifact::TOKENIZER, &source.tokenizer)
+    }
+}
