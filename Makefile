@@ -70,6 +70,18 @@ web: build model gpu-worker/web/node_modules/.package-lock.json ## Put the page 
 	$(BIN)/ergon-worker web --model $(MODEL) --layers 2 --out target/web/program
 	@echo "To look at it: python3 -m http.server --directory target/web"
 
+FUZZ_MINUTES ?= 1
+FUZZ_TARGETS ?= gguf huggingface artifact chat tokenizer
+
+# Without a sanitizer, which stable Rust doesn't have: the engine's only unsafe code is in kernels, and these targets count allocations.
+.PHONY: fuzz
+fuzz: setup ## Fuzz the parsers and the chat template, FUZZ_MINUTES each of FUZZ_TARGETS
+	ERGON_FUZZ_CORPUS=$(CURDIR)/gpu-worker/engine/fuzz/corpus $(CARGO) test --release --workspace --test hostile
+	cd gpu-worker/engine && for target in $(FUZZ_TARGETS); do \
+		CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/fuzz cargo fuzz run --sanitizer none $$target -- \
+			-max_total_time=$$((60 * $(FUZZ_MINUTES))) -max_len=16384 -timeout=30 -rss_limit_mb=2048; \
+	done
+
 .PHONY: metadata
 metadata: setup ## Write the runtime's metadata for the worker's chain client
 	ERGON_WRITE_METADATA=1 $(CARGO) test --release --workspace --test metadata

@@ -6,11 +6,11 @@
 //! byte-level BPE (GPT-2's mapping of bytes to characters) is accepted: there, every token but the added ones can be inverted. Added
 //! tokens, like `<|im_end|>`, stand for their text.
 use crate::model::TokenTable;
-use serde::Deserialize;
+use file::File;
 use std::collections::{BTreeMap, HashMap};
-use tokenizers::DecoderWrapper;
 
 pub mod definition;
+mod file;
 
 /// Why a tokenizer can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -46,19 +46,12 @@ pub enum TokenizerError {
 pub struct Tokenizer(tokenizers::Tokenizer);
 
 impl Tokenizer {
-    /// Tokenizer that a `tokenizer.json` defines. Truncation and padding in it are ignored.
+    /// Tokenizer that a `tokenizer.json` defines. Truncation, padding and the post-processor in it are ignored.
     pub fn from_json(json: &[u8]) -> Result<Self, TokenizerError> {
-        let malformed = |error: String| TokenizerError::Malformed(error);
-        let file: File = serde_json::from_slice(json).map_err(|error| malformed(error.to_string()))?;
-        file.check()?;
-        let mut tokenizer = tokenizers::Tokenizer::from_bytes(json).map_err(|error| malformed(error.to_string()))?;
-        if !matches!(tokenizer.get_decoder(), Some(DecoderWrapper::ByteLevel(_))) {
-            return Err(TokenizerError::Unsupported("a decoder that isn't byte-level".into()));
-        }
-        tokenizer
-            .with_truncation(None)
-            .map_err(|error| malformed(error.to_string()))?
-            .with_padding(None);
+        let file = File::read(json)?;
+        let malformed = |error: tokenizers::Error| TokenizerError::Malformed(error.to_string());
+        let tokenizer = tokenizers::Tokenizer::from_bytes(file.checked()?).map_err(malformed)?;
+        file.check_ids(|token| tokenizer.token_to_id(token))?;
         Ok(Self(tokenizer))
     }
 
@@ -124,62 +117,6 @@ fn byte_of_char() -> HashMap<char, u8> {
         (0..=255).partition(|byte| matches!(byte, b'!'..=b'~' | 0xA1..=0xAC | 0xAE..=0xFF));
     let printable = printable.into_iter().map(|byte| (char::from(byte), byte));
     printable.chain(('\u{100}'..).zip(rest)).collect()
-}
-
-/// What is checked in a `tokenizer.json` before the `tokenizers` crate, which trusts its merges, reads it.
-#[derive(Deserialize)]
-struct File {
-    model: Model,
-}
-
-#[derive(Deserialize)]
-struct Model {
-    #[serde(rename = "type")]
-    kind: Option<String>,
-    continuing_subword_prefix: Option<String>,
-    end_of_word_suffix: Option<String>,
-    #[serde(default)]
-    vocab: HashMap<String, u32>,
-    #[serde(default)]
-    merges: Vec<Merge>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Merge {
-    Pair(String, String),
-    Text(String),
-}
-
-impl File {
-    fn check(&self) -> Result<(), TokenizerError> {
-        let model = &self.model;
-        let unsupported = |what: &str| Err(TokenizerError::Unsupported(what.into()));
-        if model.kind.as_deref().is_some_and(|kind| kind != "BPE") {
-            return unsupported("a model that isn't BPE");
-        }
-        let is_set = |affix: &Option<String>| affix.as_ref().is_some_and(|affix| !affix.is_empty());
-        if is_set(&model.continuing_subword_prefix) || is_set(&model.end_of_word_suffix) {
-            return unsupported("a prefix or suffix of subwords");
-        }
-        for merge in &model.merges {
-            let pair = match merge {
-                Merge::Pair(left, right) => Some((left.as_str(), right.as_str())),
-                Merge::Text(text) => text.split_once(' '),
-            };
-            let known = |(left, right): (&str, &str)| {
-                [left, right, &format!("{left}{right}")]
-                    .iter()
-                    .all(|token| model.vocab.contains_key(*token))
-            };
-            if !pair.is_some_and(known) {
-                return Err(TokenizerError::Malformed(
-                    "a merge joins or makes a token that is not in the vocabulary".into(),
-                ));
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Turns the bytes of tokens, as they come, into text: bytes of an unfinished character wait for the rest of it.
@@ -308,6 +245,47 @@ mod tests {
             with(r#"{"type": "BPE", "vocab": {}, "merges": []}"#),
             TokenizerError::Unsupported(_)
         ));
+        let parts = |parts: &str| {
+            let json = format!(
+                r#"{{"version": "1.0", "decoder": {{"type": "ByteLevel"}}, {parts},
+                    "model": {{"type": "BPE", "vocab": {{"a": 0, "b": 1}}, "merges": []}}}}"#
+            );
+            Tokenizer::from_json(json.as_bytes())
+                .map(|_| ())
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(
+            parts(r#""normalizer": {"type": "NFC"}, "padding": {"strategy": "BatchLongest"}"#),
+            Ok(())
+        );
+        for (unsupported, named) in [
+            (
+                r#""normalizer": {"type": "Replace", "pattern": {"String": "a"}, "content": "b"}"#,
+                "normalizer",
+            ),
+            (
+                r#""normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}"#,
+                "normalizer",
+            ),
+            (
+                r#""pre_tokenizer": {"type": "Metaspace", "replacement": "_"}"#,
+                "pre-tokenizer",
+            ),
+            (
+                r#""pre_tokenizer": {"type": "Digits", "individual_digits": true, "new": 1}"#,
+                "`new`",
+            ),
+        ] {
+            let error = parts(unsupported).unwrap_err();
+            assert!(error.contains(named) && error.contains("not supported"), "{error}");
+        }
+        let elsewhere = parts(r#""added_tokens": [{"id": 7, "content": "<x>"}]"#).unwrap_err();
+        assert!(elsewhere.contains("\"<x>\" has id 7"), "{elsewhere}");
+        assert_eq!(parts(r#""added_tokens": [{"id": 2, "content": "<x>"}]"#), Ok(()));
+        let far = parts(r#""added_tokens": [{"id": 1048576, "content": "<x>"}]"#).unwrap_err();
+        assert!(far.contains("ids are below 1048576"), "{far}");
+        let dropout = with(r#"{"type": "BPE", "dropout": 0.5, "vocab": {}, "merges": []}"#);
+        assert!(dropout.to_string().contains("dropout"), "{dropout}");
         assert!(matches!(Tokenizer::from_json(b"{"), Err(TokenizerError::Malformed(_))));
     }
 }

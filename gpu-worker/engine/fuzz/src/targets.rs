@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The targets. Where one takes several texts, [`SEPARATOR`] stands between them.
+use ergon_engine::{
+    artifact::{Artifact, Verify},
+    chat::{ChatTemplate, Message},
+    cpu::CpuBackend,
+    import::{import, Options},
+    tokenizer::{decode, Tokenizer},
+    Backend, Model,
+};
+use std::{fs, ops::ControlFlow, path::Path, sync::Arc};
+
+/// What stands between the parts of an input.
+pub const SEPARATOR: &[u8] = b"\n---\n";
+
+/// Parts of an input; missing ones are empty.
+fn parts<const N: usize>(data: &[u8]) -> [&[u8]; N] {
+    let mut rest = data;
+    std::array::from_fn(|part| {
+        let cut = rest.windows(SEPARATOR.len()).position(|bytes| bytes == SEPARATOR);
+        match cut.filter(|_| part + 1 < N) {
+            Some(cut) => {
+                let (found, after) = (&rest[..cut], &rest[cut + SEPARATOR.len()..]);
+                rest = after;
+                found
+            }
+            None => std::mem::take(&mut rest),
+        }
+    })
+}
+
+fn in_folder(run: impl FnOnce(&Path)) {
+    let folder = tempfile::tempdir().expect("a folder for temporary files");
+    run(folder.path());
+}
+
+fn write(path: &Path, bytes: &[u8]) {
+    fs::write(path, bytes).expect("temporary files can be written");
+}
+
+/// A GGUF file.
+pub fn gguf(data: &[u8]) {
+    in_folder(|folder| {
+        let file = folder.join("model.gguf");
+        write(&file, data);
+        import_and_load(&file, folder);
+    });
+}
+
+/// A Hugging Face folder: `config.json`, `tokenizer.json`, `model.safetensors.index.json`, `shard.safetensors`; if the index is empty, there
+/// is none, and the weights are in `model.safetensors`.
+pub fn huggingface(data: &[u8]) {
+    in_folder(|folder| {
+        let [config, tokenizer, index, weights] = parts(data);
+        let source = folder.join("model");
+        fs::create_dir(&source).expect("temporary folders can be made");
+        write(&source.join("config.json"), config);
+        write(&source.join("tokenizer.json"), tokenizer);
+        if index.is_empty() {
+            write(&source.join("model.safetensors"), weights);
+        } else {
+            write(&source.join("model.safetensors.index.json"), index);
+            write(&source.join("shard.safetensors"), weights);
+        }
+        import_and_load(&source, folder);
+    });
+}
+
+/// Whatever is imported must be loaded, and give logits.
+fn import_and_load(source: &Path, folder: &Path) {
+    let out = folder.join("model.ergon");
+    let options = Options {
+        name: Some("fuzzed".into()),
+        context: None,
+    };
+    match import(source, &out, &options, &mut |_| ControlFlow::Continue(())) {
+        Ok(_) => forward(Artifact::load(&out, Verify::Full).expect("what was imported is an artifact")),
+        Err(error) => assert!(!out.exists(), "{error}, yet there is an artifact"),
+    }
+}
+
+fn forward(model: Model) {
+    let backend = CpuBackend::new(Arc::new(model));
+    let Ok(mut sequence) = backend.sequence(2) else {
+        return;
+    };
+    sequence
+        .forward(&[0, 1], 1)
+        .expect("a sequence for two tokens takes two tokens");
+}
+
+/// An artifact: everything that is read of one, whether or not its content is what the manifest binds.
+pub fn artifact(data: &[u8]) {
+    in_folder(|folder| {
+        let file = folder.join("model.ergon");
+        write(&file, data);
+        let Ok(artifact) = Artifact::open(&file) else {
+            return;
+        };
+        let _ = artifact.verify();
+        if let Ok(Some(template)) = ChatTemplate::read(&artifact) {
+            let _ = template.render(&[Message::user("Hi")], true);
+        }
+        if let Ok(model) = artifact.model() {
+            let _ = Tokenizer::from_json(model.tokenizer.as_bytes());
+            forward(model);
+        }
+    });
+}
+
+/// A tokenizer's definition, and a text.
+pub fn tokenizer(data: &[u8]) {
+    let [definition, text] = parts(data);
+    let Ok(tokenizer) = Tokenizer::from_json(definition) else {
+        return;
+    };
+    let table = tokenizer.token_table(1 << 10);
+    if let (Ok(ids), Ok(table)) = (tokenizer.encode(&String::from_utf8_lossy(text)), table) {
+        decode(&table, &ids);
+    }
+}
+
+/// Templates as models have them.
+const TEMPLATES: [&str; 3] = [
+    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}\
+     {{ '<|im_start|>system\nBe kind<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + \
+     '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
+    "{{ bos_token }}{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}\
+     {{ raise_exception('roles must alternate') }}{% endif %}{{ '[INST] ' + message['content'].strip() + ' [/INST]' if \
+     message['role'] == 'user' else message['content'] ~ eos_token }}{% endfor %}",
+    "{%- set ns = namespace(system='') -%}{%- for message in messages -%}{%- if message.role == 'system' -%}{%- set ns.system = \
+     message.content | trim -%}{%- else -%}<{{ message.role | upper }}>{{ message.content.split('</think>')[-1].lstrip('\n') | \
+     replace('<', '&lt;') }}\n{%- endif -%}{%- endfor -%}{{ ns.system }}{{ messages | tojson }}",
+];
+
+/// Messages, one a line with the role before a colon, and a template: one of [`TEMPLATES`], or a hostile one.
+pub fn chat(data: &[u8]) {
+    let [messages, template] = parts(data);
+    let messages: Vec<Message> = String::from_utf8_lossy(messages)
+        .split('\n')
+        .map(|line| {
+            let (role, content) = line.split_once(':').unwrap_or(("user", line));
+            Message {
+                role: role.into(),
+                content: content.into(),
+            }
+        })
+        .collect();
+    for template in TEMPLATES {
+        let template = ChatTemplate::new(template, "<s>", "</s>").expect("a usual template is valid");
+        let _ = template.render(&messages, true);
+    }
+    if let Ok(template) = ChatTemplate::new(&String::from_utf8_lossy(template), "<s>", "</s>") {
+        let _ = template.render(&messages, true);
+    }
+}
