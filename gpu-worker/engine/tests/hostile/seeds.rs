@@ -71,8 +71,8 @@ fn tensor(name: String, shape: Vec<usize>, kind: u32, size: usize) -> GgufTensor
         name,
         shape,
         kind,
-        // As any float, a small number.
-        bytes: vec![0x21; size],
+        // As a float of any type, near 1 or 1/100.
+        bytes: vec![0x3c; size],
         lie: None,
     }
 }
@@ -90,7 +90,7 @@ pub fn huggingface(sharded: bool) -> Vec<u8> {
         added: vec![Added { id: 7, special: true }],
         splitting: Splitting::Gpt2,
     };
-    let bytes = [0x21; 4 * 4 * VOCABULARY];
+    let bytes = [0x3c; 4 * 4 * VOCABULARY];
     let view = |(name, dtype, shape): (&str, Dtype, &[usize])| {
         let size = shape.iter().product::<usize>() * dtype.bitsize() / 8;
         let name = name.replace('@', "model.layers.0.");
