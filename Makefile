@@ -23,6 +23,10 @@ MDBOOK_ROOT := $(ERGON_CACHE)/mdbook-$(MDBOOK_VERSION)
 MDBOOK := $(MDBOOK_ROOT)/bin/mdbook
 # Without a desktop, Mesa's layer that asks one which GPU it draws with complains on stderr.
 QUIET_MESA := $(if $(XDG_RUNTIME_DIR),,NODEVICE_SELECT=1)
+# The peer of the benchmark.
+PEER := gpu-worker/bench/peer
+PEER_MODEL := $(ERGON_CACHE)/models/smollm2-135m-instruct-q8_0.gguf
+PEER_PYTHON := $(ERGON_CACHE)/bench-python
 # What client scripts need to know.
 CLIENT := ERGON_BIN=$(BIN) ERGON_MODEL=$(MODEL)
 
@@ -61,8 +65,24 @@ lint: setup ## Check formatting, and build everything with clippy as the compile
 	$(CARGO) build --release --workspace --all-targets
 
 .PHONY: bench
-bench: setup model ## Time the engine with the real model, production profile
-	ERGON_MODEL=$(MODEL) $(QUIET_MESA) $(CARGO) bench --profile production --package ergon-engine --bench smollm2 -- --quiet
+bench: setup model peer ## Measure the engine against llama.cpp, production profile; ADAPTER=... chooses the GPU
+	$(QUIET_MESA) $(CARGO) run --quiet --profile production --package ergon-bench -- --model $(MODEL) --gguf $(PEER_MODEL) \
+		--peer $(PEER) --out target/bench --adapter $(or $(ADAPTER),auto)
+
+# llama.cpp, prebuilt, and our model in its 8-bit encoding.
+.PHONY: peer
+peer: $(PEER)/node_modules/.package-lock.json $(PEER_MODEL)
+
+$(PEER)/node_modules/.package-lock.json: $(PEER)/package-lock.json
+	@echo "bench: installing llama.cpp" >&2
+	npm ci --silent --ignore-scripts --prefix $(PEER)
+	@touch $@
+
+$(PEER_MODEL): $(PEER)/q8_0.py $(PEER)/requirements.txt
+	@echo "bench: making $@" >&2
+	@python3 -m venv $(PEER_PYTHON)
+	@$(PEER_PYTHON)/bin/pip install --quiet --disable-pip-version-check --requirement $(PEER)/requirements.txt
+	@source=$$(scripts/fetch-models.sh gguf) && $(PEER_PYTHON)/bin/python $(PEER)/q8_0.py "$$source" $@
 
 .PHONY: web
 web: build model gpu-worker/web/node_modules/.package-lock.json ## Put the page that computes in a browser, with two layers of the model, into target/web

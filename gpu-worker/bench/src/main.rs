@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `make bench`: the engine against llama.cpp on the same machine, model and prompts, in turns within one run.
+//!
+//! Writes `report.json` and `index.html`, prints the table. docs/src/reference/benchmark.md says how to read them.
+mod bookkeeping;
+mod compare;
+mod machine;
+mod memory;
+mod ours;
+mod peer;
+mod report;
+mod suite;
+mod work;
+
+use anyhow::Context;
+use clap::Parser;
+use ergon_engine::{
+    artifact::{Artifact, Verify},
+    cpu::CpuBackend,
+    gpu::{self, Selector, WgpuBackend},
+    Backend,
+};
+use std::{fs, path::PathBuf, sync::Arc};
+
+/// Measures the engine against llama.cpp; `make bench` sets everything up and calls it.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Our artifact.
+    #[arg(long, env = "ERGON_MODEL")]
+    model: PathBuf,
+    /// The same model for llama.cpp, a GGUF file.
+    #[arg(long)]
+    gguf: PathBuf,
+    /// Folder of peer.mjs, with llama.cpp installed.
+    #[arg(long)]
+    peer: PathBuf,
+    /// Folder for the report.
+    #[arg(long)]
+    out: PathBuf,
+    /// Adapter for the wgpu backend: `auto`, a number of `ergon-worker adapters`, or a part of a name.
+    #[arg(long, default_value = "auto")]
+    adapter: Selector,
+    /// Rounds of each comparison.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Only lets a backend work and prints this process's peak memory in bytes.
+    #[arg(long, hide = true)]
+    memory_of: Option<Device>,
+}
+
+/// Where the engine computes.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Device {
+    Cpu,
+    Wgpu,
+}
+
+fn main() -> anyhow::Result<()> {
+    gpu::include_software_adapters();
+    let arguments = Arguments::parse();
+    let model = Arc::new(Artifact::load(&arguments.model, Verify::Skip)?);
+    if let Some(device) = arguments.memory_of {
+        let backend: Box<dyn Backend> = match device {
+            Device::Cpu => Box::new(CpuBackend::new(model)),
+            Device::Wgpu => Box::new(WgpuBackend::new(model, &gpu::select(&arguments.adapter)?)?),
+        };
+        return memory::report(&*backend, suite::MEMORY_PROMPT);
+    }
+    let report = suite::run(&arguments, model)?;
+    let json = arguments.out.join("report.json");
+    fs::create_dir_all(&arguments.out)
+        .and_then(|()| fs::write(&json, serde_json::to_string_pretty(&report)? + "\n"))
+        .with_context(|| format!("the report can't be written to {}", json.display()))?;
+    println!("{report}");
+    println!("written: {}", json.display());
+    Ok(())
+}
