@@ -4,7 +4,7 @@
 // y             i32 [tokens, (HEADS + 2 * KV_HEADS) * HEAD_DIM]: queries, keys, values
 // x_exponents   i32 [tokens]: of the row that the matrices read; a matrix adds its own constant
 // rope          u32 [positions, HEAD_DIM / 2]: cosine in the low half, sine in the high half, int16 Q14
-// queries       u32 [tokens, HEADS, 2, HEAD_DIM / 4]: byte planes as in rmsnorm.wgsl
+// queries       u32 [tokens, HEADS, 2, HEAD_WORDS]: byte planes as in rmsnorm.wgsl, filled up with 0
 // q_exponents   i32 [tokens, HEADS]
 // cache, table  see pages.wgsl
 // Workgroup (head, token), heads counted through queries, keys, values.
@@ -79,10 +79,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     if (is_query) {
         let pack = pack16_shift(widest);
         let at = token * HEADS + head;
-        for (var word = invocation; word < WORDS; word += HEAD_WIDTH) {
-            let pair = byte_planes(shift_round4(quad(word), pack));
-            queries[at * 2u * WORDS + word] = pair.x;
-            queries[(at * 2u + 1u) * WORDS + word] = pair.y;
+        for (var word = invocation; word < HEAD_WORDS; word += HEAD_WIDTH) {
+            var pair = vec2<u32>(0u);
+            if (word < WORDS) {
+                pair = byte_planes(shift_round4(quad(word), pack));
+            }
+            queries[at * 2u * HEAD_WORDS + word] = pair.x;
+            queries[(at * 2u + 1u) * HEAD_WORDS + word] = pair.y;
         }
         if (invocation == 0u) {
             q_exponents[at] = exponent + pack;
@@ -91,7 +94,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     }
     let pack = pack8_shift(widest);
     let kv_head = head - HEADS - select(0u, KV_HEADS, is_value);
-    let page = page_of(token, position);
+    let page = page_in(first_page(token), position);
     let at = page + key_in_page(kv_head, position) + select(0u, VALUE, is_value);
     for (var word = invocation; word < WORDS; word += HEAD_WIDTH) {
         cache[at + word] = pack4xI8(shift_round4(quad(word), pack));

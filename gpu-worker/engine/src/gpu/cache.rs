@@ -10,7 +10,7 @@ use std::sync::Arc;
 use wgpu::{Buffer, CommandEncoder};
 
 /// Most tokens of one pass; a multiple of 4.
-const MOST_ROWS: u64 = 64;
+pub(super) const MOST_ROWS: u64 = 64;
 /// Most positions whose outputs are computed and read back at once; a multiple of 4.
 const MOST_OUTPUTS: u64 = 16;
 /// Multiply-accumulates after which work is handed to the device, so that a slow one doesn't run into its driver's watchdog.
@@ -34,7 +34,7 @@ impl WgpuCache {
         let (device, d) = (&core.device, core.model.dimensions());
         device.guard("a KV cache", || {
             // No buffer may be empty.
-            let bytes = page_bytes(d) / u64::from(d.layers) * pages.max(1) as u64;
+            let bytes = layer_page_bytes(d) * pages.max(1) as u64;
             let capacity = ((pages * PAGE) as u64).clamp(1, u64::from(d.context));
             let most_rows = rows_that_fit(&core, Rows::widest(&core, capacity), MOST_ROWS);
             let buffers = Rows::new(&core, most_rows, capacity)?;
@@ -95,6 +95,16 @@ impl Cache for WgpuCache {
     }
 }
 
+/// Bytes of a page of one layer as pages.wgsl lays it out: a head takes a multiple of 16 bytes.
+pub(super) fn layer_page_bytes(d: &Dimensions) -> u64 {
+    let padded = Dimensions {
+        head_dim: d.head_dim.next_multiple_of(16),
+        layers: 1,
+        ..*d
+    };
+    page_bytes(&padded)
+}
+
 /// `table` of pages.wgsl.
 fn table(rows: &[Row<'_>]) -> Vec<u32> {
     let mut table = vec![0; 2 * rows.len()];
@@ -112,7 +122,7 @@ fn table(rows: &[Row<'_>]) -> Vec<u32> {
     table
 }
 
-fn encode<'a>(encoder: &mut CommandEncoder, launches: impl IntoIterator<Item = &'a Launch>, tokens: u32) {
+pub(super) fn encode<'a>(encoder: &mut CommandEncoder, launches: impl IntoIterator<Item = &'a Launch>, tokens: u32) {
     let mut pass = encoder.begin_compute_pass(&Default::default());
     for launch in launches {
         launch.encode(&mut pass, tokens);

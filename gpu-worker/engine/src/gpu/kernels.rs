@@ -62,7 +62,7 @@ struct Widths {
     row: u32,
     /// Workgroup that has a head.
     head: u32,
-    /// Workgroup that has a head's attention; at least a quarter of the head's width.
+    /// Workgroup that has a head's attention; at least a sixteenth of the head's width.
     attention: u32,
 }
 
@@ -70,14 +70,14 @@ impl Widths {
     /// A software adapter has a few wide cores, so more invocations are only more switching.
     fn of(kind: Kind, head_dim: u32) -> Self {
         let (splits, row, attention) = match kind {
-            Kind::Software => (1, 64, 64),
+            Kind::Software => (1, 64, 8),
             _ => (8, 256, 256),
         };
         Self {
             splits,
             row,
             head: 32,
-            attention: (head_dim / 4).next_power_of_two().max(attention),
+            attention: head_dim.div_ceil(16).next_power_of_two().max(attention),
         }
     }
 }
@@ -141,7 +141,7 @@ impl Kernels {
         let widths = Widths::of(device.kind, d.head_dim);
         let compiler = Compiler {
             device,
-            constants: constants(d, scale, &widths),
+            constants: constants(d, scale, &widths) + PRELUDE,
         };
         let bindings = [Read, Read, Read, ReadWrite, Uniform, Uniform];
         let linear = match device.subgroups && device.kind == Kind::Software {
@@ -196,6 +196,36 @@ impl Kernels {
     }
 }
 
+/// Kernels that measure what an adapter can do.
+pub(super) struct Probes {
+    pub(super) reads: Kernel,
+    pub(super) dots: Kernel,
+    pub(super) multiplications: Kernel,
+}
+
+impl Probes {
+    /// Invocations of a workgroup.
+    pub(super) const WIDTH: u32 = 64;
+    /// Rounds of an invocation: vectors that `reads` reads; 64 products each of the others.
+    pub(super) const ROUNDS: u32 = 64;
+
+    pub(super) fn new(device: &Device) -> Result<Self, GpuError> {
+        let [width, rounds] = [Self::WIDTH, Self::ROUNDS];
+        let compiler = Compiler {
+            device,
+            constants: format!("const PROBE_WIDTH: u32 = {width}u;\nconst ROUNDS: u32 = {rounds}u;\n"),
+        };
+        let compile = |name, text| compiler.compile(name, &[text], &[Read, ReadWrite]);
+        device.guard("probes", || {
+            Ok(Self {
+                reads: compile("reads", include_str!("../../wgsl/reads.wgsl")),
+                dots: compile("dots", include_str!("../../wgsl/dots.wgsl")),
+                multiplications: compile("multiplications", include_str!("../../wgsl/multiplications.wgsl")),
+            })
+        })
+    }
+}
+
 /// The constants that the WGSL files name and don't declare.
 fn constants(d: &Dimensions, scale: (i32, i32), widths: &Widths) -> String {
     let mut text = String::new();
@@ -222,13 +252,14 @@ fn constants(d: &Dimensions, scale: (i32, i32), widths: &Widths) -> String {
 
 struct Compiler<'a> {
     device: &'a Device,
+    /// Stands before every kernel.
     constants: String,
 }
 
 impl Compiler<'_> {
     fn compile(&self, name: &'static str, parts: &[&str], bindings: &[Access]) -> Kernel {
         let device = &self.device.device;
-        let source: Arc<str> = [&[self.constants.as_str(), PRELUDE], parts].concat().concat().into();
+        let source: Arc<str> = [&[self.constants.as_str()], parts].concat().concat().into();
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some(name),
             source: wgpu::ShaderSource::Wgsl((&*source).into()),

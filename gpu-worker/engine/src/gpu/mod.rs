@@ -38,6 +38,7 @@ mod cache;
 mod device;
 mod kernels;
 mod plan;
+pub mod profile;
 mod program;
 pub mod testing;
 #[cfg(test)]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Which kernels run over which buffers, in order: bound once a cache, then encoded for any number of tokens.
 use super::{
+    device::Device,
     kernels::{Kernel, Tile},
     weights::{Gain, Matrix},
     Core, GpuError,
@@ -31,12 +32,33 @@ impl Launch {
         }
     }
 
-    /// Encodes it for `tokens` rows.
-    pub(super) fn encode(&self, pass: &mut wgpu::ComputePass<'_>, tokens: u32) {
-        let (kernel, rows) = match &self.tile {
+    /// A kernel that isn't a part of any model.
+    pub(super) fn probe(device: &Device, kernel: &Kernel, buffers: &[&Buffer]) -> Self {
+        Self {
+            kernel: kernel.clone(),
+            tile: None,
+            buffers: vec![],
+            width: None,
+            bindings: kernel.bind(device, buffers),
+        }
+    }
+
+    /// The kernel that computes `tokens` rows.
+    pub(super) fn kernel_for(&self, tokens: u32) -> &Kernel {
+        self.shape(tokens).0
+    }
+
+    /// The kernel for `tokens` rows, and how often it runs to have them all.
+    fn shape(&self, tokens: u32) -> (&Kernel, u32) {
+        match &self.tile {
             Some((kernel, tile)) if tokens >= tile.from => (kernel, tokens.div_ceil(tile.tokens)),
             _ => (&self.kernel, tokens),
-        };
+        }
+    }
+
+    /// Encodes it for `tokens` rows.
+    pub(super) fn encode(&self, pass: &mut wgpu::ComputePass<'_>, tokens: u32) {
+        let (kernel, rows) = self.shape(tokens);
         pass.set_pipeline(&kernel.pipeline);
         pass.set_bind_group(0, &self.bindings, &[]);
         match self.width {
@@ -109,7 +131,9 @@ impl Rows {
             normed: Packed::new(core, rows, d.hidden)?,
             qkv: i32s("outputs of q, k, v", (heads + 2 * kv) * dim)?,
             // Two byte planes are half of what an i32 takes.
-            queries: core.device.storage("queries", rows * heads * dim * 2)?,
+            queries: core
+                .device
+                .storage("queries", rows * heads * dim.next_multiple_of(16) * 2)?,
             query_exponents: i32s("exponents of queries", heads)?,
             scores: i32s("attention scores", heads * capacity)?,
             attended: i32s("outputs of attention", heads * dim)?,

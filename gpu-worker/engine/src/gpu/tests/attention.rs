@@ -65,7 +65,7 @@ fn check(rig: &Rig, random: &mut Random, position: usize, tokens: usize, exponen
     let out = (rig.room(tokens * heads * dim), rig.room(tokens * heads));
     let paged = Paged::new(rig.d, capacity);
     let buffers = [
-        &rig.upload(&planes(&queries, dim)),
+        &rig.upload(&planes(&queries, dim.next_multiple_of(16))),
         &rig.upload(&query_exponents),
         &rig.upload(&caches.paged(&paged, capacity)),
         &rig.upload(&paged.table(position..position + tokens)),

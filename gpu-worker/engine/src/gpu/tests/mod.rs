@@ -5,19 +5,17 @@
 mod attention;
 mod failures;
 mod matrices;
+mod profile;
 mod rows;
 
 use super::{
-    cache::{join_planes, words},
+    cache::{join_planes, layer_page_bytes, words},
     device::Device,
     kernels::{Kernel, Kernels},
     testing::vulkan_adapters,
     weights, Kind,
 };
-use crate::{
-    backend::{page_bytes, PAGE},
-    testing::Random,
-};
+use crate::{backend::PAGE, testing::Random};
 use ergon_primitives::manifest::Dimensions;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use wgpu::Buffer;
@@ -161,7 +159,7 @@ impl Paged {
     }
 
     fn page_words(&self) -> usize {
-        page_bytes(&self.d) as usize / self.d.layers as usize / 4
+        layer_page_bytes(&self.d) as usize / 4
     }
 
     /// `table` of rows at these positions.
@@ -173,7 +171,7 @@ impl Paged {
 
     /// Word of a position's key, or of its value, and of the exponent.
     fn at(&self, is_value: bool, head: usize, position: usize) -> (usize, usize) {
-        let [kv, dim] = [self.d.kv_heads, self.d.head_dim].map(|size| size as usize);
+        let [kv, dim] = [self.d.kv_heads, self.d.head_dim.next_multiple_of(16)].map(|size| size as usize);
         let page = (self.pages - position / PAGE) * self.page_words();
         let (plane, row) = (kv * PAGE, head * PAGE + position % PAGE);
         let value = usize::from(is_value) * plane;

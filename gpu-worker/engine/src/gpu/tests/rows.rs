@@ -186,7 +186,8 @@ fn heads_equal_exact() {
                 _ => [random.next() as i16 / 2, random.next() as i16 / 2],
             })
             .collect();
-        let queries = (rig.room(tokens * heads * dim / 2), rig.room(tokens * heads));
+        let padded = dim.next_multiple_of(16);
+        let queries = (rig.room(tokens * heads * padded / 2), rig.room(tokens * heads));
         let paged = Paged::new(rig.d, capacity);
         let cache = rig.room(paged.words());
         let buffers = [
@@ -201,11 +202,7 @@ fn heads_equal_exact() {
         ];
         rig.run(&rig.kernels.heads, &buffers, (all as u32, tokens as u32));
 
-        let planes = rig.read(&queries.0);
-        let found_queries: Vec<_> = planes
-            .chunks(2 * dim)
-            .map(|planes| crate::gpu::cache::join_planes(planes, dim))
-            .collect();
+        let found_queries = rig.read_rows(&queries.0, dim);
         let query_exponents = rig.read_i32(&queries.1);
         let cache = rig.read_i32(&cache);
         let name = &rig.device.name;
