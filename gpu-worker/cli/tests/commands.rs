@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The binary as a user calls it: what goes to which stream, exit statuses, one-line errors.
-use ergon_engine::gpu::testing::vulkan_adapters;
+use ergon_engine::{gpu::testing::vulkan_adapters, testing::write_sparse_folder};
+use ergon_primitives::manifest::Dimensions;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 #[path = "../../engine/tests/common/mod.rs"]
@@ -251,4 +254,52 @@ fn a_second_worker_in_the_same_folder_is_refused_before_it_loads_a_model() {
     drop(lock);
     let error = String::from_utf8(worker(&run).stderr).unwrap();
     assert!(error.contains("missing.ergon can't be read"), "{error}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_import_ends_soon_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, out) = (folder.path().join("model"), folder.path().join("out"));
+    fs::create_dir(&source).unwrap();
+    fs::create_dir(&out).unwrap();
+    // 500 million weights: the import takes seconds, the signal comes long before its end.
+    let dimensions = Dimensions {
+        layers: 32,
+        hidden: 1024,
+        feed_forward: 4096,
+        heads: 16,
+        kv_heads: 16,
+        head_dim: 64,
+        vocabulary: 64,
+        context: 64,
+    };
+    write_sparse_folder(&source, &dimensions).unwrap();
+    let import = Command::new(env!("CARGO_BIN_EXE_ergon-worker"))
+        .args([
+            "model",
+            "import",
+            text(&source),
+            "--out",
+            text(&out.join("model.ergon")),
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    let files = || fs::read_dir(&out).unwrap().count();
+    let begun = Instant::now();
+    while files() == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "the import doesn't begin");
+        sleep(Duration::from_millis(2));
+    }
+    let kill = format!("kill -INT {}", import.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    let output = import.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "error: the import was interrupted; nothing was written\n"
+    );
+    assert_eq!(files(), 0);
 }

@@ -361,3 +361,43 @@ impl<'a> Reader<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Seek, SeekFrom, Write};
+
+    fn put_tensor(header: &mut Vec<u8>, name: &str, dimensions: &[u64], offset: u64) {
+        header.extend((name.len() as u64).to_le_bytes());
+        header.extend(name.as_bytes());
+        header.extend((dimensions.len() as u32).to_le_bytes());
+        header.extend(dimensions.iter().flat_map(|size| size.to_le_bytes()));
+        header.extend(0u32.to_le_bytes());
+        header.extend(offset.to_le_bytes());
+    }
+
+    #[test]
+    fn a_tensor_beyond_4_gib_is_read() {
+        const ROWS: u64 = (1 << 10) + 1;
+        let offset = 4 * ROWS << 20;
+        let mut header = b"GGUF\x03\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec();
+        put_tensor(&mut header, "large", &[1 << 20, ROWS], 0);
+        put_tensor(&mut header, "last", &[2], offset);
+        header.resize(header.len().next_multiple_of(32), 0);
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&header).unwrap();
+        let at = header.len() as u64 + offset;
+        file.seek(SeekFrom::Start(at)).unwrap();
+        file.write_all(&[1.5f32.to_le_bytes(), (-2f32).to_le_bytes()].concat())
+            .unwrap();
+
+        let gguf = Gguf::open(file.path()).unwrap();
+        let mut values = [0.0; 2];
+        gguf.tensors["last"].read_row(0, &mut values);
+        assert_eq!(values, [1.5, -2.0]);
+        assert_eq!(gguf.tensors["last"].stored.offset, at);
+        let mut row = vec![1.0; 1 << 20];
+        gguf.tensors["large"].read_row(ROWS as usize - 1, &mut row);
+        assert!(row.iter().all(|value| *value == 0.0));
+    }
+}
