@@ -178,7 +178,10 @@ impl Artifact {
     /// Checks all but the weights against the manifest: token table, tokenizer, chat template.
     pub fn verify_texts(&self) -> Result<(), ArtifactError> {
         let manifest = self.manifest();
-        let corrupted = |part: &str| Err(ArtifactError::Corrupted { part: part.into() });
+        let corrupted = |part: &str| {
+            let part = format!("{}: {part}", self.path().display());
+            Err(ArtifactError::Corrupted { part })
+        };
         if roots::tokens_root(&self.tokens()?) != manifest.tokens_root {
             return corrupted("the token table");
         }
@@ -198,10 +201,11 @@ impl Artifact {
             .keys()
             .chain(found.keys())
             .find(|name| written.get(*name) != found.get(*name));
-        match name.and_then(|name| Some((name, self.container.tensor(name)?.range))) {
+        let place = match name.and_then(|name| Some((name, self.container.tensor(name)?.range))) {
             Some((name, range)) => format!("tensor {name} (bytes {} to {} of the file)", range.start, range.end),
             None => name.map_or("a tensor".into(), |name| format!("tensor {name}")),
-        }
+        };
+        format!("{}: {place}", self.path().display())
     }
 
     /// The model. The large tensors stay in the mapped file.
@@ -253,10 +257,7 @@ impl Artifact {
         let scale = self.values(&format!("{name}.scale"), Dtype::I32, &[rows])?;
         let exponents = format!("{name}.exponents");
         let [f, s]: [i32; 2] = self.array(&exponents, Dtype::I32)?;
-        let s = u32::try_from(s).map_err(|_| ArtifactError::Tensor {
-            tensor: exponents,
-            problem: "the shift is negative".into(),
-        })?;
+        let s = u32::try_from(s).map_err(|_| self.refuse(&exponents, "the shift is negative".into()))?;
         Ok(Linear::new(name, columns, weight, scale, f, s)?)
     }
 
@@ -282,10 +283,9 @@ impl Artifact {
     }
 
     fn tensor(&self, name: &str) -> Result<Tensor, ArtifactError> {
-        self.container.tensor(name).ok_or_else(|| ArtifactError::Tensor {
-            tensor: name.into(),
-            problem: "it is missing".into(),
-        })
+        self.container
+            .tensor(name)
+            .ok_or_else(|| self.refuse(name, "it is missing".into()))
     }
 
     fn bytes(&self, name: &str) -> Result<Bytes, ArtifactError> {
@@ -296,10 +296,7 @@ impl Artifact {
         let tensor = self.tensor(name)?;
         if tensor.dtype != dtype || tensor.shape != shape {
             let problem = format!("it is {} {:?}, not {dtype} {shape:?}", tensor.dtype, tensor.shape);
-            return Err(ArtifactError::Tensor {
-                tensor: name.into(),
-                problem,
-            });
+            return Err(self.refuse(name, problem));
         }
         Ok(self.container.bytes(&tensor)?)
     }
@@ -312,9 +309,15 @@ impl Artifact {
 
     fn array<T: Pod, const N: usize>(&self, name: &str, dtype: Dtype) -> Result<[T; N], ArtifactError> {
         let values: Vec<T> = self.values(name, dtype, &[N])?;
-        values.try_into().map_err(|_| ArtifactError::Tensor {
-            tensor: name.into(),
-            problem: "it has another size".into(),
-        })
+        values
+            .try_into()
+            .map_err(|_| self.refuse(name, "it has another size".into()))
+    }
+
+    fn refuse(&self, name: &str, problem: String) -> ArtifactError {
+        ArtifactError::Tensor {
+            tensor: format!("{name} of {}", self.path().display()),
+            problem,
+        }
     }
 }

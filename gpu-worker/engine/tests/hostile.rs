@@ -12,6 +12,7 @@ use std::{
 
 #[path = "../fuzz/src/lib.rs"]
 mod fuzz;
+#[cfg(target_os = "linux")]
 #[path = "hostile/memory.rs"]
 mod memory;
 #[path = "hostile/seeds.rs"]
