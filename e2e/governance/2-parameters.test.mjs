@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sendTogether } from '../harness/chain.mjs';
+import { readParameter, setParameter } from '../harness/parameters.mjs';
 import { timeout } from '../harness/test.mjs';
-import { useGovernedChain, waitForEpoch } from './harness/chain.mjs';
+import { WEIGHTS, useGovernedChain, waitForEpoch } from './harness/chain.mjs';
 import { enacted, propose, vote, watchEvents } from './harness/polls.mjs';
 import { assertLocked, passRejectAndTimeOut } from './harness/track.mjs';
 import { workTogether } from './harness/work.mjs';
@@ -18,16 +19,12 @@ test('parameters are locked until three operators have held weight for two epoch
   await waitForEpoch(chain.api, founder.since.toNumber() + 2);
 });
 
-/** The parameters of jobs in force. */
-async function readJobs(api) {
-  const entries = await api.query.parameters.parameters.entries();
-  return entries.map(([, value]) => value.unwrap().asWork).find((work) => work.isJobs).asJobs;
-}
+const readJobs = (api) => readParameter(api, 'Jobs');
 
 test('parameters are what was adopted, not what failed or timed out', { timeout }, async () => {
   const { api } = chain;
   const before = await readJobs(api);
-  const change = (deadlineBase) => api.tx.parameters.setParameter({ Work: { Jobs: [{}, { ...before.toJSON(), deadlineBase }] } });
+  const change = (deadlineBase) => setParameter(api, 'Jobs', { ...before.toJSON(), deadlineBase });
   await passRejectAndTimeOut(chain, 'parameters', [51, 52, 53].map(change));
   assert.deepEqual((await readJobs(api)).toJSON(), { ...before.toJSON(), deadlineBase: 51 });
 });
@@ -43,14 +40,32 @@ async function weightIn(epoch, operator) {
   return weight;
 }
 
-test('an adopted half-life holds from the next epoch on', { timeout }, async () => {
+const readQuota = ({ address }) => chain.node.rpc('compute_quota', address);
+
+/** Everybody wants it: proposes each call, by one operator after the other, and waits until it has been dispatched. */
+async function adopt(events, calls) {
+  const { api, operators } = chain;
+  const polls = await Promise.all(calls.map((call, index) => propose(api, operators[index], 'parameters', call)));
+  await vote(api, polls.flatMap((poll) => operators.map((voter) => [voter, poll, true])));
+  await Promise.all(polls.map((poll) => enacted(api, events, poll)));
+}
+
+test('an adopted quota curve holds at once, and an adopted half-life from the next epoch on', { timeout }, async () => {
   const { api, operators } = chain;
   const [operator] = operators;
   const events = await watchEvents(api);
-  const before = await readWeight(operator);
-  const poll = await propose(api, operator, 'parameters', api.tx.parameters.setParameter({ Work: { HalfLife: [{}, 1] } }));
-  await vote(api, operators.map((voter) => [voter, poll, true]));
-  await enacted(api, events, poll);
+  const curve = (await readParameter(api, 'Quota')).toJSON();
+  const changed = { ...curve, weightPoints: curve.weightPoints / 2, votePoints: curve.votePoints / 2, unitsPerPoint: 3 * curve.unitsPerPoint };
+  const [before, quota] = [await readWeight(operator), await readQuota(operator)];
+  await adopt(events, [setParameter(api, 'HalfLife', 1), setParameter(api, 'Quota', changed)]);
+
+  const after = await readQuota(operator);
+  // The rest is from genesis and fades by less than that.
+  const lost = (curve.weightPoints - changed.weightPoints) * (WEIGHTS[0] / 100_000_000);
+  assert.ok(Math.abs(quota.capacity - after.capacity - lost) < lost / 100, `${quota.capacity} became ${after.capacity} points`);
+  assert.equal(after.units_capacity, after.capacity * changed.unitsPerPoint);
+  assert.ok(after.vote_points <= changed.votePoints, `${after.vote_points} points for votes`);
+
   const { epoch, halfLife } = await events.find('contributions', 'HalfLifeChanged');
   assert.equal(halfLife.toNumber(), 1);
 
@@ -63,9 +78,15 @@ test('an adopted half-life holds from the next epoch on', { timeout }, async () 
 test('nobody sets a parameter out of its range, nor without a vote', { timeout }, async () => {
   const { api, operators } = chain;
   const before = await readJobs(api);
-  const set = (changed) => api.tx.parameters.setParameter({ Work: { Jobs: [{}, { ...before.toJSON(), ...changed }] } });
-  const calls = [set({ unitsPerBlock: 0 }), api.tx.parameters.setParameter({ Work: { HalfLife: [{}, 0] } }), set({ deadlineBase: 54 })];
+  const set = (changed) => setParameter(api, 'Jobs', { ...before.toJSON(), ...changed });
+  const curve = (await readParameter(api, 'Quota')).toJSON();
+  const calls = [
+    set({ unitsPerBlock: 0 }),
+    setParameter(api, 'HalfLife', 0),
+    setParameter(api, 'Quota', { ...curve, votePoints: 0 }),
+    set({ deadlineBase: 54 }),
+  ];
   const outcomes = await sendTogether(api, calls.map((call) => [call, operators[0]]));
-  assert.deepEqual(outcomes.map(({ reason }) => reason?.name), ['system.CallFiltered', 'system.CallFiltered', 'BadOrigin']);
+  assert.deepEqual(outcomes.map(({ reason }) => reason?.name), [...Array(3).fill('system.CallFiltered'), 'BadOrigin']);
   assert.deepEqual((await readJobs(api)).toJSON(), before.toJSON());
 });

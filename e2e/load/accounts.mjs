@@ -2,6 +2,7 @@
 // Accounts by the thousand, made as anyone could make them: somebody with quota sponsors them.
 import assert from 'node:assert/strict';
 import { devKey, send } from '../harness/chain.mjs';
+import { readParameter } from '../harness/parameters.mjs';
 
 /** Development accounts with a quota from genesis that aren't operators in these tests. */
 const SPONSORS = [
@@ -35,6 +36,7 @@ export async function sponsorAll(api, accounts, points, first = 0) {
 
 /** Makes the accounts newcomers: known to the chain, with no quota but what everybody has. */
 export async function makeNewcomers(api, accounts, first = 0) {
-  const shares = await sponsorAll(api, accounts, api.consts.quota.newcomerPoints, first);
+  const { newcomerPoints } = await readParameter(api, 'Quota');
+  const shares = await sponsorAll(api, accounts, newcomerPoints, first);
   await sendBatches(api, shares, (address) => api.tx.quota.withdraw(address));
 }

@@ -2,6 +2,7 @@
 // Six thousand transactions of accounts that have no right to them, while three operators vote. Prints what the node did with them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { readParameter } from '../harness/parameters.mjs';
 import { timeout } from '../harness/test.mjs';
 import { say, waitFor } from '../harness/wait.mjs';
 import { useGovernedChain } from '../governance/harness/chain.mjs';
@@ -109,8 +110,9 @@ function assertNobodyOverdraws(api, blocks, spent, overdrawing) {
   }
 }
 
-function assertNewcomersCapped(api, blocks, shares, newcomers) {
-  const limit = api.consts.quota.newcomerShare.toNumber() / 1_000_000_000;
+async function assertNewcomersCapped(api, blocks, shares, newcomers) {
+  const { newcomerShare } = await readParameter(api, 'Quota');
+  const limit = newcomerShare.toNumber() / 1_000_000_000;
   assert.ok(shares.every((share) => share <= limit), `newcomers took ${shares.join(' ')} of the blocks`);
   assert.ok(Math.max(...shares) > 0.9 * limit, 'there are so many newcomers that the limit counts');
   assert.ok(blocks.every(({ claimed }) => claimed <= limit * normalPoints(api)), "the quota's own books say the same");
@@ -140,6 +142,6 @@ test('votes are in blocks within three blocks, whatever exhausted accounts and n
 
   assertVotesIncluded(votes, included, latencies);
   assertNobodyOverdraws(api, blocks, spent, overdrawing);
-  assertNewcomersCapped(api, blocks, shares, newcomers);
+  await assertNewcomersCapped(api, blocks, shares, newcomers);
   assert.ok(memory.peak - memory.before <= MOST_MEMORY_MIB, `the node took ${memory.peak - memory.before} MiB more`);
 });

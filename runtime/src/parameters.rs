@@ -6,6 +6,7 @@
 //! | `Work::Jobs` | [`JobParameters`]: deadlines, delays, retention | jobs, whenever one of them begins to wait for something |
 //! | `Work::Audits` | [`AuditParameters`]: audit rate, auditors, redraws, length of probation | audits, whenever auditors are drawn |
 //! | `Work::HalfLife` | half-life of vote weights, in epochs | contributions, whenever an epoch begins |
+//! | `Work::Quota` | [`QuotaParameters`]: the quota curve | quota, in every transaction |
 //!
 //! A value is replaced as a whole, so that its fields are checked together. What a job waits for already keeps its deadline, and what an
 //! epoch was worth stays so.
@@ -16,7 +17,7 @@
 //!    alone, in a batch or as an adopted proposal, and what was in force stays so.
 //! 2. Root passes every filter. What root stores out of range is not used: as long as it stands there, the default is in force.
 //! 3. A value set to `None` is taken away; the default is in force again.
-use crate::{timing, Runtime, RuntimeCall};
+use crate::{configs::CURVE, timing, Quota, Runtime, RuntimeCall};
 use ergon_primitives::traits::Parameters;
 use frame_support::{
     dynamic_params::{dynamic_pallet_params, dynamic_params},
@@ -25,13 +26,14 @@ use frame_support::{
 use pallet_audits::AuditParameters;
 use pallet_contributions::HALF_LIFE_EPOCHS;
 use pallet_jobs::JobParameters;
+use pallet_quota::QuotaParameters;
 
 /// The keys, with their types and defaults.
 #[dynamic_params(RuntimeParameters, pallet_parameters::Parameters::<Runtime>)]
 pub mod dynamic_params {
     use super::*;
 
-    /// How jobs are run and audited, and for how long they weigh.
+    /// How jobs are run and audited, for how long they weigh, and what weight entitles to.
     #[dynamic_pallet_params]
     #[codec(index = 0)]
     pub mod work {
@@ -44,6 +46,9 @@ pub mod dynamic_params {
         /// Epochs without work after which half of a vote weight is left.
         #[codec(index = 2)]
         pub static HalfLife: u32 = timing::HALF_LIFE_EPOCHS;
+        /// The quota curve.
+        #[codec(index = 3)]
+        pub static Quota: QuotaParameters = CURVE;
     }
 }
 pub use dynamic_params::work;
@@ -70,6 +75,17 @@ impl Parameters<AuditParameters> for InForce {
 
     fn set(parameters: AuditParameters) {
         store(work::Parameters::Audits(work::Audits, Some(parameters)));
+    }
+}
+
+impl Parameters<QuotaParameters> for InForce {
+    fn get() -> QuotaParameters {
+        let stored = work::Quota::get();
+        stored.check(&Quota::limits()).map_or(CURVE, |()| stored)
+    }
+
+    fn set(parameters: QuotaParameters) {
+        store(work::Parameters::Quota(work::Quota, Some(parameters)));
     }
 }
 
@@ -101,6 +117,7 @@ impl Contains<RuntimeCall> for InRange {
             RuntimeParameters::Work(work::Parameters::Jobs(_, Some(value))) => value.check().is_ok(),
             RuntimeParameters::Work(work::Parameters::Audits(_, Some(value))) => value.check().is_ok(),
             RuntimeParameters::Work(work::Parameters::HalfLife(_, Some(value))) => HALF_LIFE_EPOCHS.contains(value),
+            RuntimeParameters::Work(work::Parameters::Quota(_, Some(value))) => value.check(&Quota::limits()).is_ok(),
             RuntimeParameters::Work(_) => true,
         }
     }

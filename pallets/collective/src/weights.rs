@@ -37,9 +37,9 @@ impl<T: Config> EstimatedWeight<T> {
         Weight::from_parts(25_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(reads, writes))
     }
 
-    /// Reads of the weight of a member with all its delegators, and a list of them.
+    /// Reads of the weight of a member with all its delegators, a list of them, and the half-lives.
     fn effective() -> u64 {
-        WEIGHT + 1 + u64::from(T::MaxDelegators::get()) * WEIGHT
+        WEIGHT + 2 + u64::from(T::MaxDelegators::get()) * WEIGHT
     }
 }
 
@@ -67,7 +67,7 @@ impl<T: Config> WeightInfo for EstimatedWeight<T> {
     }
 
     fn refresh_member() -> Weight {
-        Self::of(5, 2)
+        Self::of(6, 2)
     }
 
     fn cleanup_poll(votes: u32) -> Weight {

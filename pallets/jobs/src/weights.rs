@@ -60,11 +60,11 @@ impl<T: frame_system::Config> WeightInfo for EstimatedWeight<T> {
     }
 
     fn reveal() -> Weight {
-        // Reads: key, job, output, audit, model, number serving, credited, parameters, epoch, sum of contributions.
+        // Reads: key, job, output, audit, model, number serving, credited, parameters, epoch, half-lives, sum of contributions.
         // Writes: job, header, executing, 2 entries, credited, audit, sum of contributions. Executor and auditors: contribution and
         // record each. Probation of each; of the executor. And a settle.
         let operators = u64::from(MOST_AUDITORS) + 1;
-        Self::of(200, 10 + 3 * operators + 5, 8 + 2 * operators + 1 + 1)
+        Self::of(200, 11 + 3 * operators + 5, 8 + 2 * operators + 1 + 1)
     }
 
     fn cancel() -> Weight {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Benchmarks of the calls and the extension, each for its longest way.
 use crate::{Bucket, Call, ChargeQuota, Config, GenesisLines, Pallet, Points, Sponsors};
+use ergon_primitives::traits::Parameters as _;
 use frame_benchmarking::v2::*;
 use frame_support::{
     dispatch::{DispatchInfo, PostDispatchInfo},
-    traits::Get,
     weights::Weight,
 };
 use frame_system::{Pallet as System, RawOrigin};
@@ -13,7 +13,7 @@ use sp_runtime::traits::{AsSystemOriginSigner, AsTransactionAuthorizedOrigin, Di
 /// An account that has plenty to give, has used some of everything and gives to somebody else already.
 fn giver<T: Config>() -> (T::AccountId, Points) {
     let giver: T::AccountId = account("sponsor", 0, 0);
-    let line = T::NewcomerPoints::get().saturating_mul(2);
+    let line = T::Parameters::get().newcomer_points.saturating_mul(2);
     GenesisLines::<T>::insert(&giver, line.saturating_mul(100));
     System::<T>::inc_providers(&giver);
     let other: T::AccountId = account("other", 0, 0);
@@ -24,7 +24,7 @@ fn giver<T: Config>() -> (T::AccountId, Points) {
 
 /// Takes something out of both buckets of `account`.
 fn use_some<T: Config>(account: &T::AccountId) {
-    for mut bucket in Pallet::<T>::own_buckets(account) {
+    for mut bucket in Pallet::<T>::own_buckets(account, &T::Parameters::get()) {
         bucket.charge(2);
         Bucket::save(bucket);
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Whose bucket an account draws on, and how large it is.
 use crate::{
-    Accounts, Class, Classify, Config, GenesisLines, Lane, Lines, Meter, Pallet, Points, Shape, Sponsors, UsageOf,
-    Usages,
+    Accounts, Class, Classify, Config, GenesisLines, Lane, Lines, Meter, Pallet, Points, QuotaParameters, Shape,
+    Sponsors, UsageOf, Usages,
 };
-use ergon_primitives::Units;
+use ergon_primitives::traits::Parameters as _;
 use frame_support::traits::Get;
 use sp_runtime::{traits::UniqueSaturatedInto, SaturatedConversion};
 
@@ -71,7 +71,7 @@ impl<T: Config> Pallet<T> {
     /// Whose bucket `account` draws on and how large it is. Complexity: O(1).
     pub fn standing(account: &T::AccountId) -> Standing<T::AccountId> {
         let owner = Self::owner(account);
-        let (class, capacity) = Self::class_and_capacity(&owner);
+        let (class, capacity) = Self::class_and_capacity(&owner, &T::Parameters::get());
         Standing { owner, class, capacity }
     }
 
@@ -90,14 +90,14 @@ impl<T: Config> Pallet<T> {
         T::Accounts::operator_of(account).unwrap_or_else(|| account.clone())
     }
 
-    fn class_and_capacity(owner: &T::AccountId) -> (Class, Points) {
+    fn class_and_capacity(owner: &T::AccountId, curve: &QuotaParameters) -> (Class, Points) {
         if !Self::is_known(owner) {
             return (Class::Unknown, 0);
         }
-        let (earned, floor) = (Self::earned(owner), T::NewcomerPoints::get());
+        let (earned, floor) = (Self::earned(owner, curve), curve.newcomer_points);
         let class = if earned < floor {
             Class::Newcomer
-        } else if Self::by_weight(owner) > 0 {
+        } else if Self::by_weight(owner, curve) > 0 {
             Class::Operator
         } else if Lines::<T>::contains_key(owner) {
             Class::Sponsored
@@ -108,26 +108,26 @@ impl<T: Config> Pallet<T> {
     }
 
     /// What `owner` has that is not everybody's: its own, minus what it gives, plus what it is given.
-    pub(crate) fn earned(owner: &T::AccountId) -> Points {
+    pub(crate) fn earned(owner: &T::AccountId, curve: &QuotaParameters) -> Points {
         let given = Sponsors::<T>::get(owner).points;
-        Self::own(owner)
+        Self::own(owner, curve)
             .saturating_sub(given)
-            .saturating_add(Self::received(owner))
+            .saturating_add(Self::received(owner, curve))
     }
 
     /// What `account` may give: what it has by weight and from genesis.
-    pub(crate) fn own(account: &T::AccountId) -> Points {
-        Self::by_weight(account).saturating_add(Self::genesis_line(account))
+    pub(crate) fn own(account: &T::AccountId, curve: &QuotaParameters) -> Points {
+        Self::by_weight(account, curve).saturating_add(Self::genesis_line(account))
     }
 
-    /// The weight's share of [`Config::WeightPoints`], if `account` is an operator.
-    fn by_weight(account: &T::AccountId) -> Points {
+    /// The weight's share of [`QuotaParameters::weight_points`], if `account` is an operator.
+    fn by_weight(account: &T::AccountId, curve: &QuotaParameters) -> Points {
         if T::Accounts::operator_of(account).as_ref() != Some(account) {
             return 0;
         }
         let weight = T::Accounts::weight(account);
         let total = T::Accounts::total_weight().max(weight).max(1);
-        let points = u128::from(T::WeightPoints::get()) * u128::from(weight) / u128::from(total);
+        let points = u128::from(curve.weight_points) * u128::from(weight) / u128::from(total);
         points.saturated_into()
     }
 
@@ -145,11 +145,14 @@ impl<T: Config> Pallet<T> {
     }
 
     /// What `account` gets from its sponsor. If he has given more than he has now, it is cut in proportion.
-    pub(crate) fn received(account: &T::AccountId) -> Points {
+    pub(crate) fn received(account: &T::AccountId, curve: &QuotaParameters) -> Points {
         let Some(line) = Lines::<T>::get(account) else {
             return 0;
         };
-        let (own, given) = (Self::own(&line.sponsor), Sponsors::<T>::get(&line.sponsor).points);
+        let (own, given) = (
+            Self::own(&line.sponsor, curve),
+            Sponsors::<T>::get(&line.sponsor).points,
+        );
         if given <= own {
             return line.points;
         }
@@ -158,17 +161,12 @@ impl<T: Config> Pallet<T> {
     }
 
     /// The buckets that `owner` has for block space and compute, apart from any operator's.
-    pub(crate) fn own_buckets(owner: &T::AccountId) -> [Bucket<T>; 2] {
-        let (_, capacity) = Self::class_and_capacity(owner);
+    pub(crate) fn own_buckets(owner: &T::AccountId, curve: &QuotaParameters) -> [Bucket<T>; 2] {
+        let (_, capacity) = Self::class_and_capacity(owner, curve);
         [
             Bucket::load(owner.clone(), Meter::Ordinary, capacity),
-            Bucket::load(owner.clone(), Meter::Units, Self::units_capacity(capacity)),
+            Bucket::load(owner.clone(), Meter::Units, curve.units(capacity)),
         ]
-    }
-
-    /// Units that go with a capacity in points.
-    pub(crate) fn units_capacity(capacity: Points) -> Units {
-        capacity.saturating_mul(T::UnitsPerPoint::get())
     }
 
     /// Blocks that fill a bucket.
@@ -182,9 +180,9 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn guaranteed_bucket(who: &T::AccountId, call: &T::RuntimeCall) -> Option<Bucket<T>> {
         let operator = T::Accounts::operator_of(who)?;
         match T::Lanes::lane(&operator, call) {
-            Lane::Duty => Some(Bucket::load(operator, Meter::Duty, T::DutyPoints::get())),
+            Lane::Duty => Some(Bucket::load(operator, Meter::Duty, T::Parameters::get().duty_points)),
             Lane::Vote if operator == *who && T::Accounts::weight(who) > 0 => {
-                Some(Bucket::load(operator, Meter::Vote, T::VotePoints::get()))
+                Some(Bucket::load(operator, Meter::Vote, T::Parameters::get().vote_points))
             }
             Lane::Vote | Lane::Ordinary => None,
         }

@@ -10,32 +10,37 @@
 //!   plus [`Config::PointsPerByte`] for each byte.
 //! * A **unit** is compute, 10^6 multiply-accumulates. Units are a currency of their own, because a network that doubles its
 //!   GPUs has twice the compute and no more block space. Both have the same owners, though, and so one *capacity*: a bucket for
-//!   `c` points comes with one for `c * `[`Config::UnitsPerPoint`] units.
+//!   `c` points comes with one for `c * `[`units_per_point`](QuotaParameters::units_per_point) units.
 //! * A bucket is empty at worst, and full again [`Config::RefillBlocks`] after that; it fills linearly ([`Usage`]).
 //!
 //! # Capacity
 //!
 //! ```text
-//! own      = WeightPoints * weight / total weight   (registered operators)
+//! own      = weight_points * weight / total weight   (registered operators)
 //!          + genesis line, halved every GenesisHalfLife
 //! earned   = own - given to others + line from a sponsor
-//! capacity = max(earned, NewcomerPoints)
+//! capacity = max(earned, newcomer_points)
 //! ```
+//!
+//! The numbers in it are a parameter, [`QuotaParameters`], that governance may change as a whole.
 //!
 //! 1. Hot keys draw on the bucket of their operator, unless they have a line of their own.
 //! 2. `own` is linear in weight and lines only move it, so splitting an account into many makes no more of it.
-//! 3. Whoever has earned less than [`Config::NewcomerPoints`] may use that much all the same, but is a **newcomer**. All newcomers
-//!    together get at most [`Config::NewcomerShare`] of a block, and [`Config::NewcomerUnitsPerBlock`]. So accounts without number
-//!    gain nothing but places in a queue, whose length harms nobody else.
+//! 3. Whoever has earned less than [`newcomer_points`](QuotaParameters::newcomer_points) may use that much all the same, but is a
+//!    **newcomer**. All newcomers together get at most [`newcomer_share`](QuotaParameters::newcomer_share) of a block, and the units that
+//!    go with it. So accounts without number gain nothing but places in a queue, whose length harms nobody else.
 //! 4. A sponsor gives what is full, and what is missing from a line that ends is missing from the sponsor's bucket. If he has less
 //!    than he has given, all his lines are cut in proportion. What he is given himself can't be given on.
-//! 5. Capacities follow weight at once. For what is missing at that moment the new one counts.
+//! 5. Capacities follow weight and parameters at once. For what is missing at that moment the new one counts: a bucket that shrinks is
+//!    at most empty, and one that grows has as much missing as before. Lines keep their points; one that has become worth less than
+//!    being a newcomer makes its account one.
 //!
 //! # Lanes
 //!
 //! [`Config::Lanes`] says which calls of an operator are protocol **duties** and **votes**. They draw on buckets of their own, of
-//! [`Config::DutyPoints`] and [`Config::VotePoints`] for each operator, so an operator that has spent everything else still keeps its
-//! deadlines and its voice; only if these are empty, they are ordinary calls. Votes of an operator without weight are ordinary ones.
+//! [`duty_points`](QuotaParameters::duty_points) and [`vote_points`](QuotaParameters::vote_points) for each operator, so an operator
+//! that has spent everything else still keeps its deadlines and its voice; only if these are empty, they are ordinary calls. Votes of an
+//! operator without weight are ordinary ones.
 //!
 //! # What the extension does
 //!
@@ -80,6 +85,7 @@ extern crate alloc;
 #[cfg(feature = "runtime-benchmarks")]
 mod benchmarking;
 mod capacity;
+mod curve;
 pub mod extension;
 #[cfg(test)]
 mod mock;
@@ -96,6 +102,7 @@ mod view;
 pub mod weights;
 
 pub use capacity::{Bucket, Standing};
+pub use curve::{Limits, QuotaParameters, FIRST_STEPS, MAX_NEWCOMER_SHARE, MAX_UNITS_PER_POINT};
 pub use extension::ChargeQuota;
 pub use pallet::*;
 pub use types::{Accounts, Class, Classify, Difficulty, Given, Lane, Line, Meter, NewcomerUse, Points, QuotaInfo};
@@ -106,10 +113,9 @@ pub use weights::WeightInfo;
 pub mod pallet {
     use super::*;
     use alloc::vec::Vec;
-    use ergon_primitives::{ticket::TicketTerms, Units};
-    use frame_support::{dispatch::DispatchInfo, pallet_prelude::*, weights::Weight};
+    use ergon_primitives::{ticket::TicketTerms, traits::Parameters};
+    use frame_support::{pallet_prelude::*, weights::Weight};
     use frame_system::pallet_prelude::*;
-    use sp_runtime::Perbill;
 
     /// What is missing from a bucket.
     pub type UsageOf<T> = Usage<BlockNumberFor<T>>;
@@ -123,36 +129,17 @@ pub mod pallet {
         type Accounts: Accounts<Self::AccountId>;
         /// Which calls are duties and votes.
         type Lanes: Classify<Self::AccountId, Self::RuntimeCall>;
+        /// The quota curve.
+        type Parameters: Parameters<QuotaParameters>;
         /// Points for each byte of a transaction.
         #[pallet::constant]
         type PointsPerByte: Get<u64>;
-        /// Units that a bucket holds for each point that its owner's other bucket holds.
-        #[pallet::constant]
-        type UnitsPerPoint: Get<u64>;
         /// Blocks that fill an empty bucket.
         #[pallet::constant]
         type RefillBlocks: Get<BlockNumberFor<Self>>;
-        /// Capacity of all vote weight together.
-        #[pallet::constant]
-        type WeightPoints: Get<Points>;
-        /// Capacity of everybody, and least capacity of a line.
-        #[pallet::constant]
-        type NewcomerPoints: Get<Points>;
-        /// Share of a block's normal weight that all newcomers together may take.
-        #[pallet::constant]
-        type NewcomerShare: Get<Perbill>;
-        /// Units that all newcomers together may reserve in a block.
-        #[pallet::constant]
-        type NewcomerUnitsPerBlock: Get<Units>;
-        /// What a newcomer must be able to send with a full bucket: the weight of registering and voting once, as two
-        /// transactions.
+        /// What a newcomer must be able to send with a full bucket: the weight, extensions included, of registering, voting once and
+        /// proposing, as [`FIRST_STEPS`] transactions.
         type FirstSteps: Get<Weight>;
-        /// Capacity of each operator for duties.
-        #[pallet::constant]
-        type DutyPoints: Get<Points>;
-        /// Capacity of each operator with weight for votes.
-        #[pallet::constant]
-        type VotePoints: Get<Points>;
         /// Blocks after which half of a genesis line is left.
         #[pallet::constant]
         type GenesisHalfLife: Get<BlockNumberFor<Self>>;
@@ -275,6 +262,8 @@ pub mod pallet {
     #[pallet::genesis_config]
     #[derive(frame_support::DefaultNoBound)]
     pub struct GenesisConfig<T: Config> {
+        /// The quota curve; none for that of the runtime.
+        pub parameters: Option<QuotaParameters>,
         /// Accounts that have capacity from the first block on, and how much. They may sign.
         pub lines: Vec<(T::AccountId, Points)>,
     }
@@ -282,6 +271,9 @@ pub mod pallet {
     #[pallet::genesis_build]
     impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
         fn build(&self) {
+            let parameters = self.parameters.unwrap_or_else(T::Parameters::get);
+            assert_eq!(parameters.check(&Pallet::<T>::limits()), Ok(()), "parameters of quotas");
+            T::Parameters::set(parameters);
             for (account, points) in &self.lines {
                 assert!(
                     !GenesisLines::<T>::contains_key(account),
@@ -301,37 +293,8 @@ pub mod pallet {
             let zero = BlockNumberFor::<T>::default();
             assert!(T::RefillBlocks::get() > zero, "RefillBlocks: buckets must fill");
             assert!(T::GenesisHalfLife::get() > zero, "GenesisHalfLife: must be at least 1");
-            assert!(
-                T::UnitsPerPoint::get() > 0,
-                "UnitsPerPoint: somebody must be able to ask for compute"
-            );
             assert!(T::MaxLines::get() > 0, "MaxLines: sponsoring must be possible");
-            let share = T::NewcomerShare::get();
-            assert!(share < Perbill::one(), "NewcomerShare: others must be left something");
-            // The length of two transactions that hardly say anything.
-            let first_steps = DispatchInfo {
-                call_weight: T::FirstSteps::get(),
-                extension_weight: T::WeightInfo::charge_quota() * 2,
-                ..Default::default()
-            };
-            let first_steps = Self::cost(&first_steps, 512) + Self::cost(&DispatchInfo::default(), 512);
-            let floor = T::NewcomerPoints::get();
-            assert!(
-                floor >= first_steps,
-                "NewcomerPoints: {floor} don't cover the {first_steps} of registering and voting"
-            );
-            assert!(
-                floor <= Self::newcomer_points_per_block(),
-                "NewcomerPoints: what one newcomer may send must fit into a block"
-            );
-            assert!(
-                T::WeightPoints::get() >= floor,
-                "WeightPoints: weight must be worth something"
-            );
-            assert!(
-                T::VotePoints::get() >= first_steps && T::DutyPoints::get() >= first_steps,
-                "VotePoints, DutyPoints: must cover some calls"
-            );
+            assert_eq!(T::Parameters::get().check(&Self::limits()), Ok(()), "Parameters");
             assert!(
                 T::TicketLifetime::get() > zero && T::TicketLifetime::get() <= T::RetargetBlocks::get(),
                 "TicketLifetime: a ticket must live through at most one change of difficulty"

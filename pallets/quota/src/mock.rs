@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A runtime whose operators and weights tests set by hand.
 use crate as pallet_quota;
-use crate::{Accounts, ChargeQuota, Classify, Lane, Points};
+use crate::{Accounts, ChargeQuota, Classify, Lane, Points, QuotaParameters};
 use codec::Encode;
-use ergon_primitives::{ticket, ticket::Ticket, VoteWeight};
+use ergon_primitives::{ticket, ticket::Ticket, traits::Parameters, VoteWeight};
 use frame_support::{
     derive_impl,
     dispatch::{DispatchInfo, DispatchResultWithPostInfo, GetDispatchInfo, PostDispatchInfo},
@@ -46,7 +46,6 @@ pub const NEWCOMER_POINTS: Points = 10_000;
 pub const WEIGHT_POINTS: Points = 10_000_000;
 pub const GUARANTEED_POINTS: Points = 20_000;
 pub const UNITS_PER_POINT: u64 = 10;
-pub const NEWCOMER_UNITS: u64 = 150_000;
 pub const REFILL_BLOCKS: u64 = 600;
 pub const HALF_LIFE: u64 = 1_000;
 pub const MAX_LINES: u32 = 3;
@@ -59,6 +58,16 @@ pub const TICKETS_PER_BLOCK: u32 = 10;
 pub const EASIEST: u64 = u64::MAX >> 4;
 pub const HARDEST: u64 = u64::MAX >> 12;
 
+/// What the chain starts with.
+pub const CURVE: QuotaParameters = QuotaParameters {
+    weight_points: WEIGHT_POINTS,
+    newcomer_points: NEWCOMER_POINTS,
+    newcomer_share: Perbill::from_percent(10),
+    units_per_point: UNITS_PER_POINT,
+    duty_points: GUARANTEED_POINTS,
+    vote_points: GUARANTEED_POINTS,
+};
+
 /// Known accounts without a line are those up to this.
 pub const KNOWN: u64 = 200;
 /// It has a genesis line.
@@ -69,8 +78,9 @@ parameter_types! {
         Weight::from_parts(2_000_000_000_000, u64::MAX),
         Perbill::from_percent(75),
     );
-    pub const NewcomerShare: Perbill = Perbill::from_percent(10);
-    pub const FirstSteps: Weight = Weight::from_parts(2_000_000_000, 0);
+    pub const FirstSteps: Weight = Weight::from_parts(6_000_000_000, 0);
+    /// The curve in force.
+    pub storage Curve: QuotaParameters = CURVE;
     /// Weight of each operator.
     pub static Operators: BTreeMap<u64, VoteWeight> = BTreeMap::new();
 }
@@ -128,19 +138,26 @@ impl Classify<u64, RuntimeCall> for HandSet {
     }
 }
 
+/// Keeps [`Curve`].
+pub struct InForce;
+
+impl Parameters<QuotaParameters> for InForce {
+    fn get() -> QuotaParameters {
+        Curve::get()
+    }
+
+    fn set(parameters: QuotaParameters) {
+        Curve::set(&parameters);
+    }
+}
+
 impl pallet_quota::Config for Test {
     type Accounts = HandSet;
     type Lanes = HandSet;
+    type Parameters = InForce;
     type PointsPerByte = ConstU64<1>;
-    type UnitsPerPoint = ConstU64<UNITS_PER_POINT>;
     type RefillBlocks = ConstU64<REFILL_BLOCKS>;
-    type WeightPoints = ConstU64<WEIGHT_POINTS>;
-    type NewcomerPoints = ConstU64<NEWCOMER_POINTS>;
-    type NewcomerShare = NewcomerShare;
-    type NewcomerUnitsPerBlock = ConstU64<NEWCOMER_UNITS>;
     type FirstSteps = FirstSteps;
-    type DutyPoints = ConstU64<GUARANTEED_POINTS>;
-    type VotePoints = ConstU64<GUARANTEED_POINTS>;
     type GenesisHalfLife = ConstU64<HALF_LIFE>;
     type MaxLines = ConstU32<MAX_LINES>;
     type RetargetBlocks = ConstU64<RETARGET_BLOCKS>;
@@ -157,6 +174,7 @@ pub fn new_test_ext() -> sp_io::TestExternalities {
     let config = RuntimeGenesisConfig {
         system: Default::default(),
         quota: pallet_quota::GenesisConfig {
+            parameters: None,
             lines: vec![(FOUNDER, GENESIS_POINTS)],
         },
     };

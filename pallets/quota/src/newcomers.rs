@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What all newcomers together take of a block.
 use crate::{Config, NewcomerUse, NewcomersInBlock, Pallet, Points};
-use ergon_primitives::Units;
-use frame_support::{dispatch::DispatchClass, traits::Get};
+use ergon_primitives::{traits::Parameters as _, Units};
 use frame_system::pallet_prelude::BlockNumberFor;
 
 impl<T: Config> Pallet<T> {
     /// Points that all newcomers together may take of a block.
     pub fn newcomer_points_per_block() -> Points {
-        let weights = T::BlockWeights::get();
-        let normal = weights
-            .get(DispatchClass::Normal)
-            .max_total
-            .unwrap_or(weights.max_block);
-        T::NewcomerShare::get() * Self::points_in(normal)
+        T::Parameters::get().newcomer_points_per_block(Self::block_points())
     }
 
     /// What was taken of this block. The entry of another block counts as none, so nothing need be cleared.
@@ -49,6 +43,8 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn take_newcomer_units(units: Units) -> Option<()> {
         let mut taken = Self::newcomer_use();
         taken.units = taken.units.checked_add(units)?;
-        (taken.units <= T::NewcomerUnitsPerBlock::get()).then(|| NewcomersInBlock::<T>::put(taken))
+        let curve = T::Parameters::get();
+        let most = curve.units(curve.newcomer_points_per_block(Self::block_points()));
+        (taken.units <= most).then(|| NewcomersInBlock::<T>::put(taken))
     }
 }

@@ -1,29 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What must hold after every block.
-use crate::{Config, Given, Lines, NewcomersInBlock, Pallet, Sponsors, TicketDifficulty, Usages};
+use crate::{
+    Config, Given, Lines, NewcomersInBlock, Pallet, Sponsors, TicketDifficulty, Usages, MAX_NEWCOMER_SHARE,
+    MAX_UNITS_PER_POINT,
+};
 use alloc::collections::BTreeMap;
+use ergon_primitives::traits::Parameters as _;
 use frame_support::{ensure, traits::Get};
 use sp_runtime::TryRuntimeError;
 
 impl<T: Config> Pallet<T> {
     /// Checks that
-    /// 1. each sponsor's total is the sum of its lines, which are not too many and none too small,
+    /// 1. each sponsor's total is the sum of its lines, which are not too many and none empty,
     /// 2. what the sponsored get from one sponsor is at most what it has,
     /// 3. who is sponsored can sign,
     /// 4. full buckets are not kept, and none was charged in the future,
-    /// 5. newcomers have not taken more of the last block than they may,
-    /// 6. the difficulty is within its limits.
+    /// 5. newcomers have not taken more of the last block than any curve lets them,
+    /// 6. the difficulty is within its limits,
+    /// 7. the parameters are in their ranges.
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
         let now = frame_system::Pallet::<T>::block_number();
         Self::check_lines()?;
+        T::Parameters::get().check(&Self::limits())?;
         for (_, _, usage) in Usages::<T>::iter() {
             ensure!(usage.debt > 0, "quota: a full bucket is kept");
             ensure!(usage.at <= now, "quota: a bucket was charged in the future");
         }
         let newcomers = NewcomersInBlock::<T>::get();
+        let most = MAX_NEWCOMER_SHARE * Self::block_points();
         ensure!(
-            newcomers.points <= Self::newcomer_points_per_block()
-                && newcomers.units <= T::NewcomerUnitsPerBlock::get()
+            newcomers.points <= most
+                && newcomers.units <= most.saturating_mul(MAX_UNITS_PER_POINT)
                 && newcomers.tickets <= T::MaxTicketsPerBlock::get(),
             "quota: newcomers have taken more than their share of a block"
         );
@@ -38,18 +45,16 @@ impl<T: Config> Pallet<T> {
     }
 
     fn check_lines() -> Result<(), TryRuntimeError> {
+        let curve = T::Parameters::get();
         let mut sums = BTreeMap::<T::AccountId, (Given, u64)>::new();
         for (account, line) in Lines::<T>::iter() {
             ensure!(Self::is_known(&account), "quota: a sponsored account can't sign");
             ensure!(account != line.sponsor, "quota: an account sponsors itself");
-            ensure!(
-                line.points >= T::NewcomerPoints::get(),
-                "quota: a line is worth less than being a newcomer"
-            );
+            ensure!(line.points > 0, "quota: a line is worth nothing");
             let (given, received) = sums.entry(line.sponsor).or_default();
             given.points = given.points.saturating_add(line.points);
             given.lines = given.lines.saturating_add(1);
-            *received = received.saturating_add(Self::received(&account));
+            *received = received.saturating_add(Self::received(&account, &curve));
         }
         ensure!(
             sums.len() == Sponsors::<T>::iter().count(),
@@ -62,7 +67,7 @@ impl<T: Config> Pallet<T> {
             );
             ensure!(given.lines <= T::MaxLines::get(), "quota: a sponsor has too many lines");
             ensure!(
-                received <= Self::own(&sponsor),
+                received <= Self::own(&sponsor, &curve),
                 "quota: a sponsor's lines are worth more than what it has"
             );
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What things cost, and what an account may still do: for the extension, other pallets and the runtime APIs.
 use crate::{Accounts, Bucket, Class, Config, Error, Lines, Meter, Pallet, Points, QuotaInfo, Sponsors};
-use ergon_primitives::{quota::Quota, Units};
+use ergon_primitives::{quota::Quota, traits::Parameters as _, Units};
 use frame_support::{dispatch::DispatchInfo, ensure, pallet_prelude::DispatchResult, traits::Get, weights::Weight};
 use sp_runtime::DispatchError;
 
@@ -31,7 +31,8 @@ impl<T: Config> Pallet<T> {
     pub fn quota_of(account: &T::AccountId) -> QuotaInfo<T::AccountId> {
         let standing = Self::standing(account);
         let ordinary = Bucket::<T>::load(standing.owner.clone(), Meter::Ordinary, standing.capacity);
-        let units_capacity = Self::units_capacity(standing.capacity);
+        let curve = T::Parameters::get();
+        let units_capacity = curve.units(standing.capacity);
         let operator = T::Accounts::operator_of(account);
         let votes = operator.as_ref() == Some(account) && T::Accounts::weight(account) > 0;
         let left = |meter, capacity| {
@@ -45,12 +46,8 @@ impl<T: Config> Pallet<T> {
             blocks_until_full: ordinary.usage.blocks_until_full(ordinary.shape),
             units_capacity,
             units: Bucket::<T>::load(standing.owner.clone(), Meter::Units, units_capacity).remaining(),
-            duty_points: operator.as_ref().map_or(0, |_| left(Meter::Duty, T::DutyPoints::get())),
-            vote_points: if votes {
-                left(Meter::Vote, T::VotePoints::get())
-            } else {
-                0
-            },
+            duty_points: operator.as_ref().map_or(0, |_| left(Meter::Duty, curve.duty_points)),
+            vote_points: if votes { left(Meter::Vote, curve.vote_points) } else { 0 },
             sponsor: Lines::<T>::get(&standing.owner).map(|line| line.sponsor),
             given: Sponsors::<T>::get(&standing.owner).points,
             bucket: standing.owner,
@@ -64,7 +61,7 @@ impl<T: Config> Quota<T::AccountId> for Pallet<T> {
     /// Complexity: O(1).
     fn reserve(who: &T::AccountId, units: Units) -> DispatchResult {
         let standing = Self::standing(who);
-        let capacity = Self::units_capacity(standing.capacity);
+        let capacity = T::Parameters::get().units(standing.capacity);
         ensure!(units <= capacity, Error::<T>::NeverAffordable);
         let mut bucket = Bucket::<T>::load(standing.owner, Meter::Units, capacity);
         ensure!(units <= bucket.remaining(), Error::<T>::UnitsExhausted);

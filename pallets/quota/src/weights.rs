@@ -19,8 +19,8 @@ pub struct EstimatedWeight<T>(PhantomData<T>);
 /// Reads for the capacity of one account: itself, its lines from genesis and a sponsor, what it gives, whose key it is (two),
 /// and its weight.
 const CAPACITY: u64 = 7;
-/// Reads that are the same for all: the epoch, the total weight, and what newcomers have taken.
-const COMMON: u64 = 3;
+/// Reads that are the same for all: the epoch, the half-lives, the total weight, the curve, and what newcomers have taken.
+const COMMON: u64 = 5;
 
 impl<T: frame_system::Config> EstimatedWeight<T> {
     fn of(reads: u64, writes: u64) -> Weight {

@@ -25,6 +25,7 @@ use frame_support::{
 };
 use frame_system::limits::{BlockLength, BlockWeights};
 pub use preimages::MAX_NOTED_BYTES;
+pub use quota::CURVE;
 use sp_runtime::{
     traits::{ConvertInto, OpaqueKeys},
     Perbill,

@@ -1,47 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Quota: what replaces fees. A point is a microsecond of a block, see [`pallet_quota`].
 use super::*;
-use crate::{Contributions, Workers};
+use crate::{extensions, parameters::InForce, Contributions, Workers};
+use alloc::vec::Vec;
 use ergon_primitives::{
     traits::{Contributions as _, Workers as _},
     VoteWeight,
 };
 use pallet_compute_collective::WeightInfo as _;
-use pallet_quota::{Accounts, Classify, Lane, Points};
+use pallet_quota::{Accounts, Classify, Lane, Points, QuotaParameters};
+use pallet_referenda::WeightInfo as _;
 use pallet_workers::WeightInfo as _;
+use sp_runtime::{generic::Era, traits::TransactionExtension};
 
 /// Points in the normal part of a block.
 const BLOCK_POINTS: Points = timing::SLOT_MILLISECONDS / 3 * 1_000 / 4 * 3;
-/// What everybody may use without having earned it: registering and voting, with some room. At most a tenth of a block, so that it fits
-/// into what all newcomers have together.
-const NEWCOMER_POINTS: Points = 60_000;
-/// A microsecond of a block comes with 10^9 multiply-accumulates.
-const UNITS_PER_POINT: u64 = 1_000;
 /// Zero bits at the beginning of the easiest ticket: 2^23 tries are some seconds of one core.
 const TICKET_BITS: u32 = if cfg!(feature = "production") { 23 } else { 16 };
 
+/// The quota curve, until governance chooses another one (`Work::Quota`).
+pub const CURVE: QuotaParameters = QuotaParameters {
+    // Half of all block space.
+    weight_points: BLOCK_POINTS / 2 * timing::REFILL_BLOCKS as u64,
+    // Registering, voting and proposing, with some room. At most a tenth of a block, so that it fits into what all newcomers have together.
+    newcomer_points: 60_000,
+    newcomer_share: Perbill::from_percent(10),
+    // A microsecond of a block comes with 10^9 multiply-accumulates.
+    units_per_point: 1_000,
+    // About a hundred of the largest answers.
+    duty_points: 2_000_000,
+    vote_points: 200_000,
+};
+
 parameter_types! {
-    pub const NewcomerShare: Perbill = Perbill::from_percent(10);
-    /// Registering, and voting once.
-    pub FirstSteps: Weight = <Runtime as pallet_workers::Config>::WeightInfo::register()
-        .saturating_add(<Runtime as pallet_compute_collective::Config>::WeightInfo::vote());
+    /// Registering, voting once, and proposing: submitting a proposal and placing its deposit, where it is dearest.
+    pub FirstSteps: Weight = extensions(0, Era::mortal(64, 0))
+        .weight(&frame_system::Call::remark { remark: Vec::new() }.into())
+        .saturating_mul(pallet_quota::FIRST_STEPS)
+        .saturating_add(<Runtime as pallet_workers::Config>::WeightInfo::register())
+        .saturating_add(<Runtime as pallet_compute_collective::Config>::WeightInfo::vote())
+        .saturating_add(<Runtime as pallet_referenda::Config>::WeightInfo::submit())
+        .saturating_add(<Runtime as pallet_referenda::Config>::WeightInfo::place_decision_deposit_passing());
 }
 
 impl pallet_quota::Config for Runtime {
     type Accounts = OperatorsByWeight;
     type Lanes = Drawn;
+    type Parameters = InForce;
     type PointsPerByte = ConstU64<1>;
-    type UnitsPerPoint = ConstU64<UNITS_PER_POINT>;
     type RefillBlocks = ConstU32<{ timing::REFILL_BLOCKS }>;
-    /// Half of all block space.
-    type WeightPoints = ConstU64<{ BLOCK_POINTS / 2 * timing::REFILL_BLOCKS as u64 }>;
-    type NewcomerPoints = ConstU64<NEWCOMER_POINTS>;
-    type NewcomerShare = NewcomerShare;
-    type NewcomerUnitsPerBlock = ConstU64<{ BLOCK_POINTS / 10 * UNITS_PER_POINT }>;
     type FirstSteps = FirstSteps;
-    /// About a hundred of the largest answers.
-    type DutyPoints = ConstU64<2_000_000>;
-    type VotePoints = ConstU64<200_000>;
     type GenesisHalfLife = ConstU32<{ timing::GENESIS_LINE_HALF_LIFE }>;
     type MaxLines = ConstU32<64>;
     type RetargetBlocks = ConstU32<{ timing::REFILL_BLOCKS }>;

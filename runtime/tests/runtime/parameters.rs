@@ -1,22 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Parameters that governance changes while jobs are under way.
 use crate::{
-    chain::{dev, run_block},
+    chain::{dev, key, run_block, signed},
     market::{account, answer, job, open_market, submit, wait_for},
 };
-use ergon_primitives::traits::{Contributions as _, Parameters as _, Source};
+use codec::Encode;
+use ergon_primitives::{
+    traits::{Contributions as _, Parameters as _, Source},
+    ModelId,
+};
 use ergon_runtime::{
     check_invariants,
+    configs::CURVE,
     parameters::{work, HalfLifeInForce, InForce, RuntimeParameters},
-    timing, Contributions, Runtime, RuntimeCall, RuntimeOrigin, Session, System,
+    quota, timing, Contributions, Quota, Runtime, RuntimeCall, RuntimeOrigin, Session, System,
 };
-use ergon_runtime_api::JobState;
-use frame_support::{assert_noop, assert_ok, assert_storage_noop, dispatch::DispatchResultWithPostInfo, traits::Get};
+use ergon_runtime_api::{JobState, Subject};
+use frame_support::{
+    assert_noop, assert_ok, assert_storage_noop,
+    dispatch::DispatchResultWithPostInfo,
+    traits::{schedule::DispatchTime, Bounded, Get},
+};
 use pallet_audits::AuditParameters;
 use pallet_compute_collective::Origin;
 use pallet_contributions::HALF_LIFE_EPOCHS;
 use pallet_jobs::JobParameters;
-use sp_runtime::{traits::Dispatchable, DispatchError, Permill};
+use pallet_quota::QuotaParameters;
+use sp_runtime::{traits::Dispatchable, DispatchError, Perbill, Permill};
 
 fn set(parameter: work::Parameters) -> RuntimeCall {
     let key_value = RuntimeParameters::Work(parameter);
@@ -35,6 +45,10 @@ fn half_life(value: u32) -> RuntimeCall {
     set(work::Parameters::HalfLife(work::HalfLife, Some(value)))
 }
 
+fn quota_curve(value: QuotaParameters) -> RuntimeCall {
+    set(work::Parameters::Quota(work::Quota, Some(value)))
+}
+
 /// As the scheduler dispatches what was adopted on the track of parameters.
 fn adopt(call: RuntimeCall) -> DispatchResultWithPostInfo {
     call.dispatch(Origin::Parameters.into())
@@ -42,6 +56,10 @@ fn adopt(call: RuntimeCall) -> DispatchResultWithPostInfo {
 
 fn in_force() -> (JobParameters, AuditParameters) {
     (InForce::get(), InForce::get())
+}
+
+fn curve_in_force() -> QuotaParameters {
+    InForce::get()
 }
 
 /// The half-life of the epochs to come.
@@ -63,8 +81,20 @@ fn changed() -> (JobParameters, AuditParameters) {
     (jobs, audits)
 }
 
+/// A curve that is half as high.
+fn half_of_everything() -> QuotaParameters {
+    QuotaParameters {
+        weight_points: CURVE.weight_points / 2,
+        newcomer_points: CURVE.newcomer_points / 2,
+        newcomer_share: Perbill::from_percent(5),
+        units_per_point: CURVE.units_per_point / 2,
+        duty_points: CURVE.duty_points / 2,
+        vote_points: CURVE.vote_points / 2,
+    }
+}
+
 /// Calls with a value out of range.
-fn out_of_range() -> [RuntimeCall; 5] {
+fn out_of_range() -> [RuntimeCall; 7] {
     let (good_jobs, good_audits) = Default::default();
     [
         jobs(JobParameters {
@@ -78,6 +108,14 @@ fn out_of_range() -> [RuntimeCall; 5] {
         audits(AuditParameters {
             auditors_per_job: 0,
             ..good_audits
+        }),
+        quota_curve(QuotaParameters {
+            newcomer_share: Perbill::from_percent(11),
+            ..CURVE
+        }),
+        quota_curve(QuotaParameters {
+            vote_points: 1,
+            ..CURVE
         }),
         half_life(0),
         half_life(HALF_LIFE_EPOCHS.end() + 1),
@@ -138,6 +176,62 @@ fn an_adopted_half_life_holds_from_the_next_epoch_on() {
     });
 }
 
+#[test]
+fn an_adopted_quota_curve_holds_at_once() {
+    dev().execute_with(|| {
+        open_market();
+        let (operator, newcomer) = (account("//Alice"), account("//Eve"));
+        pallet_quota::GenesisLines::<Runtime>::remove(&operator);
+        pallet_quota::GenesisLines::<Runtime>::remove(&newcomer);
+        Contributions::credit(&operator, Source::Job, 1_000);
+        go_to_epoch(1);
+        let before = quota::quota(&operator);
+        let (weight, total) = (Contributions::weight(&operator), Contributions::total());
+        assert_eq!(before.capacity, CURVE.weight_points * weight / total);
+        assert_eq!(quota::quota(&newcomer).capacity, CURVE.newcomer_points);
+
+        let curve = half_of_everything();
+        assert_ok!(adopt(quota_curve(curve)));
+        let after = quota::quota(&operator);
+        assert_eq!(after.capacity, curve.weight_points * weight / total);
+        assert_eq!(after.units_capacity, after.capacity * curve.units_per_point);
+        assert_eq!(
+            (after.duty_points, after.vote_points),
+            (curve.duty_points, curve.vote_points)
+        );
+        assert_eq!(quota::quota(&newcomer).capacity, curve.newcomer_points);
+        check_invariants().unwrap();
+    });
+}
+
+#[test]
+fn every_curve_leaves_a_newcomer_a_registration_a_vote_and_a_proposal() {
+    dev().execute_with(|| {
+        let register = pallet_workers::Call::register {
+            hot: account("//Alice//worker"),
+            endpoint: vec![b'a'; 128].try_into().unwrap(),
+            models: vec![ModelId::default(); 4].try_into().unwrap(),
+        };
+        let vote = pallet_compute_collective::Call::vote { poll: 0, aye: true };
+        let propose = pallet_referenda::Call::submit {
+            proposal_origin: Box::new(Origin::Parameters.into()),
+            proposal: Bounded::Inline(quota_curve(CURVE).encode().try_into().unwrap()),
+            enactment_moment: DispatchTime::After(0),
+        };
+        let deposit = pallet_referenda::Call::place_decision_deposit { index: 0 };
+        let steps: [RuntimeCall; 4] = [register.into(), vote.into(), propose.into(), deposit.into()];
+        let cost = |call: RuntimeCall| {
+            let transaction = signed(&key("//Alice"), 0, call);
+            quota::estimate(Subject::Extrinsic(transaction.encode()))
+                .unwrap()
+                .points
+        };
+        let all: u64 = steps.into_iter().map(cost).sum();
+        let promised = Quota::limits().first_steps;
+        assert!(all <= promised && promised < 2 * all, "{all} of {promised} points");
+    });
+}
+
 /// Runs blocks until this epoch begins.
 fn go_to_epoch(epoch: u32) {
     while Session::current_index() < epoch {
@@ -152,6 +246,7 @@ fn parameters_out_of_range_are_refused_and_the_last_good_ones_stay() {
         assert_ok!(adopt(jobs(new_jobs)));
         assert_ok!(adopt(audits(new_audits)));
         assert_ok!(adopt(half_life(7)));
+        assert_ok!(adopt(quota_curve(half_of_everything())));
         let filtered = DispatchError::from(frame_system::Error::<Runtime>::CallFiltered);
         for call in out_of_range() {
             assert_noop!(adopt(call.clone()), filtered);
@@ -161,7 +256,7 @@ fn parameters_out_of_range_are_refused_and_the_last_good_ones_stay() {
             assert_storage_noop!(assert_eq!(adopt(all.into()).unwrap_err().error, filtered));
         }
         assert_eq!(in_force(), (new_jobs, new_audits));
-        assert_eq!(wanted_half_life(), 7);
+        assert_eq!((wanted_half_life(), curve_in_force()), (7, half_of_everything()));
     });
 }
 
@@ -184,11 +279,15 @@ fn what_root_sets_out_of_range_is_not_used() {
     dev().execute_with(|| {
         assert_ok!(adopt(jobs(changed().0)));
         assert_ok!(adopt(half_life(7)));
+        assert_ok!(adopt(quota_curve(half_of_everything())));
         for call in out_of_range() {
             assert_ok!(call.dispatch(RuntimeOrigin::root()));
         }
         assert_eq!(in_force(), Default::default());
-        assert_eq!(wanted_half_life(), timing::HALF_LIFE_EPOCHS);
+        assert_eq!(
+            (wanted_half_life(), curve_in_force()),
+            (timing::HALF_LIFE_EPOCHS, CURVE)
+        );
         check_invariants().unwrap();
     });
 }
@@ -202,6 +301,7 @@ fn a_chain_starts_with_the_parameters_of_its_genesis() {
             pallet_parameters::Parameters::<Runtime>::get(key) == value
         };
         let (jobs, audits) = Default::default();
+        assert!(stored(work::Parameters::Quota(work::Quota, Some(CURVE))));
         assert!(stored(work::Parameters::Jobs(work::Jobs, Some(jobs))));
         assert!(stored(work::Parameters::Audits(work::Audits, Some(audits))));
     });

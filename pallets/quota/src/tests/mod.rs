@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 mod capacity;
+mod curve;
 mod extension;
 mod lanes;
 mod sponsoring;

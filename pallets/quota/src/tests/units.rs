@@ -58,11 +58,16 @@ fn job_that_no_full_bucket_can_pay_is_refused() {
 fn newcomers_together_can_not_ask_for_all_compute() {
     build_and_execute(|| {
         let each = NEWCOMER_POINTS * UNITS_PER_POINT;
-        assert_ok!(Quota::reserve(&1, each));
-        assert_noop!(Quota::reserve(&2, each), Error::<Test>::NewcomersExhausted);
-        assert_ok!(Quota::reserve(&2, NEWCOMER_UNITS - each));
+        let together = Quota::newcomer_points_per_block() * UNITS_PER_POINT;
+        let last = together / each;
+        for newcomer in 1..last {
+            assert_ok!(Quota::reserve(&newcomer, each));
+        }
+        assert_ok!(Quota::reserve(&last, each - 1));
+        assert_noop!(Quota::reserve(&(last + 1), 2), Error::<Test>::NewcomersExhausted);
+        assert_ok!(Quota::reserve(&(last + 1), 1));
         assert_ok!(Quota::reserve(&FOUNDER, ALL / 2));
         go_to(2);
-        assert_ok!(Quota::reserve(&3, each));
+        assert_ok!(Quota::reserve(&(last + 2), each));
     });
 }
