@@ -9,31 +9,38 @@ use super::{
 use anyhow::Context;
 use ergon_engine::{
     artifact::{Artifact, Verify},
-    backend,
+    backend::{self, page_bytes, PAGE},
     cpu::CpuBackend,
-    generate::{execute, Execution, GenerateError, Request},
+    generate::{Execution, GenerateError, Request},
     gpu::{self, Kind, Selector, WgpuBackend},
+    serving::{self, Event, Server, Submission, SubmitError},
     tokenizer::Tokenizer,
     Backend, Model,
 };
 use ergon_primitives::{
     commitment::{Header, Outcome},
-    ModelId, H256,
+    JobId, ModelId, H256,
 };
 use ergon_worker_chain::reader::Question;
 use rand::{rngs::OsRng, TryRngCore};
 use std::{
     collections::BTreeMap,
-    ops::ControlFlow,
     sync::{
         atomic::{AtomicBool, Ordering},
+        mpsc::RecvTimeoutError,
         Arc,
     },
     time::{Duration, Instant},
 };
 
+/// Most answers that are computed at a time. All share the device, and with more each would take longer than its deadline allows.
+pub const MOST_COMPUTATIONS: usize = 8;
 /// How often a long computation says how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
+/// How often a computation looks whether it was told to stop.
+const STOP_INTERVAL: Duration = Duration::from_millis(50);
+/// A device that fails again within this time isn't trusted any more.
+const TRUSTED_AFTER: Duration = Duration::from_secs(600);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -47,17 +54,23 @@ pub enum ComputeError {
     /// The engine failed.
     #[error(transparent)]
     Engine(#[from] GenerateError),
+    /// The engine doesn't take the request.
+    #[error(transparent)]
+    Refused(#[from] SubmitError),
+    /// A defect in the worker.
+    #[error("{0}")]
+    Panicked(String),
     /// The system gives no randomness for the seal.
     #[error("no randomness from the system: {0}")]
     Randomness(String),
 }
 
 impl ComputeError {
-    /// Whether the device is gone, so that no other computation can succeed either.
+    /// Whether no other computation can succeed either, since there is no device left.
     pub fn is_device_lost(&self) -> bool {
         matches!(
             self,
-            Self::Engine(GenerateError::Backend(backend::Error::DeviceLost(_)))
+            Self::Engine(GenerateError::Backend(backend::Error::DeviceLost(_))) | Self::Refused(SubmitError::Stopped)
         )
     }
 }
@@ -66,7 +79,8 @@ impl ComputeError {
 pub struct Models(BTreeMap<ModelId, Served>);
 
 struct Served {
-    backend: Box<dyn Backend>,
+    model: Arc<Model>,
+    server: Server,
     tokenizer: Tokenizer,
 }
 
@@ -86,9 +100,7 @@ impl Models {
             let model = Artifact::load(path, verify).with_context(|| format!("model {artifact}"))?;
             let id = model.manifest.id();
             let served = Served::new(model, config).with_context(|| format!("model {artifact}"))?;
-            let name = String::from_utf8_lossy(&served.backend.model().manifest.name).into_owned();
-            let backend = served.backend.name();
-            tracing::info!(name, model = ?id, backend, seconds = began.elapsed().as_secs_f32(), "model loaded");
+            tracing::info!(model = ?id, seconds = began.elapsed().as_secs_f32(), "model loaded");
             models.insert(id, served);
         }
         Ok(Self(models))
@@ -118,7 +130,7 @@ impl Models {
                     sampling_key: task.sampling_key,
                 };
                 let hint = if work.audit { served.hint(question) } else { Vec::new() };
-                served.execute(task.job, &request, &hint, stop)?
+                served.execute(task.job, Submission { hint, ..request.into() }, stop)?
             }
         };
         let mut seal = H256::zero();
@@ -135,7 +147,6 @@ impl Models {
             outcome = ?entry.header.outcome,
             seconds,
             tokens_per_second = f64::from(entry.header.output_tokens) / seconds,
-            backend = served.backend.name(),
             commitment = ?entry.header.root(),
             "computed"
         );
@@ -146,14 +157,35 @@ impl Models {
 impl Served {
     fn new(model: Model, config: &Config) -> anyhow::Result<Self> {
         let tokenizer = Tokenizer::from_json(model.tokenizer.as_bytes())?;
+        let model = Arc::new(model);
+        let backend: Arc<dyn Backend> = open(model.clone(), config.backend, config.adapter.as_deref())?.into();
+        let d = model.dimensions();
+        let name = String::from_utf8_lossy(&model.manifest.name).into_owned();
+        // Whatever the chain may ask must fit.
+        let context = page_bytes(d) * u64::from(d.context).div_ceil(PAGE as u64);
+        let limits = serving::Config {
+            kv_bytes: context.max(config.kv_cache_mib.saturating_mul(1 << 20)),
+            most_running: MOST_COMPUTATIONS,
+            most_waiting: MOST_COMPUTATIONS,
+            ..serving::Config::default()
+        };
+        tracing::info!(
+            name,
+            backend = backend.name(),
+            kv_cache_mib = limits.kv_bytes >> 20,
+            "serving"
+        );
+        let recover = recover(model.clone(), config.backend, config.adapter.clone());
+        let server = Server::start_with(backend, limits, recover)?;
         Ok(Self {
-            backend: open(Arc::new(model), config.backend, config.adapter.as_deref())?,
+            model,
+            server,
             tokenizer,
         })
     }
 
     fn prompt(&self, question: &Question) -> Result<Vec<u32>, ergon_primitives::commitment::RejectReason> {
-        let model = self.backend.model();
+        let model = &self.model;
         let encode = |text: &str| self.tokenizer.encode(text).ok();
         prompt_ids(&question.input, encode, &model.tokens, model.dimensions().context)
     }
@@ -166,27 +198,23 @@ impl Served {
             .unwrap_or_default()
     }
 
-    fn execute(&self, job: u64, request: &Request, hint: &[u32], stop: &AtomicBool) -> Result<Execution, ComputeError> {
-        let mut reported = Instant::now();
-        let execution = execute(self.backend.as_ref(), request, hint, &mut |progress| {
-            if stop.load(Ordering::Relaxed) {
-                return ControlFlow::Break(());
+    fn execute(&self, job: JobId, submission: Submission, stop: &AtomicBool) -> Result<Execution, ComputeError> {
+        let handle = self.server.submit(submission)?;
+        let (mut reported, mut output_tokens) = (Instant::now(), 0);
+        while !stop.load(Ordering::Relaxed) {
+            match handle.next_within(STOP_INTERVAL) {
+                Ok(Event::Tokens { tokens, .. }) => output_tokens += tokens.len(),
+                Ok(Event::Finished { execution, .. }) => return Ok(execution),
+                Ok(Event::Failed(error)) => return Err(error.into()),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(GenerateError::Cancelled.into()),
             }
             if reported.elapsed() >= PROGRESS_INTERVAL {
                 reported = Instant::now();
-                tracing::info!(
-                    job,
-                    processed = progress.processed,
-                    output_tokens = progress.tokens.len(),
-                    "computing"
-                );
+                tracing::info!(job, output_tokens, "computing");
             }
-            ControlFlow::Continue(())
-        });
-        match execution {
-            Err(GenerateError::Cancelled) => Err(ComputeError::Stopped),
-            other => Ok(other?),
         }
+        Err(ComputeError::Stopped)
     }
 }
 
@@ -233,5 +261,50 @@ pub fn open(model: Arc<Model>, choice: BackendChoice, adapter: Option<&str>) -> 
             Ok(Box::new(CpuBackend::new(model)))
         }
         Err(error) => Err(error).context("backend wgpu"),
+    }
+}
+
+/// What to go on with when a backend has failed: the same device opened anew, or the CPU if that can't be or fails again soon.
+fn recover(
+    model: Arc<Model>,
+    choice: BackendChoice,
+    adapter: Option<String>,
+) -> impl FnMut(&backend::Error) -> Option<Arc<dyn Backend>> {
+    let mut failed: Option<Instant> = None;
+    move |error| {
+        if !matches!(error, backend::Error::Device(_) | backend::Error::DeviceLost(_)) {
+            return None;
+        }
+        let soon = failed
+            .replace(Instant::now())
+            .is_some_and(|before| before.elapsed() < TRUSTED_AFTER);
+        let choice = if soon { BackendChoice::Cpu } else { choice };
+        let again = open(model.clone(), choice, adapter.as_deref());
+        Some(again.map_or_else(
+            |reason| {
+                tracing::error!("computing on the CPU from now on: {reason:#}");
+                Arc::new(CpuBackend::new(model.clone())) as Arc<dyn Backend>
+            },
+            Arc::from,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ergon_engine::testing;
+
+    #[test]
+    fn a_failed_device_is_opened_again_or_replaced_by_the_cpu() {
+        let model = Arc::new(testing::model(testing::DIMENSIONS, true, 1));
+        let lost = backend::Error::DeviceLost("gone".into());
+        // No adapter has this name, so it can't be opened again.
+        let mut recover = recover(model, BackendChoice::Wgpu, Some("no such adapter".into()));
+        for _ in 0..2 {
+            assert!(recover(&lost).unwrap().name().starts_with("cpu"));
+        }
+        // A defect would come again on every device.
+        assert!(recover(&backend::Error::UnknownPage { page: 1, pages: 1 }).is_none());
     }
 }

@@ -11,6 +11,7 @@
 //! model = ["smollm2.ergon"]      # ergon-worker model import
 //! backend = "auto"               # or "cpu", "wgpu"
 //! adapter = "NVIDIA"             # part of a name that `ergon-worker adapters` shows
+//! kv-cache-mib = 512             # a model; at least its context
 //! audit = true
 //! data-dir = "data"
 //! endpoint = "https://worker.example"
@@ -28,6 +29,9 @@ use std::{
 const DEFAULT_NODE: &str = "ws://127.0.0.1:9944";
 /// Where the journal is, relative to the working folder.
 const DEFAULT_DATA_DIR: &str = "ergon-worker";
+
+/// KV cache of a model, MiB.
+const DEFAULT_KV_CACHE_MIB: u64 = 512;
 
 /// What computes.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize, ValueEnum)]
@@ -75,6 +79,10 @@ pub struct Settings {
     /// Part of the name of the wgpu adapter to use.
     #[arg(long, value_name = "NAME")]
     adapter: Option<String>,
+    /// MiB of KV cache for each model, shared by the jobs that are computed at the same time; never less than the model's context takes
+    /// [default: 512].
+    #[arg(long, value_name = "MIB")]
+    kv_cache_mib: Option<u64>,
     /// Whether to check others' answers when drawn [default: true]. The operator is drawn all the same and misses what nobody checks; turn
     /// it off only where another worker of the same operator audits.
     #[arg(long, value_name = "BOOL")]
@@ -140,6 +148,8 @@ pub struct Config {
     pub backend: BackendChoice,
     /// Part of the name of the wgpu adapter.
     pub adapter: Option<String>,
+    /// KV cache of each model, MiB.
+    pub kv_cache_mib: u64,
     /// Whether to audit.
     pub audit: bool,
     /// Folder for the journal.
@@ -213,6 +223,7 @@ fn merge(flags: Settings, file: Settings) -> Result<Config, ConfigError> {
         models,
         backend: flags.backend.or(file.backend).unwrap_or_default(),
         adapter: flags.adapter.or(file.adapter),
+        kv_cache_mib: flags.kv_cache_mib.or(file.kv_cache_mib).unwrap_or(DEFAULT_KV_CACHE_MIB),
         audit: flags.audit.or(file.audit).unwrap_or(true),
         data_dir: flags
             .data_dir
@@ -262,6 +273,7 @@ mod tests {
             models: vec!["m".into()],
             backend: BackendChoice::Auto,
             adapter: None,
+            kv_cache_mib: 512,
             audit: true,
             data_dir: "ergon-worker".into(),
             endpoint: None,
@@ -278,6 +290,7 @@ mod tests {
         model = ["m", "n"]
         backend = "wgpu"
         adapter = "A"
+        kv-cache-mib = 7
         audit = false
         data-dir = "d"
         endpoint = "https://file"
@@ -294,6 +307,7 @@ mod tests {
             models: vec!["m".into(), "n".into()],
             backend: BackendChoice::Wgpu,
             adapter: Some("A".into()),
+            kv_cache_mib: 7,
             audit: false,
             data_dir: "d".into(),
             endpoint: Some("https://file".into()),
@@ -305,7 +319,7 @@ mod tests {
 
     #[test]
     fn every_flag_wins_over_the_file() {
-        let words = "--node ws://flag --hot-key h2 --operator-key o2 --model m2 --backend cpu --adapter B --audit true --data-dir d2 \
+        let words = "--node ws://flag --hot-key h2 --operator-key o2 --model m2 --backend cpu --adapter B --kv-cache-mib 9 --audit true --data-dir d2 \
                      --endpoint https://flag --trust-artifact false --log-format text";
         let config = load(FULL, &words.split_whitespace().collect::<Vec<_>>()).unwrap();
         let expected = Config {
@@ -315,6 +329,7 @@ mod tests {
             models: vec!["m2".into()],
             backend: BackendChoice::Cpu,
             adapter: Some("B".into()),
+            kv_cache_mib: 9,
             audit: true,
             data_dir: "d2".into(),
             endpoint: Some("https://flag".into()),

@@ -2,12 +2,13 @@
 //! The worker at work: connects, follows finalized blocks and does what [`plan`] says.
 //!
 //! A *session* is the life of one connection. All state that must outlive it (journal, running computation, memory of what was sent and seen) belongs
-//! to the [`Worker`]; a session that breaks is followed by another one after a pause that grows. One computation runs at a time, on a
-//! thread of its own, and isn't disturbed by a lost connection.
+//! to the [`Worker`]; a session that breaks is followed by another one after a pause that grows. Several computations run at a time, the most
+//! urgent ones first, and aren't disturbed by a lost connection.
 use super::{
-    compute::{ComputeError, Models},
+    computations::{Computations, Computed},
+    compute::{ComputeError, Models, MOST_COMPUTATIONS},
     config::Config,
-    journal::{DataDir, Entry, Journal},
+    journal::{DataDir, Journal},
     plan::{plan, Identity, Memory, Work},
     resumption::PAUSE,
 };
@@ -22,15 +23,12 @@ use ergon_worker_chain::{
 use std::{
     collections::{BTreeMap, BTreeSet},
     future::Future,
-    sync::{
-        atomic::{AtomicBool, Ordering},
-        Arc,
-    },
+    sync::Arc,
     time::Duration,
 };
 use tokio::{
     sync::mpsc::{unbounded_channel, UnboundedSender},
-    task::{JoinError, JoinHandle, JoinSet},
+    task::JoinSet,
 };
 
 /// Pause before the first attempt to reconnect; it doubles with each failure.
@@ -49,26 +47,12 @@ pub struct Worker {
     /// Opened for the first chain that the worker connects to, with its genesis hash.
     journal: Option<(H256, Journal)>,
     memory: Memory,
-    running: Option<Running>,
+    computations: Computations,
     failures: BTreeMap<H256, u32>,
     /// Jobs that were complained about, so that each is complained about once.
     reported: BTreeSet<JobId>,
     /// Status and hot keys of the operator as last logged.
     membership: Option<(Option<Status>, Vec<AccountId>)>,
-}
-
-/// A computation under way.
-struct Running {
-    job: JobId,
-    answer: H256,
-    stop: Arc<AtomicBool>,
-    handle: JoinHandle<Result<Entry, ComputeError>>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
 }
 
 /// Why a session ended.
@@ -131,7 +115,7 @@ impl Worker {
             data_dir,
             journal: None,
             memory: Memory::default(),
-            running: None,
+            computations: Computations::default(),
             failures: BTreeMap::new(),
             reported: BTreeSet::new(),
             membership: None,
@@ -201,7 +185,7 @@ impl Worker {
                     None => return Err(Ended::Lost("the node closed the subscription".into())),
                 },
                 Some((call, fate)) = fates.recv() => self.decided(&call, &fate),
-                result = finished(&mut self.running) => self.computed(result)?,
+                computed = self.computations.finished() => self.computed(computed)?,
             }
         }
     }
@@ -260,21 +244,23 @@ impl Worker {
         self.reported.retain(|job| view.open.contains(job));
         self.failures
             .retain(|answer, _| plan.compute.iter().any(|work| work.task.answer() == *answer));
-        if let Some(running) = &self.running {
-            if !plan.compute.iter().any(|work| work.task.answer() == running.answer) {
-                tracing::warn!(
-                    job = running.job,
-                    block = view.number,
-                    "the job's deadline has passed or it was taken back: stopping"
-                );
-                running.stop.store(true, Ordering::Relaxed);
+        let wanted = |answer: &H256| plan.compute.iter().any(|work| work.task.answer() == *answer);
+        for job in self.computations.stop_unless(wanted) {
+            tracing::warn!(
+                job,
+                block = view.number,
+                "the job's deadline has passed or it was taken back: stopping"
+            );
+        }
+        for work in plan.compute {
+            if self.computations.len() >= MOST_COMPUTATIONS {
+                break;
             }
-            return Ok(());
+            if !self.computations.contains(&work.task.answer()) && self.is_feasible(&work) {
+                self.start(client, work).await?;
+            }
         }
-        match plan.compute.into_iter().find(|work| self.is_feasible(work)) {
-            Some(work) => self.start(client, work).await,
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn is_feasible(&mut self, work: &Work) -> bool {
@@ -296,16 +282,10 @@ impl Worker {
         };
         let what = if work.audit { "audit" } else { "execution" };
         tracing::info!(job, what, deadline = work.deadline, "computing");
-        let (models, stop) = (self.models.clone(), Arc::new(AtomicBool::new(false)));
-        let stopped = stop.clone();
-        let handle = tokio::task::spawn_blocking(move || models.answer(&work, &question, &stopped));
+        let models = self.models.clone();
         self.memory.share.begin(job);
-        self.running = Some(Running {
-            job,
-            answer,
-            stop,
-            handle,
-        });
+        self.computations
+            .begin(job, answer, move |stop| models.answer(&work, &question, stop));
         Ok(())
     }
 
@@ -336,26 +316,23 @@ impl Worker {
     }
 
     /// Puts a finished computation into the journal.
-    fn computed(&mut self, result: Result<Result<Entry, ComputeError>, JoinError>) -> Result<(), Ended> {
-        let Some(running) = self.running.take() else {
-            return Ok(());
-        };
+    fn computed(&mut self, computed: Computed) -> Result<(), Ended> {
+        let Computed { job, answer, result } = computed;
         let error = match (result, &mut self.journal) {
-            (Ok(Ok(entry)), Some((_, journal))) => {
-                self.failures.remove(&running.answer);
+            (Ok(entry), Some((_, journal))) => {
+                self.failures.remove(&answer);
                 return journal.record(entry).map_err(|error| Ended::Fatal(error.into()));
             }
-            (Ok(Ok(_)), None) | (Ok(Err(ComputeError::Stopped)), _) => return Ok(()),
-            (Ok(Err(error)), _) if error.is_device_lost() => {
-                return Err(Ended::Fatal(anyhow::anyhow!(
-                    "{error}; restart the worker, or use --backend cpu"
-                )));
-            }
-            (Ok(Err(error)), _) => error.to_string(),
-            (Err(error), _) => error.to_string(),
+            (Ok(_), None) | (Err(ComputeError::Stopped), _) => return Ok(()),
+            (Err(error), _) => error,
         };
-        *self.failures.entry(running.answer).or_default() += 1;
-        tracing::error!(job = running.job, "the computation failed: {error}");
+        if error.is_device_lost() {
+            return Err(Ended::Fatal(anyhow::anyhow!(
+                "{error}; restart the worker, or use --backend cpu"
+            )));
+        }
+        *self.failures.entry(answer).or_default() += 1;
+        tracing::error!(job, "the computation failed: {error}");
         Ok(())
     }
 
@@ -367,14 +344,6 @@ impl Worker {
             Fate::Lost(reason) => tracing::warn!(job, call = name, "not in a block, to be sent again: {reason}"),
         }
         self.memory.transactions.decided(call, fate);
-    }
-}
-
-/// The result of the running computation; never ready if there is none.
-async fn finished(running: &mut Option<Running>) -> Result<Result<Entry, ComputeError>, JoinError> {
-    match running {
-        Some(running) => (&mut running.handle).await,
-        None => std::future::pending().await,
     }
 }
 
@@ -394,18 +363,16 @@ mod tests {
         let mut config = Config::load(Some(&file), Settings::default()).unwrap();
         config.models.clear();
         let mut worker = Worker::new(config).unwrap();
-        worker.running = Some(Running {
+        let result = worker.computed(Computed {
             job: 4,
             answer: H256::zero(),
-            stop: Arc::default(),
-            handle: tokio::spawn(std::future::pending()),
+            result: Err(GenerateError::from(error).into()),
         });
-        let result = worker.computed(Ok(Err(GenerateError::from(error).into())));
         (worker, result)
     }
 
-    #[tokio::test]
-    async fn a_lost_device_ends_the_worker_with_advice() {
+    #[test]
+    fn a_lost_device_ends_the_worker_with_advice() {
         let (_, result) = failed(Error::DeviceLost("llvmpipe was lost: Destroyed".into()));
         let Err(Ended::Fatal(error)) = result else {
             panic!("the worker goes on without a device");
@@ -416,8 +383,8 @@ mod tests {
         );
     }
 
-    #[tokio::test]
-    async fn another_failure_of_the_device_is_counted_for_the_job() {
+    #[test]
+    fn another_failure_of_the_device_is_counted_for_the_job() {
         let (worker, result) = failed(Error::Device("out of memory".into()));
         assert!(result.is_ok());
         assert_eq!(worker.failures[&H256::zero()], 1);

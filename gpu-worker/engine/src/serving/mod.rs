@@ -160,7 +160,8 @@ impl Server {
         Self::start_with(backend, config, |_| None)
     }
 
-    /// Starts to serve. `recover` gives another backend with the same model when one has failed, if it can.
+    /// Starts to serve. `recover` gives another backend with the same model when one has failed, and
+    /// none if there is no use in trying again.
     pub fn start_with(
         backend: Arc<dyn Backend>,
         config: Config,
@@ -263,26 +264,25 @@ impl<R: FnMut(&Error) -> Option<Arc<dyn Backend>>> Service<R> {
         }
     }
 
-    fn failed(&mut self, error: Error) {
-        tracing::error!(target: "ergon_engine::serving", %error, "the backend failed");
-        let Some(backend) = (self.recover)(&error) else {
-            self.scheduler.fail(&error.clone().into());
-            if matches!(error, Error::DeviceLost(_)) {
-                self.close(&error.into());
+    fn failed(&mut self, mut error: Error) {
+        loop {
+            tracing::error!(target: "ergon_engine::serving", %error, "the backend failed");
+            let Some(backend) = (self.recover)(&error) else {
+                break;
+            };
+            tracing::warn!(target: "ergon_engine::serving", backend = backend.name(), "computing again what was running");
+            match self.scheduler.resume_on(backend.as_ref()) {
+                Ok(()) => return,
+                Err(again) => error = again,
             }
-            return;
-        };
-        tracing::warn!(target: "ergon_engine::serving", backend = backend.name(), "computing again what was running");
-        if let Err(error) = self.scheduler.resume_on(backend.as_ref()) {
-            self.scheduler.fail(&error.clone().into());
-            self.close(&error.into());
         }
-    }
-
-    /// Takes no more requests.
-    fn close(&self, error: &GenerateError) {
-        for job in self.queue.close() {
-            job.fail(error.clone());
+        let is_lost = matches!(error, Error::DeviceLost(_));
+        let error = GenerateError::from(error);
+        self.scheduler.fail(&error);
+        if is_lost {
+            for job in self.queue.close() {
+                job.fail(error.clone());
+            }
         }
     }
 }
