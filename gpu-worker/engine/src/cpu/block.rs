@@ -196,12 +196,18 @@ impl<'m> Block<'m> {
         let (rows, level) = (matrix.rows(), self.engine.level);
         let mut y = Rows::new(x.exponents.len(), rows);
         if self.engine.wide {
-            // More parts than threads, since a thread may be late; parts of whole quads of rows.
+            // More parts than threads, since a thread may be late; parts of whole quads of rows. Each part is read once for all positions.
             let part = rows.div_ceil(4 * rayon::current_num_threads()).next_multiple_of(4);
-            for (i, out) in y.mantissas.chunks_mut(rows).enumerate() {
-                out.par_chunks_mut(part).enumerate().for_each(|(j, out)| {
-                    level.multiply(matrix, j * part..j * part + out.len(), x.row(i), out, out.len());
-                });
+            let parts = (0..rows).into_par_iter().step_by(part).map(|from| {
+                let part = from..rows.min(from + part);
+                let mut out = vec![0; part.len() * x.exponents.len()];
+                level.multiply(matrix, part.clone(), &x.mantissas, &mut out, part.len());
+                (part, out)
+            });
+            for (part, out) in parts.collect::<Vec<_>>() {
+                for (y, out) in y.mantissas.chunks_mut(rows).zip(out.chunks(part.len())) {
+                    y[part.clone()].copy_from_slice(out);
+                }
             }
         } else {
             level.multiply(matrix, 0..rows, &x.mantissas, &mut y.mantissas, rows);

@@ -23,7 +23,7 @@ const BLOCK: usize = 32;
 /// Tokens that go through the layers together, which bounds memory.
 const CHUNK: usize = 512;
 /// Up to so many tokens the threads share rows instead of blocks.
-const WIDE: usize = 4;
+const WIDE: usize = 16;
 
 /// A model on the CPU.
 pub struct CpuBackend {
