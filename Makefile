@@ -56,7 +56,7 @@ e2e: build model client ## Run the end-to-end tests only
 	$(CLIENT) npm test --silent --prefix e2e
 
 .PHONY: e2e-governance
-e2e-governance: build client ## Vote end to end: every track, three operators, no tokens, attacks, and a flood
+e2e-governance: build model client ## Vote end to end: every track, three operators, no tokens, attacks, and a flood
 	next=$$(scripts/next-runtime.sh) && $(CLIENT) ERGON_NEXT_RUNTIME=$$next npm run --silent --prefix e2e governance
 
 .PHONY: lint

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Running workers, each with an operator that genesis sponsors (//Worker1 to //Worker9) and a hot key of its own.
+// Running workers, each with an operator and a hot key of its own. Genesis sponsors //Worker1 to //Worker9.
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { devKey } from './chain.mjs';
@@ -13,17 +13,19 @@ const REGISTER_SECONDS = 120;
 /** A worker: its identity and settings, whether it runs or not. */
 export class Worker {
   /**
-   * @param {{ name: string, number: number, node: string, backend?: string, adapter?: string, artifact?: string, trustArtifact?: boolean }} options
-   *   `number` chooses the operator `//Worker{number}`
+   * @param {{ name: string, number?: number, node: string, backend?: string, adapter?: string, artifact?: string, trustArtifact?: boolean,
+   *   operatorUri?: string, hotUri?: string, more?: object }} options
+   *   `number` chooses the operator `//Worker{number}` unless `operatorUri` names another; `more` are more settings
    */
-  static async create({ name, number, node, backend = 'cpu', adapter, artifact = modelArtifact(), trustArtifact = false }) {
+  static async create(options) {
+    const { name, number, node, backend = 'cpu', adapter, artifact = modelArtifact(), trustArtifact = false, more = {} } = options;
+    const { operatorUri = `//Worker${number}`, hotUri = `${operatorUri}//hot` } = options;
     const worker = new Worker();
     Object.assign(worker, { name, backend, folder: temporaryFolder(`worker-${name}`) });
-    const operatorUri = `//Worker${number}`;
     worker.operator = await devKey(operatorUri);
-    worker.hot = await devKey(`${operatorUri}//hot`);
+    worker.hot = await devKey(hotUri);
     worker.writeKey('operator.key', operatorUri);
-    worker.writeKey('hot.key', `${operatorUri}//hot`);
+    worker.writeKey('hot.key', hotUri);
     const settings = {
       node,
       'hot-key': 'hot.key',
@@ -33,8 +35,9 @@ export class Worker {
       ...(adapter && { adapter }),
       'data-dir': 'data',
       'trust-artifact': trustArtifact,
+      ...more,
     };
-    // Strings, booleans and lists of strings are written alike in JSON and TOML.
+    // Strings, numbers, booleans and lists of strings are written alike in JSON and TOML.
     const toml = Object.entries(settings).map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`);
     writeFileSync(worker.config, toml.join(''));
     return worker;

@@ -5,11 +5,13 @@
 //! of the calls and storage entries that they occur in.
 use crate::{
     client::AtBlock,
+    joining::Join,
     reader::{Job, Stage},
     registration::{Entry, OperatorCall},
     AccountId, Call, Keypair, Status,
 };
-use ergon_primitives::{request::Input, JobId, ModelId};
+use codec::Decode;
+use ergon_primitives::{request::Input, ticket::TicketTerms, JobId, ModelId};
 use std::{collections::BTreeSet, sync::LazyLock};
 use subxt::{
     client::OnlineClientAtBlockImpl,
@@ -36,17 +38,22 @@ use subxt::{
     substitute_type(
         path = "ergon_primitives::commitment::Outcome",
         with = "::subxt::utils::Static<::ergon_primitives::commitment::Outcome>"
+    ),
+    substitute_type(
+        path = "ergon_primitives::ticket::Ticket",
+        with = "::subxt::utils::Static<::ergon_primitives::ticket::Ticket>"
     )
 )]
 mod runtime {}
 
 use runtime::runtime_types::{
-    bounded_collections::bounded_vec::BoundedVec, pallet_jobs::types::State,
-    pallet_models::types::Status as ModelStatus, pallet_workers::types::Status as OperatorStatus,
+    bounded_collections::bounded_vec::BoundedVec, frame_support::view_functions::ViewFunctionId,
+    pallet_jobs::types::State, pallet_models::types::Status as ModelStatus,
+    pallet_workers::types::Status as OperatorStatus, sp_runtime::MultiSignature,
 };
 
 /// Calls that are sent.
-const CALLS: [(&str, &str); 7] = [
+const CALLS: [(&str, &str); 8] = [
     ("Jobs", "submit_result"),
     ("Jobs", "reveal"),
     ("Audits", "attest"),
@@ -54,10 +61,11 @@ const CALLS: [(&str, &str); 7] = [
     ("Workers", "add_hot_key"),
     ("Workers", "update"),
     ("Workers", "resume"),
+    ("Workers", "join"),
 ];
 
 /// Storage entries that are read.
-const ENTRIES: [(&str, &str); 10] = [
+const ENTRIES: [(&str, &str); 11] = [
     ("Jobs", "Jobs"),
     ("Jobs", "NextJob"),
     ("Jobs", "Inputs"),
@@ -66,9 +74,13 @@ const ENTRIES: [(&str, &str); 10] = [
     ("Audits", "Pending"),
     ("Workers", "HotKeys"),
     ("Workers", "Operators"),
+    ("Workers", "Sponsored"),
     ("Models", "Models"),
     ("System", "Account"),
 ];
+
+/// View functions that are called.
+const VIEWS: [(&str, &str); 1] = [("Quota", "ticket")];
 
 /// The metadata that the code above is generated from.
 static METADATA: LazyLock<ArcMetadata> = LazyLock::new(|| {
@@ -78,10 +90,14 @@ static METADATA: LazyLock<ArcMetadata> = LazyLock::new(|| {
         .into()
 });
 
-/// The first of the calls and storage entries in use that a live runtime doesn't have, or has in another shape.
+/// The first of the calls, storage entries and view functions in use that a live runtime doesn't have, or has in another shape.
 pub(crate) fn difference(live: &Metadata) -> Option<String> {
     let call = |metadata: &Metadata, pallet: &str, name: &str| metadata.pallet_by_name(pallet)?.call_hash(name);
     let entry = |metadata: &Metadata, pallet: &str, name: &str| metadata.pallet_by_name(pallet)?.storage_hash(name);
+    let view = |metadata: &Metadata, pallet: &str, name: &str| {
+        let view = metadata.pallet_by_name(pallet)?.view_function_by_name(name)?;
+        Some(view.hash())
+    };
     let name = |(pallet, name): &(&str, &str)| format!("{pallet}.{name}");
     let calls = CALLS
         .iter()
@@ -91,7 +107,12 @@ pub(crate) fn difference(live: &Metadata) -> Option<String> {
             .iter()
             .find(|(pallet, name)| entry(live, pallet, name) != entry(&METADATA, pallet, name))
     };
-    calls.or_else(entries).map(name)
+    let views = || {
+        VIEWS
+            .iter()
+            .find(|(pallet, name)| view(live, pallet, name) != view(&METADATA, pallet, name))
+    };
+    calls.or_else(entries).or_else(views).map(name)
 }
 
 /// A transaction that is ready to be submitted.
@@ -159,6 +180,52 @@ fn sign(at: &AtBlock, call: &impl Payload, key: &Keypair, nonce: u64, lifetime: 
         .mortal_from_unchecked(lifetime, at.block_number(), at.block_hash())
         .build();
     at.transactions().create_signable_offline(call, params)?.sign(key)
+}
+
+/// The transaction without signer that registers by a ticket; `signature` is the operator's, of the message that the chain expects.
+pub(crate) fn join(at: &AtBlock, join: &Join, signature: [u8; 64]) -> Result<Signed, ExtrinsicError> {
+    let Join {
+        operator,
+        hot,
+        endpoint,
+        models,
+        ticket,
+    } = join.clone();
+    let (endpoint, models) = (BoundedVec(endpoint), BoundedVec(models));
+    let signature = MultiSignature::Sr25519(signature);
+    let call = runtime::tx()
+        .workers()
+        .join(operator, hot, endpoint, models, ticket.into(), signature);
+    let params = DefaultExtrinsicParamsBuilder::new().nonce(0).immortal().build();
+    // A general transaction. Signer and signature would go to an extension that this chain doesn't have.
+    let (nobody, none) = (AccountId::from([0; 32]), subxt::utils::MultiSignature::Sr25519([0; 64]));
+    at.transactions()
+        .create_v5_signable_offline(&call, params)?
+        .sign_with_account_and_signature(&nobody, &none)
+}
+
+/// What a ticket should be made for; `None` before there is a block.
+pub(crate) async fn ticket_terms(at: &AtBlock) -> Result<Option<TicketTerms>, subxt::Error> {
+    let [(pallet, name)] = VIEWS;
+    let view = at.metadata_ref().pallet_by_name(pallet);
+    let id = view
+        .and_then(|pallet| pallet.view_function_by_name(name))
+        .map(|view| *view.query_id());
+    let id =
+        id.ok_or_else(|| subxt::Error::Other(format!("the runtime has no view function {pallet}.{name}").into()))?;
+    let (prefix, suffix) = id.split_at(16);
+    let half = |bytes: &[u8]| <[u8; 16]>::decode(&mut &bytes[..]);
+    let id = ViewFunctionId {
+        prefix: half(prefix)?,
+        suffix: half(suffix)?,
+    };
+    // By the runtime API under it: subxt 0.51 leaves out the length of a view function's arguments, so the runtime can't decode them.
+    let call = runtime::runtime_apis()
+        .runtime_view_function()
+        .execute_view_function(id, vec![]);
+    let result = at.runtime_apis().call(call).await?;
+    let bytes = result.map_err(|error| subxt::Error::Other(format!("{pallet}.{name}: {error:?}").into()))?;
+    Ok(Option::decode(&mut &bytes[..])?)
 }
 
 /// Jobs that `operator` is to answer or to reveal.
@@ -289,6 +356,18 @@ pub(crate) async fn may_register(at: &AtBlock, account: &AccountId) -> Result<bo
     Ok(sponsored.is_some())
 }
 
+/// Whether the chain knows an account, which may sign then.
+pub(crate) async fn can_sign(at: &AtBlock, account: &AccountId) -> Result<bool, subxt::Error> {
+    let entry = at
+        .storage()
+        .try_fetch(runtime::storage().system().account(), (*account,))
+        .await?;
+    match entry {
+        Some(entry) => Ok(entry.decode()?.providers > 0),
+        None => Ok(false),
+    }
+}
+
 /// Whether a model takes new jobs.
 pub(crate) async fn is_active_model(at: &AtBlock, model: &ModelId) -> Result<bool, subxt::Error> {
     match at
@@ -307,6 +386,7 @@ mod tests {
     use codec::Encode;
     use ergon_primitives::{
         commitment::{Header, Outcome, StopReason},
+        ticket::Ticket,
         H256,
     };
     use subxt::{config::substrate::SpecVersionForRange, OfflineClient};
@@ -340,6 +420,10 @@ mod tests {
                 METADATA.pallet_by_name(pallet).unwrap().storage_hash(name).is_some(),
                 "{pallet}.{name}"
             );
+        }
+        for (pallet, name) in VIEWS {
+            let pallet = METADATA.pallet_by_name(pallet).unwrap();
+            assert!(pallet.view_function_by_name(name).is_some(), "{name}");
         }
         assert_eq!(difference(&METADATA), None);
     }
@@ -391,5 +475,17 @@ mod tests {
         );
         let reveal = jobs.reveal(7, H256::zero(), header.clone().into());
         assert_eq!(arguments(&reveal), (7u64, H256::zero(), header).encode());
+        let (ticket, signature) = (Ticket { block: 4, nonce: 5 }, MultiSignature::Sr25519([9; 64]));
+        let (operator, hot, models) = ([1; 32], [2; 32], vec![H256::zero()]);
+        let join = runtime::tx().workers().join(
+            operator.into(),
+            hot.into(),
+            BoundedVec(b"x".to_vec()),
+            BoundedVec(models.clone()),
+            ticket.into(),
+            signature,
+        );
+        let expected = (operator, hot, b"x".to_vec(), models, ticket, 1u8, [9u8; 64]);
+        assert_eq!(arguments(&join), expected.encode());
     }
 }

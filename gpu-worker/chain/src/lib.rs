@@ -8,6 +8,8 @@
 //! | [`client`] | connects, checks that node and worker understand each other, follows finalized blocks |
 //! | [`reader`] | reads an operator's duties from the state of a finalized block |
 //! | [`registration`] | brings the operator's entry on chain in line with the configuration |
+//! | `joining` | registers an operator that nobody knows |
+//! | `ticket` | makes the ticket for that |
 //! | [`submitter`] | owns the nonce of the hot key: signs, submits and watches its transactions |
 //! | `fate` | finds out what became of a transaction |
 //!
@@ -17,10 +19,12 @@ pub mod client;
 pub mod duty;
 mod fate;
 mod interface;
+mod joining;
 pub mod keystore;
 pub mod reader;
 pub mod registration;
 pub mod submitter;
+mod ticket;
 
 pub use client::{Client, ConnectError};
 pub use duty::{BlockNumber, Call, Due, Duty, Fate, Status, Task, View};

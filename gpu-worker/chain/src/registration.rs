@@ -3,10 +3,16 @@
 //!
 //! What has to be done is decided by a pure function over the chain's state; the transactions are sent one after the other, and
 //! each is waited for until it is finalized. The operator's key is needed to register, to add the hot key and to change models or
-//! endpoint. An operator that drains stays so, since its owner has asked for it; only one that drains for want of a hot key comes back with
-//! the new one. What is suspended comes back while the worker works, see [`Call::Resume`](crate::Call::Resume).
-use crate::{account, fate::fate, interface, submitter::Submitter, AccountId, Client, Fate, Keypair, Status};
+//! endpoint. An operator that the chain doesn't know registers by a ticket. One that drains stays so, since its owner has asked for it;
+//! only one that drains for want of a hot key comes back with the new one. What is suspended comes back while the worker works, see [`Call::Resume`](crate::Call::Resume).
+use crate::{
+    account, fate::fate, interface, joining::join, submitter::Submitter, AccountId, Client, Fate, Keypair, Status,
+};
 use ergon_primitives::{ModelId, H256};
+use std::time::Duration;
+
+/// Longest endpoint that the chain takes, in bytes.
+const MAX_ENDPOINT_BYTES: usize = 128;
 
 /// An operator as it stands on chain.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -61,6 +67,8 @@ pub struct Registration {
     pub models: Vec<ModelId>,
     /// Where it can be reached; left as it is on chain if not given.
     pub endpoint: Option<String>,
+    /// How long a ticket may take, if the chain doesn't know the operator.
+    pub patience: Duration,
 }
 
 /// Why a worker can't work for its operator.
@@ -92,9 +100,35 @@ pub enum RegistrationError {
         /// The extrinsic.
         call: &'static str,
     },
-    /// The chain takes no transactions of the operator.
-    #[error("operator {0} is not known to the chain, which takes no transactions of it: have it sponsored first")]
-    NotSponsored(AccountId),
+    /// Only a ticket would let the operator in.
+    #[error(
+        "operator {0} is not known to the chain, and ticket-seconds is 0: allow some seconds, so that the worker can make a ticket and join"
+    )]
+    NoTicketWanted(AccountId),
+    /// A ticket takes too long.
+    #[error(
+        "a ticket takes about {expected} s of this core, and no more than {allowed} s are allowed: raise ticket-seconds, or try again later \
+         when fewer operators join"
+    )]
+    TicketTooHard {
+        /// Seconds that it takes on average.
+        expected: u64,
+        /// Seconds that it may take.
+        allowed: u64,
+    },
+    /// The chain has only its genesis block, which no ticket can be bound to.
+    #[error("the chain has no blocks yet")]
+    NoBlocks,
+    /// The hot key may be somebody else's.
+    #[error(
+        "hot key {0} was on the chain before its operator, so it may be somebody else's: make a new one with `ergon-worker key generate`"
+    )]
+    HotKeyNotNew(AccountId),
+    /// No address.
+    #[error(
+        "endpoint {0:?} can't be published: it must be at most {MAX_ENDPOINT_BYTES} characters of printable ASCII without spaces"
+    )]
+    InvalidEndpoint(String),
     /// No such model on chain.
     #[error("model {0:?} is not active on this chain: have it registered by governance, or serve another one")]
     UnknownModel(H256),
@@ -122,7 +156,7 @@ pub enum RegistrationError {
 impl RegistrationError {
     /// Whether trying again may help.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Lost { .. } | Self::Node(_))
+        matches!(self, Self::Lost { .. } | Self::NoBlocks | Self::Node(_))
     }
 }
 
@@ -187,9 +221,20 @@ fn calls(
     Ok(calls)
 }
 
+/// Whether the chain takes it; it would only say that it doesn't after a search for a ticket.
+fn check_endpoint(endpoint: Option<&str>) -> Result<(), RegistrationError> {
+    match endpoint {
+        Some(text) if text.len() > MAX_ENDPOINT_BYTES || !text.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Err(RegistrationError::InvalidEndpoint(text.into()))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Client {
     /// Makes sure that the worker is registered as told and returns its operator.
     pub async fn register(&self, wanted: &Registration) -> Result<AccountId, RegistrationError> {
+        check_endpoint(wanted.endpoint.as_deref())?;
         let at = self.finalized().await?;
         let hot = account(&wanted.hot);
         let operator = operator_for(
@@ -203,6 +248,12 @@ impl Client {
             }
         }
         let entry = interface::operator(&at, &operator).await?;
+        if let (None, Some(key)) = (&entry, &wanted.operator) {
+            if !interface::may_register(&at, &operator).await? {
+                join(self, wanted, key).await?;
+                return Ok(operator);
+            }
+        }
         let calls = calls(
             &operator,
             &hot,
@@ -210,9 +261,6 @@ impl Client {
             &wanted.models,
             wanted.endpoint.as_deref(),
         )?;
-        if entry.is_none() && wanted.operator.is_some() && !interface::may_register(&at, &operator).await? {
-            return Err(RegistrationError::NotSponsored(operator));
-        }
         for call in calls {
             let key = match (&wanted.operator, call.needs_operator_key()) {
                 (Some(key), true) => key,
@@ -280,6 +328,24 @@ mod tests {
             operator_for(&id(2), None, None),
             Err(RegistrationError::NotRegistered(_))
         ));
+    }
+
+    #[test]
+    fn an_endpoint_that_the_chain_would_refuse_is_found_at_once() {
+        let longest = "x".repeat(MAX_ENDPOINT_BYTES);
+        for endpoint in [
+            None,
+            Some(""),
+            Some("https://worker.example:8080/v1"),
+            Some(longest.as_str()),
+        ] {
+            assert!(check_endpoint(endpoint).is_ok(), "{endpoint:?}");
+        }
+        let too_long = format!("{longest}x");
+        for endpoint in ["http://a b", "http://ä", "http://a\n", &too_long] {
+            let error = check_endpoint(Some(endpoint)).unwrap_err();
+            assert!(matches!(error, RegistrationError::InvalidEndpoint(text) if text == endpoint));
+        }
     }
 
     #[test]

@@ -120,7 +120,7 @@ async fn submit_with(
 }
 
 /// What the node itself said against a transaction.
-fn refusal(error: &ExtrinsicError) -> Option<&UserError> {
+pub(crate) fn refusal(error: &ExtrinsicError) -> Option<&UserError> {
     match error {
         ExtrinsicError::ErrorSubmittingTransaction(BackendError::Rpc(RpcError::ClientError(ClientError::User(
             error,
@@ -129,7 +129,8 @@ fn refusal(error: &ExtrinsicError) -> Option<&UserError> {
     }
 }
 
-fn describe(refusal: &UserError) -> String {
+/// A refusal in one line.
+pub(crate) fn describe(refusal: &UserError) -> String {
     match &refusal.data {
         Some(data) => format!("{}: {}", refusal.message, data.get().trim_matches('"')),
         None => refusal.message.clone(),

@@ -12,7 +12,8 @@ use std::{future::Future, path::PathBuf, time::Duration};
 /// How long a computation has to notice that the worker stops.
 const SHUTDOWN: Duration = Duration::from_secs(3);
 
-/// Answers jobs and audits answers until it is stopped.
+/// Answers jobs and audits answers until it is stopped. Registers at the start if need be: an operator that the chain doesn't know yet joins
+/// by a ticket, for which this command searches by itself.
 #[derive(Debug, Args)]
 pub struct RunCommand {
     /// TOML file with the settings; flags win over it.

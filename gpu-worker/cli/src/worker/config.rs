@@ -15,6 +15,7 @@
 //! audit = true
 //! data-dir = "data"
 //! endpoint = "https://worker.example"
+//! ticket-seconds = 600           # how long a ticket may take, by which an unknown operator joins
 //! trust-artifact = false
 //! log-format = "text"            # or "json"
 //! ```
@@ -32,6 +33,9 @@ const DEFAULT_DATA_DIR: &str = "ergon-worker";
 
 /// KV cache of a model, MiB.
 const DEFAULT_KV_CACHE_MIB: u64 = 512;
+
+/// How long a ticket may take.
+const DEFAULT_TICKET_SECONDS: u64 = 600;
 
 /// What computes.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize, ValueEnum)]
@@ -67,7 +71,8 @@ pub struct Settings {
     /// File with the hot key, which signs answers.
     #[arg(long, value_name = "FILE")]
     hot_key: Option<PathBuf>,
-    /// File with the operator's key, which registers the hot key.
+    /// File with the operator's key, which registers the hot key. An operator that the chain doesn't know joins by a ticket, which takes
+    /// some seconds of one core and nobody's leave.
     #[arg(long, value_name = "FILE")]
     operator_key: Option<PathBuf>,
     /// Model artifact to serve; may be given several times.
@@ -93,6 +98,9 @@ pub struct Settings {
     /// Where clients reach this worker; published on chain.
     #[arg(long, value_name = "URL")]
     endpoint: Option<String>,
+    /// Longest time to spend on a ticket; 0 makes none [default: 600].
+    #[arg(long, value_name = "SECONDS")]
+    ticket_seconds: Option<u64>,
     /// Skip hashing the model artifact at the start.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     trust_artifact: Option<bool>,
@@ -156,6 +164,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where clients reach this worker; what stands on chain is left alone if it isn't given.
     pub endpoint: Option<String>,
+    /// Longest time to spend on a ticket, in seconds.
+    pub ticket_seconds: u64,
     /// Whether to skip hashing the artifacts.
     pub trust_artifact: bool,
     /// How log lines look.
@@ -230,6 +240,10 @@ fn merge(flags: Settings, file: Settings) -> Result<Config, ConfigError> {
             .or(file.data_dir)
             .unwrap_or_else(|| DEFAULT_DATA_DIR.into()),
         endpoint: flags.endpoint.or(file.endpoint),
+        ticket_seconds: flags
+            .ticket_seconds
+            .or(file.ticket_seconds)
+            .unwrap_or(DEFAULT_TICKET_SECONDS),
         trust_artifact: flags.trust_artifact.or(file.trust_artifact).unwrap_or(false),
         log_format: flags.log_format.or(file.log_format).unwrap_or_default(),
     })
@@ -277,6 +291,7 @@ mod tests {
             audit: true,
             data_dir: "ergon-worker".into(),
             endpoint: None,
+            ticket_seconds: 600,
             trust_artifact: false,
             log_format: LogFormat::Text,
         };
@@ -294,6 +309,7 @@ mod tests {
         audit = false
         data-dir = "d"
         endpoint = "https://file"
+        ticket-seconds = 5
         trust-artifact = true
         log-format = "json"
     "#;
@@ -311,6 +327,7 @@ mod tests {
             audit: false,
             data_dir: "d".into(),
             endpoint: Some("https://file".into()),
+            ticket_seconds: 5,
             trust_artifact: true,
             log_format: LogFormat::Json,
         };
@@ -320,7 +337,7 @@ mod tests {
     #[test]
     fn every_flag_wins_over_the_file() {
         let words = "--node ws://flag --hot-key h2 --operator-key o2 --model m2 --backend cpu --adapter B --kv-cache-mib 9 --audit true --data-dir d2 \
-                     --endpoint https://flag --trust-artifact false --log-format text";
+                     --endpoint https://flag --ticket-seconds 0 --trust-artifact false --log-format text";
         let config = load(FULL, &words.split_whitespace().collect::<Vec<_>>()).unwrap();
         let expected = Config {
             node: "ws://flag".into(),
@@ -333,6 +350,7 @@ mod tests {
             audit: true,
             data_dir: "d2".into(),
             endpoint: Some("https://flag".into()),
+            ticket_seconds: 0,
             trust_artifact: false,
             log_format: LogFormat::Text,
         };

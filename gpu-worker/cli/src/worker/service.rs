@@ -107,6 +107,7 @@ impl Worker {
             operator,
             models: models.ids().collect(),
             endpoint: config.endpoint.clone(),
+            patience: Duration::from_secs(config.ticket_seconds),
         };
         Ok(Self {
             config,
