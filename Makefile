@@ -102,6 +102,10 @@ fuzz: setup ## Fuzz the parsers and the chat template, FUZZ_MINUTES each of FUZZ
 			-max_total_time=$$((60 * $(FUZZ_MINUTES))) -max_len=16384 -timeout=30 -rss_limit_mb=2048; \
 	done
 
+.PHONY: benchmarks
+benchmarks: setup ## Measure the weights of our pallets and write them, in a target folder of its own
+	@scripts/benchmarks.sh
+
 .PHONY: metadata
 metadata: setup ## Write the runtime's metadata for the worker's chain client
 	ERGON_WRITE_METADATA=1 $(CARGO) test --release --workspace --test metadata

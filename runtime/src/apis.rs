@@ -2,6 +2,8 @@
 //! The runtime APIs: what the node asks the runtime.
 //!
 //! `TransactionPaymentApi` is left out on purpose: where it is there, clients ask for a fee.
+#[cfg(feature = "runtime-benchmarks")]
+use crate::benchmarks;
 use crate::{
     compute, genesis, quota, timing, AccountId, Babe, Block, Executive, Grandpa, InherentDataExt, Nonce, Runtime,
     RuntimeGenesisConfig, SessionKeys, System, VERSION,
@@ -212,6 +214,21 @@ impl_runtime_apis! {
 
         fn preset_names() -> Vec<sp_genesis_builder::PresetId> {
             genesis::preset_names()
+        }
+    }
+
+    #[cfg(feature = "runtime-benchmarks")]
+    impl frame_benchmarking::Benchmark<Block> for Runtime {
+        fn benchmark_metadata(
+            extra: bool,
+        ) -> (Vec<frame_benchmarking::BenchmarkList>, Vec<frame_support::traits::StorageInfo>) {
+            benchmarks::list(extra)
+        }
+
+        fn dispatch_benchmark(
+            config: frame_benchmarking::BenchmarkConfig,
+        ) -> Result<Vec<frame_benchmarking::BenchmarkBatch>, alloc::string::String> {
+            benchmarks::run(config)
         }
     }
 }

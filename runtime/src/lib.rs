@@ -11,6 +11,7 @@
 //! | [`migrations`] | what an upgrade changes in storage |
 //! | [`parameters`] | what governance changes while the chain runs |
 //! | [`genesis`] | the presets of the `dev` and `local` networks |
+//! | `benchmarks` | with the feature `runtime-benchmarks`: what our pallets are measured with |
 //!
 //! There is no token and no fee; what an account may do is bounded by its quota. An account exists, in the sense that it may sign
 //! transactions, once a provider reference is held for it: from genesis on, by a sponsor, by a ticket, or as a worker's hot key.
@@ -21,6 +22,8 @@
 extern crate alloc;
 
 pub mod apis;
+#[cfg(feature = "runtime-benchmarks")]
+pub mod benchmarks;
 pub mod compute;
 pub mod configs;
 pub mod genesis;

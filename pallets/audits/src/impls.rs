@@ -13,7 +13,7 @@ use frame_support::{dispatch::DispatchResult, ensure};
 use sp_runtime::Permill;
 
 /// Domain of the draws, see [`Beacon::draw`]; the subject is (job, number of earlier draws).
-const DOMAIN: &[u8] = b"auditor";
+pub const DOMAIN: &[u8] = b"auditor";
 
 impl<T: Config> Pallet<T> {
     pub(crate) fn do_attest(job: JobId, operator: T::AccountId, attestation: H256) -> DispatchResult {

@@ -35,10 +35,13 @@
 
 extern crate alloc;
 
+pub use impls::DOMAIN;
 pub use pallet::*;
 pub use types::{Audit, AuditParameters, Auditor, MAX_AUDITORS, MAX_SILENT};
 pub use weights::WeightInfo;
 
+#[cfg(feature = "runtime-benchmarks")]
+pub mod benchmarking;
 mod impls;
 #[cfg(test)]
 mod mock;
@@ -77,6 +80,9 @@ pub mod pallet {
         type OnAttested: OnAttested;
         /// Weights.
         type WeightInfo: WeightInfo;
+        /// Makes what benchmarks need.
+        #[cfg(feature = "runtime-benchmarks")]
+        type BenchmarkHelper: crate::benchmarking::BenchmarkHelper<Self::AccountId>;
     }
 
     /// Audits under way, and those whose answer is disputed.

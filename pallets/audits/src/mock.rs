@@ -61,6 +61,23 @@ impl pallet_audits::Config for Test {
     type Contributions = FakeContributions;
     type OnAttested = Told;
     type WeightInfo = ();
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = Bench;
+}
+
+/// Makes what benchmarks need.
+#[cfg(feature = "runtime-benchmarks")]
+pub struct Bench;
+
+#[cfg(feature = "runtime-benchmarks")]
+impl crate::benchmarking::BenchmarkHelper<AccountId> for Bench {
+    fn operator(index: u32) -> (AccountId, AccountId) {
+        let operator = u64::from(index) + 1;
+        Operators::set(&(1..=operator).collect());
+        (operator, operator + 100)
+    }
+
+    fn auditing(_: JobId, _: &AccountId) {}
 }
 
 parameter_types! {
@@ -157,6 +174,23 @@ impl OnAttested for Told {
     }
 }
 
+/// The genesis state with the default parameters.
+#[cfg(feature = "runtime-benchmarks")]
+pub fn new_test_ext() -> sp_io::TestExternalities {
+    genesis(AuditParameters::default())
+}
+
+fn genesis(parameters: AuditParameters) -> sp_io::TestExternalities {
+    let genesis = RuntimeGenesisConfig {
+        system: Default::default(),
+        audits: pallet_audits::GenesisConfig {
+            parameters,
+            _config: Default::default(),
+        },
+    };
+    genesis.build_storage().unwrap().into()
+}
+
 /// Runs `test` with these parameters, then checks all invariants.
 pub fn build_and_execute(auditors_per_job: u32, rate: Permill, max_redraws: u32, test: impl FnOnce()) {
     let parameters = AuditParameters {
@@ -165,15 +199,7 @@ pub fn build_and_execute(auditors_per_job: u32, rate: Permill, max_redraws: u32,
         max_redraws,
         ..Default::default()
     };
-    let genesis = RuntimeGenesisConfig {
-        system: Default::default(),
-        audits: pallet_audits::GenesisConfig {
-            parameters,
-            _config: Default::default(),
-        },
-    };
-    let mut externalities = sp_io::TestExternalities::new(genesis.build_storage().unwrap());
-    externalities.execute_with(|| {
+    genesis(parameters).execute_with(|| {
         System::set_block_number(1);
         test();
         Audits::do_try_state().unwrap();

@@ -21,6 +21,8 @@
 //! The pallet has no calls, no events and no errors. It implements [`Beacon`].
 #![cfg_attr(not(feature = "std"), no_std)]
 
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarking;
 pub mod weights;
 
 #[cfg(test)]

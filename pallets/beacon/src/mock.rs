@@ -43,10 +43,15 @@ impl pallet_beacon::Config for Test {
     type WeightInfo = pallet_beacon::weights::EstimatedWeight<Test>;
 }
 
+/// The genesis state.
+pub fn new_test_ext() -> sp_io::TestExternalities {
+    let storage = frame_system::GenesisConfig::<Test>::default().build_storage().unwrap();
+    storage.into()
+}
+
 /// Runs `test` on the genesis state and checks the invariants after it.
 pub fn build_and_execute(test: impl FnOnce()) {
-    let storage = frame_system::GenesisConfig::<Test>::default().build_storage().unwrap();
-    sp_io::TestExternalities::new(storage).execute_with(|| {
+    new_test_ext().execute_with(|| {
         ParentRandomness::set(None);
         test();
         Beacon::do_try_state().unwrap();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From the queue to an executor.
 use crate::{Config, Event, Executing, Job, Jobs, Pallet, Queues, State, Waiting, Work};
+use alloc::vec::Vec;
 use codec::Encode;
 use ergon_primitives::{
     request::sampling_key,
@@ -12,7 +13,12 @@ use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::traits::Saturating;
 
 /// Domain of the draws, see [`Beacon::draw`]; the subject is (job, number of earlier executors).
-const DOMAIN: &[u8] = b"executor";
+pub(crate) const DOMAIN: &[u8] = b"executor";
+
+/// Subject of the draw of an executor for `job`.
+pub(crate) fn subject<AccountId, BlockNumber>(id: JobId, job: &Job<AccountId, BlockNumber>) -> Vec<u8> {
+    (id, job.missed.len() as u32).encode()
+}
 
 /// Upper bound of the units of a job, by what its prompt, its settings and the model's context allow.
 pub fn most_units(terms: &ModelTerms, max_prompt_tokens: u32, max_tokens: u32) -> Units {
@@ -38,7 +44,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Assigns the first job in the queue of `model`, or lets it expire. Whether it left the queue.
-    fn serve_head(model: &ModelId, now: BlockNumberFor<T>, work: &mut Work) -> bool {
+    pub(crate) fn serve_head(model: &ModelId, now: BlockNumberFor<T>, work: &mut Work) -> bool {
         let Some(id) = Queues::<T>::get(model).map(|queue| queue.head) else {
             return false;
         };
@@ -66,10 +72,9 @@ impl<T: Config> Pallet<T> {
         let Some(terms) = T::Models::terms(&job.model) else {
             return false;
         };
-        let attempt = job.missed.len() as u32;
-        let mut draw = T::Beacon::draw(DOMAIN, &(id, attempt).encode());
+        let mut draw = T::Beacon::draw(DOMAIN, &subject(id, &job));
         let found = T::Workers::draw_executor(&job.model, &mut draw, &job.missed).or_else(|| {
-            if attempt == 0 {
+            if job.missed.is_empty() {
                 return None;
             }
             work.visits += 1;

@@ -72,6 +72,8 @@ pub use weights::WeightInfo;
 
 mod agenda;
 mod assignment;
+#[cfg(feature = "runtime-benchmarks")]
+pub mod benchmarking;
 mod calls;
 mod lifecycle;
 #[cfg(test)]
@@ -134,6 +136,9 @@ pub mod pallet {
         type MaxPrunedPerBlock: Get<u32>;
         /// Weights.
         type WeightInfo: WeightInfo;
+        /// Makes what benchmarks need.
+        #[cfg(feature = "runtime-benchmarks")]
+        type BenchmarkHelper: crate::benchmarking::BenchmarkHelper<Self::AccountId>;
     }
 
     /// Number of the next job.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A runtime with this pallet and the real audits; in-memory fakes stand behind the other traits.
+#[cfg(feature = "runtime-benchmarks")]
+mod bench;
 mod scenario;
 
 use crate as pallet_jobs;
@@ -67,6 +69,8 @@ impl pallet_audits::Config for Test {
     type Contributions = FakeContributions;
     type OnAttested = Jobs;
     type WeightInfo = ();
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = bench::Bench;
 }
 
 parameter_types! {
@@ -138,6 +142,8 @@ impl pallet_jobs::Config for Test {
     type MaxDuePerBlock = MaxDuePerBlock;
     type MaxPrunedPerBlock = MaxPrunedPerBlock;
     type WeightInfo = ();
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = bench::Bench;
 }
 
 pub struct FakeBeacon;

@@ -18,6 +18,8 @@
 
 extern crate alloc;
 
+#[cfg(feature = "runtime-benchmarks")]
+pub mod benchmarking;
 mod types;
 pub mod weights;
 
@@ -181,7 +183,7 @@ pub mod pallet {
     }
 
     impl<T: Config> Pallet<T> {
-        fn do_register(manifest: Manifest, prices: Option<Prices>) -> DispatchResult {
+        pub(crate) fn do_register(manifest: Manifest, prices: Option<Prices>) -> DispatchResult {
             manifest.check().map_err(|error| match error {
                 ManifestError::Dimensions => Error::<T>::UnsupportedDimensions,
                 ManifestError::ArithmeticVersion => Error::<T>::UnknownArithmeticVersion,

@@ -48,6 +48,8 @@
 
 extern crate alloc;
 
+#[cfg(feature = "runtime-benchmarks")]
+pub mod benchmarking;
 mod joining;
 pub mod probation;
 mod registry;
@@ -108,6 +110,9 @@ pub mod pallet {
         type MaxHotKeysEver: Get<u32>;
         /// Weights of the calls.
         type WeightInfo: WeightInfo;
+        /// Makes what benchmarks need.
+        #[cfg(feature = "runtime-benchmarks")]
+        type BenchmarkHelper: crate::benchmarking::BenchmarkHelper<Self::AccountId, Self::Signature>;
     }
 
     /// Every operator. Accounts are hashed in keys since anyone may choose their bytes.

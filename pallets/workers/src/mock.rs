@@ -39,6 +39,8 @@ pub const MODELS: [ModelId; 3] = [
 ];
 /// A model that doesn't.
 pub const RETIRED: ModelId = H256::repeat_byte(0xee);
+/// First byte of the models that benchmarks serve.
+const BENCHMARKED: u8 = 0xb0;
 /// The most jobs in flight, misses in a row and new hot keys of the test runtime.
 pub const MAX_IN_FLIGHT: u32 = 2;
 pub const MAX_MISSES: u32 = 2;
@@ -53,7 +55,9 @@ pub struct FixedModels;
 
 impl Models for FixedModels {
     fn active(model: &ModelId) -> Option<ModelTerms> {
-        MODELS.contains(model).then_some(ModelTerms {
+        // Benchmarks need more of them.
+        let known = MODELS.contains(model) || cfg!(feature = "runtime-benchmarks") && model.0[0] == BENCHMARKED;
+        known.then_some(ModelTerms {
             prices: Prices::default(),
             context: 1,
         })
@@ -124,17 +128,52 @@ impl pallet_workers::Config for Test {
     type MaxMissesInRow = ConstU32<MAX_MISSES>;
     type MaxHotKeysEver = ConstU32<MAX_HOT_KEYS_EVER>;
     type WeightInfo = pallet_workers::weights::EstimatedWeight<Test>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = Bench;
 }
 
-/// Runs `test` in block 1, with accounts 1 to [`SPONSORED`] sponsored, and checks the invariants after it.
-pub fn build_and_execute(test: impl FnOnce()) {
+/// Makes what benchmarks need.
+#[cfg(feature = "runtime-benchmarks")]
+pub struct Bench;
+
+#[cfg(feature = "runtime-benchmarks")]
+impl crate::benchmarking::BenchmarkHelper<u64, TestSignature> for Bench {
+    fn model(index: u32) -> ModelId {
+        let mut model = H256::repeat_byte(BENCHMARKED);
+        model.0[31] = index as u8;
+        model
+    }
+
+    fn stranger() -> u64 {
+        u64::MAX
+    }
+
+    fn sign(stranger: &u64, message: &H256) -> TestSignature {
+        TestSignature(*stranger, message.as_bytes().to_vec())
+    }
+
+    fn ticket(stranger: &u64) -> Ticket {
+        Ticket {
+            block: System::block_number() as u32,
+            nonce: *stranger,
+        }
+    }
+}
+
+/// The genesis state, with accounts 1 to [`SPONSORED`] sponsored.
+pub fn new_test_ext() -> sp_io::TestExternalities {
     let config = RuntimeGenesisConfig {
         system: Default::default(),
         workers: pallet_workers::GenesisConfig {
             sponsored: (1..=SPONSORED).chain([1]).collect(),
         },
     };
-    sp_io::TestExternalities::new(config.build_storage().unwrap()).execute_with(|| {
+    config.build_storage().unwrap().into()
+}
+
+/// Runs `test` in block 1, with accounts 1 to [`SPONSORED`] sponsored, and checks the invariants after it.
+pub fn build_and_execute(test: impl FnOnce()) {
+    new_test_ext().execute_with(|| {
         Weights::set(BTreeMap::new());
         Room::set(2);
         System::set_block_number(1);

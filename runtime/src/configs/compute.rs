@@ -42,6 +42,8 @@ impl pallet_workers::Config for Runtime {
     type MaxMissesInRow = ConstU32<MAX_MISSES_IN_ROW>;
     type MaxHotKeysEver = ConstU32<MAX_HOT_KEYS_EVER>;
     type WeightInfo = pallet_workers::weights::EstimatedWeight<Runtime>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarks::Bench;
 }
 
 impl pallet_contributions::Config for Runtime {
@@ -57,6 +59,8 @@ impl pallet_audits::Config for Runtime {
     type Contributions = Contributions;
     type OnAttested = Jobs;
     type WeightInfo = pallet_audits::weights::EstimatedWeight<Runtime>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarks::Bench;
 }
 
 impl pallet_jobs::Config for Runtime {
@@ -73,6 +77,8 @@ impl pallet_jobs::Config for Runtime {
     type MaxDuePerBlock = ConstU32<36>;
     type MaxPrunedPerBlock = ConstU32<36>;
     type WeightInfo = pallet_jobs::weights::EstimatedWeight<Runtime>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarks::Bench;
 }
 
 /// An epoch is a session.

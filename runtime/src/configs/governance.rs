@@ -62,6 +62,8 @@ impl pallet_compute_collective::Config for Runtime {
     type OpeningMembers = ConstU32<{ timing::OPENING.0 }>;
     type OpeningEpochs = ConstU32<{ timing::OPENING.1 }>;
     type WeightInfo = pallet_compute_collective::weights::EstimatedWeight<Runtime>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarks::Bench;
 }
 
 /// The registered operators that are not in jail.

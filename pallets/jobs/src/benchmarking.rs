@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Benchmarks of every call and of each kind of work at the start of a block, in their worst cases: the longest prompts, outputs and lists,
+//! as many auditors as can be, all of them credited for the first time.
+use crate::{
+    types::UncheckedOutput, Agenda, AgendaCursor, Answer, Call, Config, Executing, Headers, Inputs, Job, Jobs, Lane,
+    NextJob, Outputs, Pallet, State, UncheckedInput, Waiting, Work, MOST_AUDITORS,
+};
+use alloc::{vec, vec::Vec};
+use ergon_primitives::{
+    commitment::{answer_id, output_hash, sealed, Header, Outcome, StopReason},
+    quota::Quota,
+    request::{
+        DecodeSettings, Input, MAX_OUTPUT_BYTES, MAX_OUTPUT_TOKENS, MAX_PROMPT_BYTES, MAX_PROMPT_TOKENS, MAX_TOP_K,
+    },
+    JobId, ModelId, H256,
+};
+use frame_benchmarking::{v2::*, BenchmarkError};
+use frame_support::{
+    traits::{Get, Hooks},
+    BoundedVec,
+};
+use frame_system::{pallet_prelude::BlockNumberFor, RawOrigin};
+
+/// Makes what benchmarks need, with the runtime's own registries, ledger, audits and quotas.
+pub trait BenchmarkHelper<AccountId> {
+    /// A model that takes jobs, another for each index; the first is what jobs ask for.
+    fn model(index: u32) -> ModelId;
+    /// An account that may ask for jobs, and whose quota depends on as many others as can be.
+    fn requester() -> AccountId;
+    /// An operator and its hot key, others for each index. It serves as many models as can be, the first one among them, and nobody has
+    /// been told of its work.
+    fn operator(index: u32) -> (AccountId, AccountId);
+    /// The next deadline that `operator` misses is one too many.
+    fn warn(operator: &AccountId);
+    /// `job` of `executor` is audited by `auditors`, who have attested `root` or, if there is none, nothing. Nobody is replaced any more.
+    fn audit(job: JobId, executor: &AccountId, auditors: &[AccountId], root: Option<H256>);
+    /// One auditor of `job` is going to be replaced, and drawing another takes the longest.
+    fn lengthen_replacement(job: JobId);
+    /// Drawing an executor for `subject` in `domain` takes the longest.
+    fn lengthen_draw(domain: &[u8], subject: &[u8]);
+}
+
+/// Number of the jobs in benchmarks.
+const JOB: JobId = 1_000;
+const SEAL: H256 = H256::repeat_byte(0x5E);
+/// Units that are reserved for a job.
+const RESERVED: u64 = 10_000;
+const OUTCOME: Outcome = Outcome::Completed(StopReason::EndOfSequence);
+
+fn now<T: Config>() -> BlockNumberFor<T> {
+    frame_system::Pallet::<T>::block_number()
+}
+
+fn settings() -> DecodeSettings {
+    DecodeSettings {
+        max_tokens: MAX_OUTPUT_TOKENS,
+        temperature_milli: 1_000,
+        top_k: MAX_TOP_K,
+        top_p_milli: 1_000,
+        stop: BoundedVec::truncate_from(vec![BoundedVec::truncate_from(vec![b's'; 64]); 4]),
+    }
+}
+
+fn longest_output() -> Vec<u8> {
+    vec![b'o'; MAX_OUTPUT_BYTES as usize]
+}
+
+/// A job with everything that jobs can have, and its units reserved.
+fn job<T: Config>(state: State, executor: Option<&T::AccountId>) -> Job<T::AccountId, BlockNumberFor<T>> {
+    let requester = T::BenchmarkHelper::requester();
+    let reserved = if T::Quota::reserve(&requester, RESERVED).is_ok() {
+        RESERVED
+    } else {
+        0
+    };
+    let answered = !matches!(state, State::Queued | State::Assigned);
+    Job {
+        model: T::BenchmarkHelper::model(0),
+        request: H256::repeat_byte(1),
+        prompt: H256::repeat_byte(2),
+        settings: settings(),
+        seed: Some(0),
+        max_prompt_tokens: MAX_PROMPT_TOKENS,
+        reserved,
+        submitted: Default::default(),
+        state,
+        since: Default::default(),
+        due: None,
+        sampling_key: Some(H256::repeat_byte(3)),
+        executor: executor.cloned(),
+        missed: BoundedVec::truncate_from(vec![requester.clone(); crate::MAX_REASSIGNMENTS as usize + 1]),
+        requester,
+        answer: answered.then(|| Answer {
+            prompt_tokens: 1,
+            output_tokens: 1,
+            outcome: OUTCOME,
+            sealed: sealed(&SEAL, &H256::zero()),
+            auditors: 0,
+            attested: false,
+        }),
+        units: 0,
+    }
+}
+
+/// Stores a job, with the longest prompt and output, due in this block if it waits for one.
+fn insert<T: Config>(id: JobId, mut job: Job<T::AccountId, BlockNumberFor<T>>) {
+    if let Some(lane) = job.state.lane() {
+        job.due = Some(now::<T>());
+        Agenda::<T>::insert((lane, now::<T>(), id), ());
+        AgendaCursor::<T>::insert(lane, now::<T>());
+    }
+    if let Some(executor) = job.executor.as_ref().filter(|_| job.state.is_active()) {
+        Executing::<T>::insert(executor, id, ());
+    }
+    Inputs::<T>::insert(
+        id,
+        Input::Text(BoundedVec::truncate_from(vec![b'p'; MAX_PROMPT_BYTES as usize])),
+    );
+    if job.answer.is_some() {
+        Outputs::<T>::insert(id, BoundedVec::truncate_from(longest_output()));
+    }
+    Jobs::<T>::insert(id, job);
+}
+
+/// A job whose auditors are to attest, for benchmarks of audits.
+pub fn insert_auditing<T: Config>(id: JobId, executor: &T::AccountId) {
+    insert::<T>(id, job::<T>(State::Auditing, Some(executor)));
+}
+
+/// The operators after the first, which executes.
+fn auditors<T: Config>(count: u32) -> Vec<T::AccountId> {
+    (1..=count).map(|index| T::BenchmarkHelper::operator(index).0).collect()
+}
+
+/// A job that is audited by `count` who are silent, and warned.
+fn silently_audited<T: Config>(count: u32) -> Vec<T::AccountId> {
+    let ((executor, _), auditors) = (T::BenchmarkHelper::operator(0), auditors::<T>(count));
+    let mut job = job::<T>(State::Auditing, Some(&executor));
+    if let Some(answer) = &mut job.answer {
+        answer.auditors = count;
+    }
+    insert::<T>(JOB, job);
+    T::BenchmarkHelper::audit(JOB, &executor, &auditors, None);
+    auditors
+}
+
+/// Jobs wait for as many other models as can be.
+fn others_wait<T: Config>() {
+    let models: Vec<_> = (1..T::MaxWaitingModels::get()).map(T::BenchmarkHelper::model).collect();
+    Waiting::<T>::put(BoundedVec::truncate_from(models));
+}
+
+#[benchmarks]
+mod benchmarks {
+    use super::*;
+
+    /// The first job of the last model that had none; token ids take longer to decode than bytes.
+    #[benchmark]
+    fn submit() {
+        let (requester, model) = (T::BenchmarkHelper::requester(), T::BenchmarkHelper::model(0));
+        let input = UncheckedInput::Tokens(BoundedVec::truncate_from(vec![u32::MAX; MAX_PROMPT_TOKENS as usize]));
+        others_wait::<T>();
+        NextJob::<T>::put(JOB);
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(requester), model, input, settings(), Some(0));
+
+        assert!(Jobs::<T>::contains_key(JOB));
+    }
+
+    #[benchmark]
+    fn submit_result() {
+        let (executor, hot) = T::BenchmarkHelper::operator(0);
+        insert::<T>(JOB, job::<T>(State::Assigned, Some(&executor)));
+        let output = UncheckedOutput::truncate_from(longest_output());
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(hot), JOB, output, 1, 1, OUTCOME, H256::zero());
+
+        assert!(Jobs::<T>::get(JOB).is_some_and(|job| job.state == State::Answered));
+    }
+
+    /// It settles the job, and everybody is credited for the first time.
+    #[benchmark]
+    fn reveal() {
+        let ((executor, hot), auditors) = (T::BenchmarkHelper::operator(0), auditors::<T>(MOST_AUDITORS));
+        let mut job = job::<T>(State::Auditing, Some(&executor));
+        let header = Header {
+            answer: answer_id(JOB, &job.request, &job.sampling_key.unwrap_or_default()),
+            prompt_tokens: 1,
+            outcome: OUTCOME,
+            output: output_hash(&longest_output()),
+            output_tokens: 1,
+            leaves: H256::repeat_byte(4),
+        };
+        if let Some(answer) = &mut job.answer {
+            (answer.auditors, answer.attested) = (MOST_AUDITORS, true);
+            answer.sealed = sealed(&SEAL, &header.root());
+        }
+        insert::<T>(JOB, job);
+        T::BenchmarkHelper::audit(JOB, &executor, &auditors, Some(header.root()));
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(hot), JOB, SEAL, header);
+
+        assert!(Jobs::<T>::get(JOB).is_some_and(|job| job.state == State::Settled && job.units > 0));
+    }
+
+    /// A job in the middle of its queue; one that is assigned already takes less.
+    #[benchmark]
+    fn cancel() -> Result<(), BenchmarkError> {
+        let (before, after) = (JOB - 1, JOB + 1);
+        for id in [before, JOB, after] {
+            let job = job::<T>(State::Queued, None);
+            Pallet::<T>::enqueue(&job.model, id).map_err(|_| "there is room in the queue")?;
+            insert::<T>(id, job);
+        }
+        Outputs::<T>::insert(JOB, BoundedVec::truncate_from(longest_output()));
+        let requester = T::BenchmarkHelper::requester();
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(requester), JOB);
+
+        assert!(!Jobs::<T>::contains_key(JOB));
+        Ok(())
+    }
+
+    /// A block in which nothing happens, after many that were not looked at.
+    #[benchmark]
+    fn on_initialize_idle() {
+        let now = BlockNumberFor::<T>::from(1_000u32);
+
+        #[block]
+        {
+            Pallet::<T>::on_initialize(now);
+        }
+
+        assert!(AgendaCursor::<T>::get(Lane::Deadlines) > Default::default());
+    }
+
+    /// An answer that nobody has attested and its executor doesn't reveal.
+    #[benchmark]
+    fn due() {
+        let (executor, _) = T::BenchmarkHelper::operator(0);
+        let mut job = job::<T>(State::Auditing, Some(&executor));
+        if let Some(answer) = &mut job.answer {
+            answer.attested = true;
+        }
+        insert::<T>(JOB, job);
+        T::BenchmarkHelper::audit(JOB, &executor, &[], None);
+
+        #[block]
+        {
+            Pallet::<T>::process_due(now::<T>(), &mut Work::default());
+        }
+
+        assert!(Jobs::<T>::get(JOB).is_some_and(|job| job.state == State::Voided));
+    }
+
+    /// A silent auditor, for whom another one is drawn or not.
+    #[benchmark]
+    fn redraw(d: Linear<0, 1>) {
+        silently_audited::<T>(1);
+        if d > 0 {
+            T::BenchmarkHelper::lengthen_replacement(JOB);
+        }
+        let mut work = Work::default();
+
+        #[block]
+        {
+            Pallet::<T>::process_due(now::<T>(), &mut work);
+        }
+
+        let waits_again = Jobs::<T>::get(JOB).is_some_and(|job| job.answer.is_some_and(|answer| !answer.attested));
+        assert_eq!(waits_again, d > 0);
+    }
+
+    /// Silent auditors, each of whom is drawn no more.
+    #[benchmark]
+    fn misses(m: Linear<1, MOST_AUDITORS>) {
+        silently_audited::<T>(m).iter().for_each(T::BenchmarkHelper::warn);
+        let mut work = Work::default();
+
+        #[block]
+        {
+            Pallet::<T>::process_due(now::<T>(), &mut work);
+        }
+
+        assert_eq!(work.misses, m);
+    }
+
+    /// A job at the head of its queue is assigned, for which several have been drawn in vain.
+    #[benchmark]
+    fn visit() -> Result<(), BenchmarkError> {
+        T::BenchmarkHelper::operator(0);
+        let job = job::<T>(State::Queued, None);
+        let model = job.model;
+        frame_system::Pallet::<T>::set_block_number(100u32.into());
+        others_wait::<T>();
+        for id in [JOB, JOB + 1] {
+            Pallet::<T>::enqueue(&model, id).map_err(|_| "there is room in the queue")?;
+        }
+        T::BenchmarkHelper::lengthen_draw(crate::assignment::DOMAIN, &crate::assignment::subject(JOB, &job));
+        insert::<T>(JOB, job);
+        let mut work = Work::default();
+
+        #[block]
+        {
+            Pallet::<T>::next_model();
+            Pallet::<T>::serve_head(&model, now::<T>(), &mut work);
+        }
+
+        assert!(Jobs::<T>::get(JOB).is_some_and(|job| job.state == State::Assigned));
+        Ok(())
+    }
+
+    /// A disputed job with its evidence is forgotten.
+    #[benchmark]
+    fn prune(a: Linear<1, MOST_AUDITORS>) {
+        let ((executor, _), auditors) = (T::BenchmarkHelper::operator(0), auditors::<T>(a));
+        let mut job = job::<T>(State::Disputed, Some(&executor));
+        if let Some(answer) = &mut job.answer {
+            answer.auditors = a;
+        }
+        insert::<T>(JOB, job);
+        let header = Header {
+            answer: H256::zero(),
+            prompt_tokens: 1,
+            outcome: OUTCOME,
+            output: H256::zero(),
+            output_tokens: 1,
+            leaves: H256::zero(),
+        };
+        Headers::<T>::insert(JOB, header);
+        T::BenchmarkHelper::audit(JOB, &executor, &auditors, None);
+        let mut work = Work::default();
+
+        #[block]
+        {
+            Pallet::<T>::process_retention(now::<T>(), &mut work);
+        }
+
+        assert!(!Jobs::<T>::contains_key(JOB));
+        assert_eq!(work.pruned, a);
+    }
+
+    impl_benchmark_test_suite!(Pallet, crate::mock::Chain::default().externalities(), crate::mock::Test);
+}

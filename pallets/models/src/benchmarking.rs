@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Benchmarks of every call, with the longest manifest.
+use crate::{Call, Config, Models, Pallet, Status};
+use alloc::vec;
+use ergon_primitives::{
+    manifest::{Architecture, Dimensions, Manifest, ARITHMETIC_VERSION},
+    units::Prices,
+    H256,
+};
+use frame_benchmarking::{v2::*, BenchmarkError};
+use frame_support::traits::EnsureOrigin;
+
+/// A manifest with the longest name and the most tokens that end an answer.
+pub fn longest_manifest() -> Manifest {
+    Manifest {
+        name: vec![b'm'; 64].try_into().unwrap_or_default(),
+        architecture: Architecture::Llama,
+        dimensions: Dimensions {
+            layers: 2,
+            hidden: 64,
+            feed_forward: 128,
+            heads: 4,
+            kv_heads: 2,
+            head_dim: 16,
+            vocabulary: 256,
+            context: 512,
+        },
+        arithmetic_version: ARITHMETIC_VERSION,
+        weights_root: H256::repeat_byte(1),
+        tokens_root: H256::repeat_byte(2),
+        tokenizer: H256::repeat_byte(3),
+        chat_template: H256::repeat_byte(4),
+        end_of_sequence: vec![255; 8].try_into().unwrap_or_default(),
+    }
+}
+
+fn governance<T: Config>() -> Result<T::RuntimeOrigin, BenchmarkError> {
+    T::GovernanceOrigin::try_successful_origin().map_err(|()| BenchmarkError::Stop("nobody governs models"))
+}
+
+#[benchmarks]
+mod benchmarks {
+    use super::*;
+
+    #[benchmark]
+    fn register() -> Result<(), BenchmarkError> {
+        let (origin, manifest) = (governance::<T>()?, longest_manifest());
+        let model = manifest.id();
+
+        #[extrinsic_call]
+        _(origin as T::RuntimeOrigin, manifest, None);
+
+        assert!(Models::<T>::contains_key(model));
+        Ok(())
+    }
+
+    #[benchmark]
+    fn retire() -> Result<(), BenchmarkError> {
+        let (origin, manifest) = (governance::<T>()?, longest_manifest());
+        let model = manifest.id();
+        Pallet::<T>::do_register(manifest, None)?;
+
+        #[extrinsic_call]
+        _(origin as T::RuntimeOrigin, model);
+
+        assert!(Models::<T>::get(model).is_some_and(|entry| entry.status == Status::Retired));
+        Ok(())
+    }
+
+    #[benchmark]
+    fn set_prices() -> Result<(), BenchmarkError> {
+        let (origin, manifest) = (governance::<T>()?, longest_manifest());
+        let model = manifest.id();
+        Pallet::<T>::do_register(manifest, None)?;
+        let prices = Prices {
+            prompt_token: 1,
+            output_token: 2,
+            attended_position: 3,
+        };
+
+        #[extrinsic_call]
+        _(origin as T::RuntimeOrigin, model, prices);
+
+        assert!(Models::<T>::get(model).is_some_and(|entry| entry.prices == prices));
+        Ok(())
+    }
+
+    impl_benchmark_test_suite!(Pallet, crate::mock::genesis(alloc::vec![]), crate::mock::Test);
+}

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the weights of our pallets are measured with, see `scripts/benchmarks.sh`: the list of the pallets, and the state that each of them
+//! needs from the others to show its worst.
+use crate::{
+    parameters::InForce, AccountId, AllPalletsWithSystem, Audits, Beacon, Contributions, Jobs, Models, Quota,
+    RankedCollective, Runtime, Session, Signature, System, Workers,
+};
+use alloc::{string::String, vec, vec::Vec};
+use codec::Encode;
+use ergon_primitives::{
+    commitment,
+    draw::Draw,
+    hash,
+    ticket::Ticket,
+    traits::{Contributions as _, Parameters, Source},
+    units::Prices,
+    JobId, ModelId, VoteWeight, H256,
+};
+use frame_benchmarking::{account, BenchmarkBatch, BenchmarkConfig, BenchmarkList};
+use frame_support::{
+    traits::{Get, StorageInfo, StorageInfoTrait, WhitelistedStorageKeys},
+    BoundedVec,
+};
+use pallet_audits::AuditParameters;
+use pallet_compute_collective::{Founder, Founders};
+use pallet_contributions::{ClosedEpoch, Record, Records, Total, UnitsBySource, KEPT_EPOCHS};
+use pallet_models::{Model, Status as ModelStatus};
+use pallet_quota::{Difficulty, GenesisLines, Given, Line, Lines, Sponsors, TicketDifficulty};
+use pallet_workers::{
+    serving::TRIES, HotKeys, Operator, Operators, Positions, Serving, ServingCount, Status, MAX_ENDPOINT_BYTES,
+    MAX_HOT_KEYS, MAX_MODELS,
+};
+use sp_core::{crypto::KeyTypeId, sr25519};
+use sp_runtime::app_crypto::RuntimePublic;
+
+frame_benchmarking::define_benchmarks!(
+    [pallet_audits, Audits]
+    [pallet_beacon, Beacon]
+    [pallet_compute_collective, RankedCollective]
+    [pallet_jobs, Jobs]
+    [pallet_models, Models]
+    [pallet_quota, Quota]
+    [pallet_workers, Workers]
+);
+
+/// The benchmarks that there are, and the storage that they may touch.
+pub fn list(extra: bool) -> (Vec<BenchmarkList>, Vec<StorageInfo>) {
+    let mut list = Vec::<BenchmarkList>::new();
+    list_benchmarks!(list, extra);
+    (list, AllPalletsWithSystem::storage_info())
+}
+
+/// Runs one.
+pub fn run(config: BenchmarkConfig) -> Result<Vec<BenchmarkBatch>, String> {
+    let whitelist = AllPalletsWithSystem::whitelisted_storage_keys();
+    let mut batches = Vec::<BenchmarkBatch>::new();
+    let params = (&config, &whitelist);
+    add_benchmarks!(params, batches);
+    Ok(batches)
+}
+
+/// Makes what benchmarks need.
+pub struct Bench;
+
+/// Kind of the key that [`stranger`](pallet_workers::benchmarking::BenchmarkHelper::stranger) signs with.
+const KEY: KeyTypeId = KeyTypeId(*b"bnch");
+/// More than any operator has.
+const MOST_WEIGHT: VoteWeight = 1 << 60;
+/// Operators on a list of which a draw looks at no one twice.
+const CROWD: u32 = 512;
+
+/// A record of `weight` with as many epochs as are kept.
+fn full_record(weight: VoteWeight) -> Record {
+    if Session::current_index() < KEPT_EPOCHS {
+        pallet_session::CurrentIndex::<Runtime>::put(KEPT_EPOCHS);
+    }
+    let now = Session::current_index();
+    let closed = |epoch| ClosedEpoch {
+        epoch,
+        units: UnitsBySource { job: 1, audit: 1 },
+        weight,
+    };
+    Record {
+        open_epoch: now,
+        open_units: UnitsBySource::default(),
+        closed: BoundedVec::truncate_from((now - KEPT_EPOCHS..now).map(closed).collect()),
+    }
+}
+
+/// Enough to be a founder and to submit a proposal, also in the next epoch.
+fn enough_weight() -> VoteWeight {
+    let least: VoteWeight = <Runtime as pallet_compute_collective::Config>::MinSubmitWeight::get();
+    least * 2
+}
+
+/// An account that may sign.
+fn known(name: &'static str, index: u32, seed: u32) -> AccountId {
+    let who = account(name, index, seed);
+    if System::providers(&who) == 0 {
+        System::inc_providers(&who);
+    }
+    who
+}
+
+/// An operator that takes as much room as any, with `weight`. It is on no list.
+fn operator(name: &'static str, index: u32, weight: VoteWeight) -> AccountId {
+    let who = known(name, index, 0);
+    make_operator(&who, weight);
+    for seed in 1..=MAX_HOT_KEYS {
+        let hot = known(name, index, seed);
+        HotKeys::<Runtime>::insert(&hot, &who);
+        Operators::<Runtime>::mutate_extant(&who, |entry| entry.hot_keys.force_push(hot));
+    }
+    who
+}
+
+fn make_operator(who: &AccountId, weight: VoteWeight) {
+    let entry = Operator {
+        hot_keys: Default::default(),
+        endpoint: BoundedVec::truncate_from(vec![b'e'; MAX_ENDPOINT_BYTES as usize]),
+        models: BoundedVec::truncate_from((0..MAX_MODELS).map(model).collect()),
+        status: Status::Active,
+        in_flight: 1,
+        obligations: 2,
+        misses_in_row: 0,
+        kept: 0,
+        missed: 0,
+    };
+    Operators::<Runtime>::insert(who, entry);
+    Records::<Runtime>::insert(who, full_record(weight));
+    Total::<Runtime>::mutate(|total| {
+        let before = total.closed.last().map_or(0, |closed| closed.weight);
+        *total = full_record(before.saturating_add(weight));
+    });
+}
+
+/// Makes `who` an operator and a member that weighs at least `weight`, from the next epoch on.
+pub fn make_member(who: &AccountId, weight: VoteWeight) {
+    make_operator(who, weight.saturating_mul(2));
+    Contributions::credit(who, Source::Job, 1);
+}
+
+/// A model that takes jobs, with the longest manifest, another for each index.
+fn model(index: u32) -> ModelId {
+    let mut manifest = pallet_models::benchmarking::longest_manifest();
+    manifest.weights_root = hash(&[&index.to_le_bytes()]);
+    let id = manifest.id();
+    let entry = Model {
+        manifest,
+        prices: Prices {
+            prompt_token: 1_000_000,
+            output_token: 1_000_000,
+            attended_position: 1,
+        },
+        status: ModelStatus::Active,
+    };
+    if !pallet_models::Models::<Runtime>::contains_key(id) {
+        pallet_models::Models::<Runtime>::insert(id, entry);
+    }
+    id
+}
+
+/// Puts `who` at the end of the model's list.
+fn list_at_end(model: &ModelId, who: &AccountId) {
+    let end = ServingCount::<Runtime>::get(model);
+    Serving::<Runtime>::insert(model, end, who);
+    Positions::<Runtime>::insert(model, who, end);
+    ServingCount::<Runtime>::insert(model, end + 1);
+}
+
+/// All but one of the founders' places are taken, by others.
+fn take_places() {
+    let founders = 1..<Runtime as pallet_compute_collective::Config>::OpeningMembers::get();
+    let founder = |index| Founder {
+        who: operator("founder", index, enough_weight()),
+        since: 0,
+    };
+    Founders::<Runtime>::put(BoundedVec::truncate_from(founders.map(founder).collect()));
+}
+
+/// An operator that could be a founder and a member, but nobody has been told of its work; and its hot key. On each list it stands before
+/// another one, which takes its place when it leaves.
+fn worker(index: u32) -> (AccountId, AccountId) {
+    let (who, hot) = (account("worker", index, 0), account("worker", index, 1));
+    if Operators::<Runtime>::contains_key(&who) {
+        return (who, hot);
+    }
+    if !Founders::<Runtime>::exists() {
+        take_places();
+    }
+    operator("worker", index, enough_weight());
+    let other = account("neighbour", index, 0);
+    for model in (0..MAX_MODELS).map(model) {
+        list_at_end(&model, &who);
+        list_at_end(&model, &other);
+    }
+    (who, hot)
+}
+
+/// Makes a draw for `subject` in `domain` among those who serve the first model the longest that there can be: all random tries are
+/// wasted, on one operator each, and then all but the last of those that are looked at in order must be refused. Those are returned.
+fn lengthen(domain: &[u8], subject: &[u8]) -> Vec<AccountId> {
+    // Everybody weighs so little that the dice refuse seven of eight.
+    let wasted = |value: &H256| {
+        let mut draw = Draw::new(*value, domain, subject);
+        let mut tries: Vec<u32> = Vec::new();
+        for _ in 0..TRIES {
+            tries.push(draw.below(CROWD.into()) as u32);
+            if draw.below(1 << 32) < 1 << 29 {
+                return None;
+            }
+        }
+        let last = tries.last().copied()?;
+        let in_order: Vec<u32> = (1..=TRIES).map(|step| (last + step) % CROWD).collect();
+        (!tries.iter().any(|index| in_order.contains(index))).then_some((*value, tries, in_order))
+    };
+    let (value, tries, mut in_order) = (0..)
+        .map(|index: u32| hash(&[&index.to_le_bytes()]))
+        .find_map(|value| wasted(&value))
+        .expect("one of a dozen values does it");
+    pallet_beacon::Value::<Runtime>::put(value);
+    let model = model(0);
+    ServingCount::<Runtime>::insert(model, CROWD);
+    for index in tries.iter().chain(&in_order) {
+        let who = operator("crowd", *index, 1);
+        Operators::<Runtime>::mutate_extant(&who, |entry| entry.in_flight = 0);
+        Serving::<Runtime>::insert(model, index, &who);
+    }
+    Total::<Runtime>::put(full_record(MOST_WEIGHT));
+    in_order.pop();
+    in_order.into_iter().map(|index| account("crowd", index, 0)).collect()
+}
+
+impl pallet_compute_collective::BenchmarkHelper<AccountId> for Bench {
+    fn make_member(who: &AccountId, weight: VoteWeight) {
+        make_member(who, weight);
+    }
+
+    fn forfeit(who: &AccountId) {
+        Contributions::forfeit(who);
+    }
+
+    fn begin_epoch() {
+        pallet_session::CurrentIndex::<Runtime>::mutate(|index| *index += 1);
+    }
+}
+
+impl pallet_workers::benchmarking::BenchmarkHelper<AccountId, Signature> for Bench {
+    fn model(index: u32) -> ModelId {
+        model(index)
+    }
+
+    fn stranger() -> AccountId {
+        sr25519::Public::generate_pair(KEY, None).0.into()
+    }
+
+    fn sign(stranger: &AccountId, message: &H256) -> Signature {
+        let public = sr25519::Public::from_raw(*stranger.as_ref());
+        let signature = public.sign(KEY, message).expect("the key was generated here");
+        Signature::Sr25519(signature)
+    }
+
+    fn ticket(_: &AccountId) -> Ticket {
+        System::set_block_number(System::block_number().max(2));
+        // Any nonce will do.
+        TicketDifficulty::<Runtime>::put(Difficulty {
+            target: u64::MAX,
+            previous: u64::MAX,
+            since: System::block_number(),
+            admitted: 1,
+        });
+        Ticket {
+            block: System::block_number() - 1,
+            nonce: 0,
+        }
+    }
+}
+
+impl pallet_audits::benchmarking::BenchmarkHelper<AccountId> for Bench {
+    fn operator(index: u32) -> (AccountId, AccountId) {
+        worker(index)
+    }
+
+    fn auditing(job: JobId, executor: &AccountId) {
+        pallet_jobs::benchmarking::insert_auditing::<Runtime>(job, executor);
+    }
+}
+
+impl pallet_jobs::benchmarking::BenchmarkHelper<AccountId> for Bench {
+    fn model(index: u32) -> ModelId {
+        model(index)
+    }
+
+    /// A hot key of an operator with little weight, to which another gives more than it has.
+    fn requester() -> AccountId {
+        let (who, sponsor): (AccountId, AccountId) = (account("requester", 0, 0), account("sponsor", 0, 0));
+        if !Operators::<Runtime>::contains_key(&who) {
+            operator("requester", 0, 0);
+            operator("sponsor", 0, 1);
+            let line = Line {
+                sponsor: sponsor.clone(),
+                points: 1_000,
+            };
+            let given = Given {
+                points: u64::MAX,
+                lines: 1,
+            };
+            Lines::<Runtime>::insert(&who, line);
+            Sponsors::<Runtime>::insert(&who, Given { points: 1, lines: 1 });
+            Sponsors::<Runtime>::insert(&sponsor, given);
+            GenesisLines::<Runtime>::insert(&who, 1);
+            GenesisLines::<Runtime>::insert(&sponsor, 1);
+        }
+        account("requester", 0, 1)
+    }
+
+    fn operator(index: u32) -> (AccountId, AccountId) {
+        worker(index)
+    }
+
+    fn warn(operator: &AccountId) {
+        let most: u32 = <Runtime as pallet_workers::Config>::MaxMissesInRow::get();
+        Operators::<Runtime>::mutate_extant(operator, |entry| entry.misses_in_row = most - 1);
+    }
+
+    fn audit(job: JobId, executor: &AccountId, auditors: &[AccountId], root: Option<H256>) {
+        let attested = |operator: &AccountId| root.map(|root| commitment::attestation(operator, &root));
+        let audit = pallet_audits::benchmarking::longest_audit(model(0), executor, auditors, attested);
+        pallet_audits::Audits::<Runtime>::insert(job, audit);
+        if root.is_none() {
+            auditors
+                .iter()
+                .for_each(|auditor| pallet_audits::Pending::<Runtime>::insert(auditor, job, ()));
+        }
+    }
+
+    fn lengthen_replacement(job: JobId) {
+        let redraws = <InForce as Parameters<AuditParameters>>::get().max_redraws;
+        let refused = lengthen(pallet_audits::DOMAIN, &(job, redraws).encode());
+        pallet_audits::Audits::<Runtime>::mutate_extant(job, |audit| {
+            audit.redraws = redraws - 1;
+            audit.silent = BoundedVec::truncate_from(refused);
+        });
+    }
+
+    fn lengthen_draw(domain: &[u8], subject: &[u8]) {
+        let most = <Runtime as pallet_workers::Config>::MaxInFlight::get();
+        for who in lengthen(domain, subject) {
+            Operators::<Runtime>::mutate_extant(&who, |entry| entry.in_flight = most);
+        }
+    }
+}
