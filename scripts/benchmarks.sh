@@ -36,6 +36,6 @@ for pallet in "${@:-${OURS[@]}}"; do
     mkdir -p "$(dirname "$output")"
     RUST_LOG=${RUST_LOG:-warn} "$bencher" v1 benchmark pallet --runtime "$runtime" --genesis-builder runtime \
         --genesis-builder-preset development --pallet "$name" --extrinsic '*' --no-storage-info \
-        --steps "${ERGON_BENCH_STEPS:-20}" --repeat "${ERGON_BENCH_REPEAT:-10}" --template scripts/weights.hbs --output "$output" >&2
+        --output-analysis median-slopes --steps "${ERGON_BENCH_STEPS:-20}" --repeat "${ERGON_BENCH_REPEAT:-10}" --template scripts/weights.hbs --output "$output" >&2
     rustfmt --edition 2021 "$output"
 done

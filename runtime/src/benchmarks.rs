@@ -2,8 +2,8 @@
 //! What the weights of our pallets are measured with, see `scripts/benchmarks.sh`: the list of the pallets, and the state that each of them
 //! needs from the others to show its worst.
 use crate::{
-    parameters::InForce, AccountId, AllPalletsWithSystem, Audits, Beacon, Contributions, Jobs, Models, Quota,
-    RankedCollective, Runtime, Session, Signature, System, Workers,
+    parameters::InForce, timing, AccountId, AllPalletsWithSystem, Audits, Beacon, Contributions, Jobs, Models, Quota,
+    RankedCollective, Runtime, RuntimeCall, Session, Signature, System, Workers,
 };
 use alloc::{string::String, vec, vec::Vec};
 use codec::Encode;
@@ -21,14 +21,14 @@ use frame_support::{
     traits::{Get, StorageInfo, StorageInfoTrait, WhitelistedStorageKeys},
     BoundedVec,
 };
-use pallet_audits::AuditParameters;
+use pallet_audits::{AuditParameters, MAX_AUDITORS};
 use pallet_compute_collective::{Founder, Founders};
-use pallet_contributions::{ClosedEpoch, Record, Records, Total, UnitsBySource, KEPT_EPOCHS};
+use pallet_contributions::{HalfLives, Record, Records, Schedule, Total, UnitsBySource, Worked, KEPT_EPOCHS};
 use pallet_models::{Model, Status as ModelStatus};
 use pallet_quota::{Difficulty, GenesisLines, Given, Line, Lines, Sponsors, TicketDifficulty};
 use pallet_workers::{
-    serving::TRIES, HotKeys, Operator, Operators, Positions, Serving, ServingCount, Status, MAX_ENDPOINT_BYTES,
-    MAX_HOT_KEYS, MAX_MODELS,
+    serving::TRIES, HotKeys, Operator, Operators, Positions, Probation, Serving, ServingCount, Status,
+    MAX_ENDPOINT_BYTES, MAX_HOT_KEYS, MAX_MODELS,
 };
 use sp_core::{crypto::KeyTypeId, sr25519};
 use sp_runtime::app_crypto::RuntimePublic;
@@ -69,21 +69,25 @@ const MOST_WEIGHT: VoteWeight = 1 << 60;
 /// Operators on a list of which a draw looks at no one twice.
 const CROWD: u32 = 512;
 
-/// A record of `weight` with as many epochs as are kept.
+/// A record of `weight` with as many epochs as are kept, each of which had another half-life than the one before.
 fn full_record(weight: VoteWeight) -> Record {
     if Session::current_index() < KEPT_EPOCHS {
+        let mut schedule = Schedule::default();
+        for epoch in 0..=KEPT_EPOCHS {
+            schedule.change(epoch, timing::HALF_LIFE_EPOCHS + epoch % 2);
+        }
+        HalfLives::<Runtime>::put(schedule);
         pallet_session::CurrentIndex::<Runtime>::put(KEPT_EPOCHS);
     }
-    let now = Session::current_index();
-    let closed = |epoch| ClosedEpoch {
+    let (now, schedule) = (Session::current_index(), HalfLives::<Runtime>::get());
+    let worked = |epoch| Worked {
         epoch,
         units: UnitsBySource { job: 1, audit: 1 },
         weight,
+        index: schedule.index_at(epoch + 1).unwrap_or_default(),
     };
     Record {
-        open_epoch: now,
-        open_units: UnitsBySource::default(),
-        closed: BoundedVec::truncate_from((now - KEPT_EPOCHS..now).map(closed).collect()),
+        worked: BoundedVec::truncate_from((now - KEPT_EPOCHS..now).map(worked).collect()),
     }
 }
 
@@ -129,7 +133,7 @@ fn make_operator(who: &AccountId, weight: VoteWeight) {
     Operators::<Runtime>::insert(who, entry);
     Records::<Runtime>::insert(who, full_record(weight));
     Total::<Runtime>::mutate(|total| {
-        let before = total.closed.last().map_or(0, |closed| closed.weight);
+        let before = total.worked.last().map_or(0, |worked| worked.weight);
         *total = full_record(before.saturating_add(weight));
     });
 }
@@ -189,6 +193,9 @@ fn worker(index: u32) -> (AccountId, AccountId) {
         take_places();
     }
     operator("worker", index, enough_weight());
+    // All are on probation, and count for it what can be counted, but for the last auditor: who is past it lets the executor's answer count.
+    let required = <InForce as Parameters<AuditParameters>>::get().probation_jobs;
+    Probation::<Runtime>::insert(&who, if index == MAX_AUDITORS { required } else { 0 });
     let other = account("neighbour", index, 0);
     for model in (0..MAX_MODELS).map(model) {
         list_at_end(&model, &who);
@@ -273,6 +280,20 @@ impl pallet_workers::benchmarking::BenchmarkHelper<AccountId, Signature> for Ben
             block: System::block_number() - 1,
             nonce: 0,
         }
+    }
+}
+
+impl pallet_quota::benchmarking::BenchmarkHelper<AccountId, RuntimeCall> for Bench {
+    fn operator(index: u32) -> (AccountId, AccountId) {
+        let who = operator("holder", index, 1);
+        Total::<Runtime>::put(full_record(MOST_WEIGHT));
+        (who, account("holder", index, 1))
+    }
+
+    fn duty(operator: &AccountId) -> RuntimeCall {
+        let (job, attestation) = (1, H256::zero());
+        pallet_audits::Pending::<Runtime>::insert(operator, job, ());
+        pallet_audits::Call::attest { job, attestation }.into()
     }
 }
 

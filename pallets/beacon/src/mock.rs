@@ -40,7 +40,7 @@ impl Randomness<Option<H256>, u64> for HandSet {
 
 impl pallet_beacon::Config for Test {
     type Randomness = HandSet;
-    type WeightInfo = pallet_beacon::weights::EstimatedWeight<Test>;
+    type WeightInfo = pallet_beacon::weights::MeasuredWeight<Test>;
 }
 
 /// The genesis state.

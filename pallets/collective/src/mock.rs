@@ -194,7 +194,7 @@ impl pallet_collective::Config for Test {
     type MaxDelegators = ConstU32<MAX_DELEGATORS>;
     type OpeningMembers = ConstU32<OPENING_MEMBERS>;
     type OpeningEpochs = ConstU32<OPENING_EPOCHS>;
-    type WeightInfo = pallet_collective::weights::EstimatedWeight<Test>;
+    type WeightInfo = pallet_collective::weights::MeasuredWeight<Test>;
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = Workbench;
 }

@@ -1,28 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Weights of the pallet. **Estimates**: distinct storage items of the worst path counted by hand, collaborators included, times the
-//! runtime's database weight, plus time for hashing at 1 GB/s and for computing; to be replaced by benchmarks.
+//! Weights of this pallet: what it asks for, each for the worst case that `benchmarking.rs` makes, and what was measured.
 //!
-//! # Counts, as reads + writes
-//!
-//! A **draw** of `pallet-workers` is up to 16 random tries and then 16 operators in order. A try reads an index and a weight, and for
-//! executors the operator's record, too. Number of operators, sum of weights and epoch are read once for all draws of a model.
-//!
-//! | part | items | count |
-//! |---|---|---|
-//! | reserve | both lines and their sponsor, hot key, operator, account, given, weight, sum and epoch, units, share of newcomers; the last two | 17 + 2 |
-//! | settle | both lines, hot key, operator, units; units | 5 + 1 |
-//! | draw of an auditor | 16 tries of 2, 16 indices, record; record, pending | 49 + 2 |
-//! | draw of an executor | 16 tries of 3, 16 indices and records; record | 80 + 1 |
-//! | miss | record, probation, and if that suspends the operator 8 models of 3; record, probation, 8 models of 5, pending | 26 + 43 |
-//!
-//! | step in a block | items besides | count |
-//! |---|---|---|
-//! | due | entry, job, parameters of jobs and audits, model, beacon, audit, probation, number, sum, epoch, or the items of a queue; entry, job, executing, queue, waiting models, 2 links; settle | 16 + 8 |
-//! | visit | waiting models, queue, job, link, next link, parameters, model, beacon, number, sum, epoch; waiting models, queue, 2 links, job, executing, entry | 91 + 8 |
-//! | pruned | entry, job, audit, executor's record, an auditor's record; entry, job, input, output, header, credited or audit, records, pending | 5 + 10 |
-use crate::{Work, MOST_AUDITORS};
-use core::marker::PhantomData;
-use frame_support::{traits::Get, weights::Weight};
+//! The work at the start of a block is [counted](Work), and its weight put together from that of the parts.
+mod measured;
+
+use crate::Work;
+use frame_support::weights::Weight;
+pub use measured::MeasuredWeight;
 
 /// Weights of the calls and of the work at the start of a block.
 pub trait WeightInfo {
@@ -34,62 +18,42 @@ pub trait WeightInfo {
     fn reveal() -> Weight;
     /// A cancelled job, queued or assigned.
     fn cancel() -> Weight;
-    /// A block in which this was done.
-    fn on_initialize(work: &Work) -> Weight;
-}
 
-/// Estimates from the runtime's database weight.
-pub struct EstimatedWeight<T>(PhantomData<T>);
+    /// A block in which nothing is done.
+    fn on_initialize_idle() -> Weight;
+    /// A job whose deadline passed, without draws, for which nobody is taken off a list.
+    fn due() -> Weight;
+    /// A job one of whose auditors is silent, and nobody is drawn in his place.
+    fn silent() -> Weight;
+    /// A job one of whose auditors is silent, and another one is drawn in his place.
+    fn redraw() -> Weight;
+    /// A job with `missed` silent auditors, each of whom is suspended, and nobody in their place.
+    fn misses(missed: u32) -> Weight;
+    /// A draw of an executor, or a look at a queue.
+    fn visit() -> Weight;
+    /// A job with `auditors` is forgotten.
+    fn prune(auditors: u32) -> Weight;
 
-impl<T: frame_system::Config> EstimatedWeight<T> {
-    fn of(microseconds: u64, reads: u64, writes: u64) -> Weight {
-        Weight::from_parts(microseconds * 1_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(reads, writes))
-    }
-}
-
-impl<T: frame_system::Config> WeightInfo for EstimatedWeight<T> {
-    fn submit() -> Weight {
-        // Reads: model, next number, queue, waiting models, last link. Writes: number, job, input, queue, waiting models, 2 links. And a
-        // reserve.
-        Self::of(200, 5 + 17, 7 + 2)
-    }
-
-    fn submit_result() -> Weight {
-        // Reads: key, job, parameters, operator's record. Writes: job, output, 2 entries, operator's record.
-        Self::of(100, 4, 5)
-    }
-
-    fn reveal() -> Weight {
-        // Reads: key, job, output, audit, model, number serving, credited, parameters, epoch, half-lives, sum of contributions.
-        // Writes: job, header, executing, 2 entries, credited, audit, sum of contributions. Executor and auditors: contribution and
-        // record each. Probation of each; of the executor. And a settle.
-        let operators = u64::from(MOST_AUDITORS) + 1;
-        Self::of(200, 11 + 3 * operators + 5, 8 + 2 * operators + 1 + 1)
-    }
-
-    fn cancel() -> Weight {
-        // Reads: job, queue, 3 links, waiting models. Writes: job, input, output, header, queue, 3 links, waiting models. An assigned
-        // job takes less: job, parameters, operator's record; job, executing, 2 entries, record.
-        // And a settle.
-        Self::of(30, 6 + 5, 9 + 1)
-    }
-
+    /// A block in which this was done. Linear in all of it.
     fn on_initialize(work: &Work) -> Weight {
-        // Two cursors, two ends of the agenda, waiting models.
+        let draw = Self::redraw().saturating_sub(Self::silent());
+        let miss = Self::misses(2).saturating_sub(Self::misses(1));
         let parts = [
-            (Self::of(10, 5, 3), 1),
-            (Self::of(50, 16, 8), work.due),
-            (Self::of(100, 49, 2), work.draws),
-            (Self::of(50, 26, 43), work.misses),
-            (Self::of(150, 91, 8), work.visits),
-            (Self::of(30, 5, 10), work.pruned),
+            (Self::due(), work.due),
+            (draw, work.draws),
+            (miss, work.misses),
+            (Self::visit(), work.visits),
+            (Self::prune(1), work.pruned),
         ];
-        parts.into_iter().fold(Weight::zero(), |sum, (each, count)| {
-            sum.saturating_add(each.saturating_mul(count.into()))
-        })
+        parts
+            .into_iter()
+            .fold(Self::on_initialize_idle(), |sum, (each, count)| {
+                sum.saturating_add(each.saturating_mul(count.into()))
+            })
     }
 }
 
+/// Nothing weighs anything, but the work at the start of a block, which is counted. For tests.
 impl WeightInfo for () {
     fn submit() -> Weight {
         Weight::zero()
@@ -103,9 +67,25 @@ impl WeightInfo for () {
     fn cancel() -> Weight {
         Weight::zero()
     }
-    /// Counts, for tests.
-    fn on_initialize(work: &Work) -> Weight {
-        let parts = [work.due, work.draws, work.misses, work.visits, work.pruned];
-        Weight::from_parts(parts.map(u64::from).into_iter().sum(), 0)
+    fn on_initialize_idle() -> Weight {
+        Weight::zero()
+    }
+    fn due() -> Weight {
+        Weight::from_parts(1, 0)
+    }
+    fn silent() -> Weight {
+        Weight::zero()
+    }
+    fn redraw() -> Weight {
+        Weight::from_parts(1, 0)
+    }
+    fn misses(missed: u32) -> Weight {
+        Weight::from_parts(missed.into(), 0)
+    }
+    fn visit() -> Weight {
+        Weight::from_parts(1, 0)
+    }
+    fn prune(auditors: u32) -> Weight {
+        Weight::from_parts(auditors.into(), 0)
     }
 }

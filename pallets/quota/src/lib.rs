@@ -83,7 +83,7 @@
 extern crate alloc;
 
 #[cfg(feature = "runtime-benchmarks")]
-mod benchmarking;
+pub mod benchmarking;
 mod capacity;
 mod curve;
 pub mod extension;
@@ -166,6 +166,9 @@ pub mod pallet {
         type HardestTarget: Get<u64>;
         /// Weights.
         type WeightInfo: WeightInfo;
+        /// Makes what benchmarks need.
+        #[cfg(feature = "runtime-benchmarks")]
+        type BenchmarkHelper: benchmarking::BenchmarkHelper<Self::AccountId, Self::RuntimeCall>;
     }
 
     /// What is missing from each bucket that isn't full. Accounts are hashed in keys since anyone may choose their bytes.

@@ -166,7 +166,26 @@ impl pallet_quota::Config for Test {
     type MaxTicketsPerBlock = ConstU32<TICKETS_PER_BLOCK>;
     type EasiestTarget = ConstU64<EASIEST>;
     type HardestTarget = ConstU64<HARDEST>;
-    type WeightInfo = pallet_quota::weights::EstimatedWeight<Test>;
+    type WeightInfo = pallet_quota::weights::MeasuredWeight<Test>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = Bench;
+}
+
+/// Makes what benchmarks need.
+#[cfg(feature = "runtime-benchmarks")]
+pub struct Bench;
+
+#[cfg(feature = "runtime-benchmarks")]
+impl crate::benchmarking::BenchmarkHelper<u64, RuntimeCall> for Bench {
+    fn operator(index: u32) -> (u64, u64) {
+        let operator = u64::from(index) + 1;
+        operators([(operator, 1), (KNOWN, VoteWeight::from(u32::MAX))]);
+        (operator, hot(operator))
+    }
+
+    fn duty(_: &u64) -> RuntimeCall {
+        remark(DUTY)
+    }
 }
 
 /// The state of block 0: [`FOUNDER`] has a line.

@@ -127,7 +127,7 @@ impl pallet_workers::Config for Test {
     type MaxInFlight = ConstU32<MAX_IN_FLIGHT>;
     type MaxMissesInRow = ConstU32<MAX_MISSES>;
     type MaxHotKeysEver = ConstU32<MAX_HOT_KEYS_EVER>;
-    type WeightInfo = pallet_workers::weights::EstimatedWeight<Test>;
+    type WeightInfo = pallet_workers::weights::MeasuredWeight<Test>;
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = Bench;
 }

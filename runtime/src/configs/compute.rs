@@ -23,13 +23,13 @@ const MAX_HOT_KEYS_EVER: u32 = 32;
 
 impl pallet_beacon::Config for Runtime {
     type Randomness = pallet_babe::ParentBlockRandomness<Runtime>;
-    type WeightInfo = pallet_beacon::weights::EstimatedWeight<Runtime>;
+    type WeightInfo = pallet_beacon::weights::MeasuredWeight<Runtime>;
 }
 
 impl pallet_models::Config for Runtime {
     type GovernanceOrigin = EitherOfDiverse<EnsureRoot<AccountId>, EnsureModels>;
     type MaxModels = ConstU32<MAX_MODELS>;
-    type WeightInfo = pallet_models::weights::EstimatedWeight<Runtime>;
+    type WeightInfo = pallet_models::weights::MeasuredWeight<Runtime>;
 }
 
 impl pallet_workers::Config for Runtime {
@@ -41,7 +41,7 @@ impl pallet_workers::Config for Runtime {
     type MaxInFlight = ConstU32<MAX_IN_FLIGHT>;
     type MaxMissesInRow = ConstU32<MAX_MISSES_IN_ROW>;
     type MaxHotKeysEver = ConstU32<MAX_HOT_KEYS_EVER>;
-    type WeightInfo = pallet_workers::weights::EstimatedWeight<Runtime>;
+    type WeightInfo = pallet_workers::weights::MeasuredWeight<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = crate::benchmarks::Bench;
 }
@@ -58,7 +58,7 @@ impl pallet_audits::Config for Runtime {
     type Workers = Workers;
     type Contributions = Contributions;
     type OnAttested = Jobs;
-    type WeightInfo = pallet_audits::weights::EstimatedWeight<Runtime>;
+    type WeightInfo = pallet_audits::weights::MeasuredWeight<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = crate::benchmarks::Bench;
 }
@@ -76,7 +76,7 @@ impl pallet_jobs::Config for Runtime {
     type MaxAssignmentsPerBlock = ConstU32<28>;
     type MaxDuePerBlock = ConstU32<36>;
     type MaxPrunedPerBlock = ConstU32<36>;
-    type WeightInfo = pallet_jobs::weights::EstimatedWeight<Runtime>;
+    type WeightInfo = pallet_jobs::weights::MeasuredWeight<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = crate::benchmarks::Bench;
 }

@@ -61,7 +61,7 @@ impl pallet_compute_collective::Config for Runtime {
     type MaxDelegators = ConstU32<MAX_DELEGATORS>;
     type OpeningMembers = ConstU32<{ timing::OPENING.0 }>;
     type OpeningEpochs = ConstU32<{ timing::OPENING.1 }>;
-    type WeightInfo = pallet_compute_collective::weights::EstimatedWeight<Runtime>;
+    type WeightInfo = pallet_compute_collective::weights::MeasuredWeight<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = crate::benchmarks::Bench;
 }

@@ -58,7 +58,9 @@ impl pallet_quota::Config for Runtime {
     type MaxTicketsPerBlock = ConstU32<8>;
     type EasiestTarget = ConstU64<{ u64::MAX >> TICKET_BITS }>;
     type HardestTarget = ConstU64<{ u64::MAX >> (TICKET_BITS + 12) }>;
-    type WeightInfo = pallet_quota::weights::EstimatedWeight<Runtime>;
+    type WeightInfo = pallet_quota::weights::MeasuredWeight<Runtime>;
+    #[cfg(feature = "runtime-benchmarks")]
+    type BenchmarkHelper = crate::benchmarks::Bench;
 }
 
 /// Operators as the registry and the ledger know them.

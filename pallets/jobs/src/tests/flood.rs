@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Whatever requesters do, everything happens in the block in which it is due; and the budgets of a block.
-use crate::{mock::*, weights::EstimatedWeight, Event, State, WeightInfo};
+use crate::{mock::*, weights::MeasuredWeight, Event, State, WeightInfo};
 use ergon_primitives::JobId;
 use frame_support::{
     assert_ok,
@@ -124,7 +124,7 @@ fn as_many_jobs_as_can_be_assigned_are_audited_settled_and_forgotten_in_time() {
         MaxDuePerBlock::set(&36);
         MaxPrunedPerBlock::set(&36);
         Jobs::integrity_test();
-        let most = EstimatedWeight::<Test>::on_initialize(&Jobs::most_work());
+        let most = MeasuredWeight::<Test>::on_initialize(&Jobs::most_work());
         let half = Weight::from_parts(WEIGHT_REF_TIME_PER_SECOND / 2, u64::MAX);
         assert!(most.all_lte(half), "{most} of a development block's {half}");
         sustained(28);

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Weights of this pallet, as measured. Written by `make benchmarks`, not by hand.
+//!
+//! | | |
+//! |---|---|
+//! | machine | AMD EPYC |
+//! | date | 2026-11-22 |
+//! | command | `frame-omni-bencher v1 benchmark pallet --pallet pallet_jobs --extrinsic '*' --output-analysis median-slopes --steps 20 --repeat 10` |
+//!
+//! Times are in picoseconds, in the WebAssembly of a public network's runtime.
+use super::WeightInfo;
+use core::marker::PhantomData;
+use frame_support::{traits::Get, weights::Weight};
+
+/// Measured times, and the database weights of runtime `T` for each item that is read or written.
+pub struct MeasuredWeight<T>(PhantomData<T>);
+
+impl<T: frame_system::Config> WeightInfo for MeasuredWeight<T> {
+    fn submit() -> Weight {
+        Weight::from_parts(498_569_000, 0).saturating_add(T::DbWeight::get().reads_writes(23, 8))
+    }
+    fn submit_result() -> Weight {
+        Weight::from_parts(115_901_000, 0).saturating_add(T::DbWeight::get().reads_writes(4, 5))
+    }
+    fn reveal() -> Weight {
+        Weight::from_parts(1_277_354_000, 0).saturating_add(T::DbWeight::get().reads_writes(66, 38))
+    }
+    fn cancel() -> Weight {
+        Weight::from_parts(93_499_000, 0).saturating_add(T::DbWeight::get().reads_writes(10, 9))
+    }
+    fn on_initialize_idle() -> Weight {
+        Weight::from_parts(333_844_000, 0).saturating_add(T::DbWeight::get().reads_writes(60, 2))
+    }
+    fn due() -> Weight {
+        Weight::from_parts(161_209_000, 0).saturating_add(T::DbWeight::get().reads_writes(14, 9))
+    }
+    fn silent() -> Weight {
+        Weight::from_parts(157_654_000, 0).saturating_add(T::DbWeight::get().reads_writes(10, 8))
+    }
+    fn redraw() -> Weight {
+        Weight::from_parts(529_555_000, 0).saturating_add(T::DbWeight::get().reads_writes(65, 10))
+    }
+    fn misses(m: u32) -> Weight {
+        Weight::from_parts(189_603_666, 0)
+            .saturating_add(Weight::from_parts(146_205_166, 0).saturating_mul(m.into()))
+            .saturating_add(T::DbWeight::get().reads_writes(20, 21))
+            .saturating_add(T::DbWeight::get().reads(14).saturating_mul(m.into()))
+            .saturating_add(T::DbWeight::get().writes(27).saturating_mul(m.into()))
+    }
+    fn visit() -> Weight {
+        Weight::from_parts(707_619_000, 0).saturating_add(T::DbWeight::get().reads_writes(92, 8))
+    }
+    fn prune(a: u32) -> Weight {
+        Weight::from_parts(118_351_400, 0)
+            .saturating_add(Weight::from_parts(11_763_400, 0).saturating_mul(a.into()))
+            .saturating_add(T::DbWeight::get().reads_writes(8, 8))
+            .saturating_add(T::DbWeight::get().reads(1).saturating_mul(a.into()))
+            .saturating_add(T::DbWeight::get().writes(2).saturating_mul(a.into()))
+    }
+}
