@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Small bindings, and devices that fail.
-use super::devices;
+use super::{devices, vulkan_adapters};
 use crate::{
     backend::Error,
+    cpu::CpuBackend,
+    generate::{execute, Request},
     gpu::WgpuBackend,
+    serving::{Config, Event, Server},
     testing::{model, reference, Random},
     Backend,
 };
-use ergon_primitives::manifest::Dimensions;
-use std::sync::Arc;
+use ergon_primitives::{manifest::Dimensions, request::DecodeSettings, H256};
+use std::{ops::ControlFlow, sync::Arc};
 
 /// Its embedding takes 64 KiB, its rows at most 1.5 KiB.
 const SHAPE: Dimensions = Dimensions {
@@ -72,5 +75,40 @@ fn a_lost_device_is_an_error() {
         }
         assert_eq!(sequence.len(), 2);
         assert!(matches!(backend.sequence(16).map(drop), Err(Error::DeviceLost(_))));
+    }
+}
+
+#[test]
+fn answers_whose_device_is_destroyed_on_the_way_go_on_with_the_same_bits() {
+    let model = Arc::new(model(SHAPE, true, 3));
+    let request = |key: u8| Request {
+        prompt: Random::new(u64::from(key)).tokens(20, SHAPE.vocabulary),
+        settings: DecodeSettings::greedy(40),
+        sampling_key: H256::repeat_byte(key),
+    };
+    let cpu = CpuBackend::new(model.clone());
+    for adapter in vulkan_adapters() {
+        let open = {
+            let (adapter, model) = (adapter.clone(), model.clone());
+            move || Arc::new(WgpuBackend::new(model.clone(), &adapter).unwrap())
+        };
+        let backend = open();
+        let config = Config {
+            kv_bytes: 1 << 20,
+            ..Config::default()
+        };
+        let server = Server::start_with(backend.clone(), config, move |error| {
+            assert!(matches!(error, Error::DeviceLost(_)), "{error}");
+            Some(open())
+        })
+        .unwrap();
+        let mut handles = [1, 2].map(|key| server.submit(request(key).into()).unwrap());
+        let begun = handles[0].by_ref().find(|event| matches!(event, Event::Tokens { .. }));
+        assert!(begun.is_some());
+        backend.core.device.device.destroy();
+        for (key, handle) in [1, 2].into_iter().zip(handles) {
+            let expected = execute(&cpu, &request(key), &[], &mut |_| ControlFlow::Continue(())).unwrap();
+            assert_eq!(handle.wait().unwrap(), expected, "{adapter}");
+        }
     }
 }
