@@ -67,16 +67,17 @@ struct Widths {
 }
 
 impl Widths {
-    /// A software adapter has a few wide cores, so more invocations are only more switching.
+    /// A software adapter has a few cores and computes a workgroup on one of them, eight invocations at a time, with code to change between such
+    /// groups at every barrier: one group is the fastest, as measured.
     fn of(kind: Kind, head_dim: u32) -> Self {
-        let (splits, row, attention) = match kind {
-            Kind::Software => (1, 64, 8),
-            _ => (8, 256, 256),
+        let (splits, row, head, attention) = match kind {
+            Kind::Software => (1, LANES, LANES, LANES),
+            _ => (8, 256, 32, 256),
         };
         Self {
             splits,
             row,
-            head: 32,
+            head,
             attention: head_dim.div_ceil(16).next_power_of_two().max(attention),
         }
     }

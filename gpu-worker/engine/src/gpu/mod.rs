@@ -16,7 +16,7 @@
 //! | attention | `attention` | a query head |
 //! | heads to the input of the output projection | `join_heads` | a token |
 //! | SiLU gate and packing | `gate` | a token |
-//! | residual | `residual` | 256 or 1024 elements |
+//! | residual | `residual` | 32 or 1024 elements |
 //!
 //! An int16 row is two planes of bytes, `x = 256 * high + low`, so that a product with int8 weights is two dot products of bytes.
 //! Matrices that read the same row are stacked (q, k, v; gate, up). A matrix larger than a binding is cut by rows; a pass has
