@@ -133,7 +133,15 @@ const TEMPLATES: [&str; 3] = [
      replace('<', '&lt;') }}\n{%- endif -%}{%- endfor -%}{{ ns.system }}{{ messages | tojson }}",
 ];
 
-/// Messages, one a line with the role before a colon, and a template: one of [`TEMPLATES`], or a hostile one.
+/// Whether one step of a template may ask for any amount of memory: it multiplies a text, or names a large number for a filter. That isn't
+/// bounded (see `ergon_engine::chat`), so such a template is only parsed.
+fn may_ask_for_much(template: &str) -> bool {
+    let digit = |char: char| char.is_ascii_digit() || char == '_';
+    let large = |text: &str| text.len() > 3;
+    template.contains('*') || template.split(|char| !digit(char)).any(large)
+}
+
+/// Messages, one a line with the role before a colon, and a template, which is used after each of [`TEMPLATES`].
 pub fn chat(data: &[u8]) {
     let [messages, template] = parts(data);
     let messages: Vec<Message> = String::from_utf8_lossy(messages)
@@ -150,7 +158,9 @@ pub fn chat(data: &[u8]) {
         let template = ChatTemplate::new(template, "<s>", "</s>").expect("a usual template is valid");
         let _ = template.render(&messages, true);
     }
-    if let Ok(template) = ChatTemplate::new(&String::from_utf8_lossy(template), "<s>", "</s>") {
-        let _ = template.render(&messages, true);
+    let source = String::from_utf8_lossy(template);
+    match ChatTemplate::new(&source, "<s>", "</s>") {
+        Ok(template) if !may_ask_for_much(&source) => drop(template.render(&messages, true)),
+        _ => (),
     }
 }
