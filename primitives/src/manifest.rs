@@ -22,7 +22,7 @@ pub const MAX_CONTEXT: u32 = 32768;
 /// Matrices have rows and columns in multiples of this, since backends read four weights at a time.
 pub const GRANULE: u32 = 4;
 
-/// Family of decoders, which fixes the sequence of operators.
+/// Family of models, which fixes the sequence of operators.
 #[derive(
     Clone,
     Copy,
@@ -38,11 +38,36 @@ pub const GRANULE: u32 = 4;
     Deserialize,
 )]
 pub enum Architecture {
-    /// Llama: RMSNorm, rotary positions (rotate-half), grouped-query attention, SiLU gate.
+    /// Llama, and Mistral without sliding window: RMSNorm, rotary positions (rotate-half), grouped-query attention, SiLU gate.
     Llama,
+    /// Qwen2: as Llama, with biases in the query, key and value projections.
+    Qwen2,
+    /// Qwen3: as Llama, with an RMSNorm over each head of queries and keys.
+    Qwen3,
+    /// BERT: an encoder with LayerNorm after each block, learned positions and GELU, whose result is an embedding of the whole text.
+    Bert,
 }
 
-/// Shape of a decoder.
+impl Architecture {
+    /// Whether its models continue a text, and so can answer a job. The others can't be registered on chain.
+    pub const fn is_decoder(self) -> bool {
+        match self {
+            Self::Llama | Self::Qwen2 | Self::Qwen3 => true,
+            Self::Bert => false,
+        }
+    }
+
+    /// Matrices of a feed-forward block: gate, up and down, or up and down.
+    const fn feed_forward_matrices(self) -> u64 {
+        if self.is_decoder() {
+            3
+        } else {
+            2
+        }
+    }
+}
+
+/// Shape of a model.
 #[derive(
     Clone,
     Copy,
@@ -235,7 +260,7 @@ impl Manifest {
         ]
         .map(u64::from);
         let attention = hidden * heads * dim * 2 + hidden * kv * dim * 2;
-        let prompt_token = layers * (attention + 3 * hidden * inner);
+        let prompt_token = layers * (attention + self.architecture.feed_forward_matrices() * hidden * inner);
         Prices {
             prompt_token,
             output_token: prompt_token + hidden * vocabulary,
@@ -278,6 +303,27 @@ mod tests {
         assert_eq!(prices.output_token, 134_479_872);
         assert_eq!(prices.prompt_token, 134_479_872 - 576 * 49152);
         assert_eq!(prices.attended_position, 30 * 9 * 64 * 2);
+    }
+
+    #[test]
+    fn an_architecture_is_encoded_by_its_place_and_new_ones_come_last() {
+        use Architecture::{Bert, Llama, Qwen2, Qwen3};
+        assert_eq!(
+            [Llama, Qwen2, Qwen3, Bert].map(|architecture| architecture.encode()[0]),
+            [0, 1, 2, 3]
+        );
+        assert_eq!(
+            [Llama, Qwen2, Qwen3, Bert].map(Architecture::is_decoder),
+            [true, true, true, false]
+        );
+    }
+
+    #[test]
+    fn an_encoder_has_no_gate_to_pay_for() {
+        let mut manifest = smollm2();
+        let gated = manifest.default_prices().prompt_token;
+        manifest.architecture = Architecture::Bert;
+        assert_eq!(manifest.default_prices().prompt_token, gated - 30 * 576 * 1536);
     }
 
     #[test]

@@ -8,6 +8,9 @@
 //! | `embed.weight`, `embed.scale`, `embed.exponents` | I8 `[V, D]`, I32 `[V]`, I32 `[2]` | the embedding, and `[F, S]` |
 //! | `layers.{i}.{q,k,v,o,gate,up,down}.{weight,scale,exponents}` | I8 `[N, K]`, I32 `[N]`, I32 `[2]` | projections |
 //! | `layers.{i}.{attention_norm,ffn_norm}.{gain,exponent}` | I32 `[D]`, I32 `[1]` | gains of the norms |
+//! | `layers.{i}.{q,k,v}.{bias,bias_exponent}` | I32 `[N]`, I32 `[1]` | biases, where the architecture has them |
+//! | `layers.{i}.{q_norm,k_norm}.{gain,exponent}` | I32 `[hd]`, I32 `[1]` | gains of the norms of heads, where it has them |
+//! | `head_norm.epsilon` | I32 `[2]` | mantissa and shift of their epsilon |
 //! | `final_norm.{gain,exponent}` | I32 `[D]`, I32 `[1]` | gain of the last norm |
 //! | `head.{weight,scale,exponents}` | as `embed` | the output head, only where it isn't the embedding |
 //! | `norm.epsilon` | U64 `[32]` | epsilon at each pre-shift |
@@ -22,7 +25,7 @@
 use crate::{
     container::{Container, Tensor},
     manifest,
-    model::{AttentionScale, Bytes, Layer, Linear, Model, ModelError, Norm, RopeTable, TokenTable},
+    model::{AttentionScale, Bias, Bytes, HeadEpsilon, Layer, Linear, Model, ModelError, Norm, RopeTable, TokenTable},
 };
 use bytemuck::Pod;
 use ergon_primitives::{hash, manifest::Manifest, H256};
@@ -216,13 +219,21 @@ impl Artifact {
         let vocabulary = d.vocabulary as usize;
         let layer = |i: u32| -> Result<Layer, ArtifactError> {
             let linear = |name: &str, rows, columns| self.linear(&format!("layers.{i}.{name}"), rows, columns);
+            let norm = |name: &str| self.norm(&format!("layers.{i}.{name}"), hidden);
+            let head_norm = |name: &str| {
+                let name = format!("layers.{i}.{name}");
+                let found = self.container.tensor(&format!("{name}.gain")).is_some();
+                found.then(|| self.norm(&name, d.head_dim as usize)).transpose()
+            };
             Ok(Layer {
-                attention_norm: self.norm(&format!("layers.{i}.attention_norm"))?,
+                attention_norm: norm("attention_norm")?,
                 q: linear("q", q, hidden)?,
                 k: linear("k", kv, hidden)?,
                 v: linear("v", kv, hidden)?,
+                q_norm: head_norm("q_norm")?,
+                k_norm: head_norm("k_norm")?,
                 o: linear("o", hidden, q)?,
-                ffn_norm: self.norm(&format!("layers.{i}.ffn_norm"))?,
+                ffn_norm: norm("ffn_norm")?,
                 gate: linear("gate", inner, hidden)?,
                 up: linear("up", inner, hidden)?,
                 down: linear("down", hidden, inner)?,
@@ -235,9 +246,10 @@ impl Artifact {
             manifest: self.manifest().clone(),
             embed: self.linear("embed", vocabulary, hidden)?,
             layers: (0..d.layers).map(layer).collect::<Result<_, _>>()?,
-            final_norm: self.norm("final_norm")?,
+            final_norm: self.norm("final_norm", hidden)?,
             head: has_head.then(|| self.linear("head", vocabulary, hidden)).transpose()?,
             epsilon: self.array("norm.epsilon", Dtype::U64)?,
+            head_epsilon: self.head_epsilon()?,
             rope: RopeTable {
                 cos: rope("rope.cos")?,
                 sin: rope("rope.sin")?,
@@ -258,15 +270,33 @@ impl Artifact {
         let exponents = format!("{name}.exponents");
         let [f, s]: [i32; 2] = self.array(&exponents, Dtype::I32)?;
         let s = u32::try_from(s).map_err(|_| self.refuse(&exponents, "the shift is negative".into()))?;
-        Ok(Linear::new(name, columns, weight, scale, f, s)?)
+        Ok(Linear::new(name, columns, weight, scale, f, s)?.with_bias(name, self.bias(name, rows)?)?)
     }
 
-    fn norm(&self, name: &str) -> Result<Norm, ArtifactError> {
-        let hidden = self.manifest().dimensions.hidden as usize;
+    /// Bias of a matrix, if there is one.
+    fn bias(&self, name: &str, rows: usize) -> Result<Option<Bias>, ArtifactError> {
+        let tensor = format!("{name}.bias");
+        if self.container.tensor(&tensor).is_none() {
+            return Ok(None);
+        }
+        let [f] = self.array(&format!("{tensor}_exponent"), Dtype::I32)?;
+        Ok(Some(Bias::new(&tensor, self.values(&tensor, Dtype::I32, &[rows])?, f)?))
+    }
+
+    fn head_epsilon(&self) -> Result<Option<HeadEpsilon>, ArtifactError> {
+        let tensor = "head_norm.epsilon";
+        if self.container.tensor(tensor).is_none() {
+            return Ok(None);
+        }
+        let [mantissa, shift] = self.array(tensor, Dtype::I32)?;
+        Ok(Some(HeadEpsilon { mantissa, shift }))
+    }
+
+    fn norm(&self, name: &str, width: usize) -> Result<Norm, ArtifactError> {
         let [exponent] = self.array(&format!("{name}.exponent"), Dtype::I32)?;
         Ok(Norm::new(
             name,
-            self.values(&format!("{name}.gain"), Dtype::I32, &[hidden])?,
+            self.values(&format!("{name}.gain"), Dtype::I32, &[width])?,
             exponent,
         )?)
     }

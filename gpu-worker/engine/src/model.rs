@@ -4,9 +4,12 @@
 //! Only integers are left. The value of a weight is `weight[r][c] * scale[r] * 2^-f`; the other exponents are documented where they
 //! stand. [`Linear::new`], [`Norm::new`] and [`Model::check`] refuse everything that the proofs of `ergon_exact` don't cover, so a
 //! backend may rely on shapes and bounds.
-pub use ergon_exact::attention::Scale as AttentionScale;
-use ergon_primitives::manifest::{self, Dimensions, Manifest, ManifestError};
-use std::{fmt, ops::Range, sync::Arc};
+pub use ergon_exact::{attention::Scale as AttentionScale, norm::HeadEpsilon};
+use ergon_primitives::manifest::{self, Architecture, Dimensions, Manifest, ManifestError};
+
+mod tensors;
+
+pub use tensors::{Bias, Bytes, Linear, Norm};
 
 // What the chain registers is what the arithmetic is proven for.
 const _: () = assert!(
@@ -36,6 +39,16 @@ pub enum ModelError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// A tensor is there that the architecture doesn't have, or one is missing that it has.
+    #[error("{tensor}: {architecture:?} {}", if *missing { "has this tensor, the model lacks it" } else { "has no such tensor" })]
+    Optional {
+        /// Name of the tensor.
+        tensor: String,
+        /// The architecture.
+        architecture: Architecture,
+        /// Whether it is missing.
+        missing: bool,
+    },
     /// The manifest contradicts itself.
     #[error("the manifest is refused: {0:?}")]
     Manifest(ManifestError),
@@ -61,165 +74,22 @@ fn expect(tensor: &str, found: usize, expected: usize) -> Result<(), ModelError>
     })
 }
 
-/// Bytes of a tensor: a view into memory that tensors share, as a mapped file.
-#[derive(Clone)]
-pub struct Bytes {
-    owner: Arc<dyn AsRef<[u8]> + Send + Sync>,
-    range: Range<usize>,
+/// Optional tensors of an architecture's layers. Every decoder is the same plan, with these or without them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Parts {
+    /// Biases of the query, key and value projections.
+    pub biases: bool,
+    /// Norms over each head of queries and keys, before rotation.
+    pub head_norms: bool,
 }
 
-impl Bytes {
-    /// View of `range` in `owner`; `None` if the owner is shorter.
-    pub fn view(owner: Arc<dyn AsRef<[u8]> + Send + Sync>, range: Range<usize>) -> Option<Self> {
-        (*owner).as_ref().get(range.clone())?;
-        Some(Self { owner, range })
-    }
-
-    /// The bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        &(*self.owner).as_ref()[self.range.clone()]
-    }
-
-    /// The bytes as signed integers.
-    pub fn as_i8(&self) -> &[i8] {
-        bytemuck::cast_slice(self.as_bytes())
-    }
-}
-
-impl From<Vec<u8>> for Bytes {
-    fn from(bytes: Vec<u8>) -> Self {
+impl Parts {
+    /// What layers of this architecture have.
+    pub const fn of(architecture: Architecture) -> Self {
         Self {
-            range: 0..bytes.len(),
-            owner: Arc::new(bytes),
+            biases: matches!(architecture, Architecture::Qwen2),
+            head_norms: matches!(architecture, Architecture::Qwen3),
         }
-    }
-}
-
-impl From<Vec<i8>> for Bytes {
-    fn from(values: Vec<i8>) -> Self {
-        bytemuck::cast_vec::<i8, u8>(values).into()
-    }
-}
-
-impl fmt::Debug for Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Bytes({})", self.range.len())
-    }
-}
-
-/// A matrix `[rows, columns]`, row after row; also the embedding, `[vocabulary, hidden]`.
-#[derive(Clone, Debug)]
-pub struct Linear {
-    rows: usize,
-    columns: usize,
-    weight: Bytes,
-    scale: Vec<i32>,
-    f: i32,
-    s: u32,
-}
-
-impl Linear {
-    /// Matrix with one `scale` a row, in `0..2^24`. Value of a weight: `weight * scale * 2^-f`. `s` is how far a product is shifted right
-    /// to fit 32 bits, as [`Linear::output_shift`] computes it; any other `s` is refused. `name` is for the error.
-    pub fn new(name: &str, columns: usize, weight: Bytes, scale: Vec<i32>, f: i32, s: u32) -> Result<Self, ModelError> {
-        let rows = scale.len();
-        expect(&format!("{name}.weight"), weight.as_bytes().len(), rows * columns)?;
-        if columns == 0 || columns > ergon_exact::MAX_COLUMNS || !columns.is_multiple_of(4) || !rows.is_multiple_of(4) {
-            return Err(ModelError::range(
-                name,
-                "rows and columns are multiples of 4, columns 4 to 65536",
-            ));
-        }
-        if scale.iter().any(|scale| !(0..1 << 24).contains(scale)) {
-            return Err(ModelError::range(name, "a row's scale is not in 0..2^24"));
-        }
-        if !(-64..=64).contains(&f) {
-            return Err(ModelError::range(name, "the scale's exponent is not in -64..=64"));
-        }
-        if s != Self::output_shift(columns, weight.as_i8(), &scale) {
-            return Err(ModelError::range(
-                name,
-                "the output's shift is not the one that its weights demand",
-            ));
-        }
-        Ok(Self {
-            rows,
-            columns,
-            weight,
-            scale,
-            f,
-            s,
-        })
-    }
-
-    /// The shift that [`Linear::new`] demands, see [`ergon_exact::linear::output_shift`].
-    pub fn output_shift(columns: usize, weight: &[i8], scale: &[i32]) -> u32 {
-        ergon_exact::linear::output_shift(columns, weight, scale)
-    }
-
-    /// Number of outputs.
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Number of inputs.
-    pub fn columns(&self) -> usize {
-        self.columns
-    }
-
-    /// All weights, row after row.
-    pub fn weight(&self) -> &[i8] {
-        self.weight.as_i8()
-    }
-
-    /// Weights of one row.
-    pub fn row(&self, row: usize) -> &[i8] {
-        &self.weight.as_i8()[row * self.columns..][..self.columns]
-    }
-
-    /// One scale a row, in `0..2^24`.
-    pub fn scale(&self) -> &[i32] {
-        &self.scale
-    }
-
-    /// Exponent of the scales: their value is `scale * 2^-f`.
-    pub fn f(&self) -> i32 {
-        self.f
-    }
-
-    /// Shift of the outputs.
-    pub fn s(&self) -> u32 {
-        self.s
-    }
-}
-
-/// Gain of an RMSNorm: `gain * sqrt(hidden) = mantissa * 2^-exponent`.
-#[derive(Clone, Debug)]
-pub struct Norm {
-    gain: Vec<i32>,
-    exponent: i32,
-}
-
-impl Norm {
-    /// Gain of these mantissas, each below 2^23 in size. `name` is for the error.
-    pub fn new(name: &str, gain: Vec<i32>, exponent: i32) -> Result<Self, ModelError> {
-        if gain.iter().any(|gain| gain.unsigned_abs() >= 1 << 23) {
-            return Err(ModelError::range(name, "a gain is not below 2^23"));
-        }
-        if !(-64..=64).contains(&exponent) {
-            return Err(ModelError::range(name, "the exponent is not in -64..=64"));
-        }
-        Ok(Self { gain, exponent })
-    }
-
-    /// Mantissas, one an element.
-    pub fn gain(&self) -> &[i32] {
-        &self.gain
-    }
-
-    /// Exponent of the mantissas, negated.
-    pub fn exponent(&self) -> i32 {
-        self.exponent
     }
 }
 
@@ -234,6 +104,10 @@ pub struct Layer {
     pub k: Linear,
     /// Value projection, `[kv_heads * head_dim, hidden]`.
     pub v: Linear,
+    /// Norm of each query head before rotation, over `head_dim`, where the architecture has it.
+    pub q_norm: Option<Norm>,
+    /// Norm of each key head before rotation, where the architecture has it.
+    pub k_norm: Option<Norm>,
     /// Output projection of attention, `[hidden, heads * head_dim]`.
     pub o: Linear,
     /// Norm before the feed-forward block.
@@ -302,7 +176,7 @@ impl TokenTable {
     }
 }
 
-/// A decoder of the Llama family with everything that belongs to it.
+/// A decoder with everything that belongs to it.
 #[derive(Clone, Debug)]
 pub struct Model {
     /// What the chain knows of it.
@@ -317,6 +191,8 @@ pub struct Model {
     pub head: Option<Linear>,
     /// `max(1, round(epsilon * hidden * 2^(2 * (12 - t))))` for `t` in `0..32`: epsilon of the norms at each pre-shift of the residual row.
     pub epsilon: [u64; 32],
+    /// Epsilon of the norms of heads, where the architecture has them.
+    pub head_epsilon: Option<HeadEpsilon>,
     /// Rotary tables.
     pub rope: RopeTable,
     /// Scale of the attention scores.
@@ -364,28 +240,37 @@ impl Model {
             d.context,
         ]
         .map(|size| size as usize);
+        let parts = Parts::of(self.manifest.architecture);
         expect("layers", self.layers.len(), d.layers as usize)?;
         for (i, layer) in self.layers.iter().enumerate() {
             let matrices = [
-                ("q", &layer.q, heads * dim, hidden),
-                ("k", &layer.k, kv * dim, hidden),
-                ("v", &layer.v, kv * dim, hidden),
-                ("o", &layer.o, hidden, heads * dim),
-                ("gate", &layer.gate, inner, hidden),
-                ("up", &layer.up, inner, hidden),
-                ("down", &layer.down, hidden, inner),
+                ("q", &layer.q, heads * dim, hidden, parts.biases),
+                ("k", &layer.k, kv * dim, hidden, parts.biases),
+                ("v", &layer.v, kv * dim, hidden, parts.biases),
+                ("o", &layer.o, hidden, heads * dim, false),
+                ("gate", &layer.gate, inner, hidden, false),
+                ("up", &layer.up, inner, hidden, false),
+                ("down", &layer.down, hidden, inner, false),
             ];
-            for (name, matrix, rows, columns) in matrices {
-                check_shape(&format!("layers.{i}.{name}"), matrix, rows, columns)?;
+            for (name, matrix, rows, columns, biased) in matrices {
+                let name = format!("layers.{i}.{name}");
+                check_shape(&name, matrix, rows, columns)?;
+                self.check_optional(&format!("{name}.bias"), matrix.bias().is_some(), biased)?;
             }
-            expect(
-                &format!("layers.{i}.attention_norm.gain"),
-                layer.attention_norm.gain.len(),
-                hidden,
-            )?;
-            expect(&format!("layers.{i}.ffn_norm.gain"), layer.ffn_norm.gain.len(), hidden)?;
+            for (name, norm) in [("attention_norm", &layer.attention_norm), ("ffn_norm", &layer.ffn_norm)] {
+                expect(&format!("layers.{i}.{name}.gain"), norm.gain().len(), hidden)?;
+            }
+            for (name, norm) in [("q_norm", &layer.q_norm), ("k_norm", &layer.k_norm)] {
+                let name = format!("layers.{i}.{name}.gain");
+                self.check_optional(&name, norm.is_some(), parts.head_norms)?;
+                expect(&name, norm.as_ref().map_or(dim, |norm| norm.gain().len()), dim)?;
+            }
         }
-        expect("final_norm.gain", self.final_norm.gain.len(), hidden)?;
+        for (name, matrix) in [("embed.bias", &self.embed), ("head.bias", self.output())] {
+            self.check_optional(name, matrix.bias().is_some(), false)?;
+        }
+        self.check_optional("head_norm.epsilon", self.head_epsilon.is_some(), parts.head_norms)?;
+        expect("final_norm.gain", self.final_norm.gain().len(), hidden)?;
         check_shape("embed", &self.embed, vocabulary, hidden)?;
         check_shape("head", self.output(), vocabulary, hidden)?;
         expect("rope.cos", self.rope.cos.len(), context * dim / 2)?;
@@ -394,9 +279,28 @@ impl Model {
         self.check_ranges()
     }
 
+    fn check_optional(&self, tensor: &str, found: bool, demanded: bool) -> Result<(), ModelError> {
+        if found == demanded {
+            return Ok(());
+        }
+        Err(ModelError::Optional {
+            tensor: tensor.into(),
+            architecture: self.manifest.architecture,
+            missing: demanded,
+        })
+    }
+
     fn check_ranges(&self) -> Result<(), ModelError> {
         if self.epsilon.iter().any(|epsilon| !(1..1 << 62).contains(epsilon)) {
             return Err(ModelError::range("norm.epsilon", "an epsilon is not in 1..2^62"));
+        }
+        let usual =
+            |epsilon: HeadEpsilon| (0..1 << 30).contains(&epsilon.mantissa) && (-64..=126).contains(&epsilon.shift);
+        if !self.head_epsilon.is_none_or(usual) {
+            return Err(ModelError::range(
+                "head_norm.epsilon",
+                "the mantissa is not in 0..2^30 or the shift not in -64..=126",
+            ));
         }
         if self
             .rope
@@ -419,8 +323,8 @@ impl Model {
 }
 
 fn check_shape(name: &str, matrix: &Linear, rows: usize, columns: usize) -> Result<(), ModelError> {
-    expect(&format!("{name}.scale"), matrix.rows, rows)?;
-    expect(&format!("{name}.weight"), matrix.rows * matrix.columns, rows * columns)
+    expect(&format!("{name}.scale"), matrix.rows(), rows)?;
+    expect(&format!("{name}.weight"), matrix.weight().len(), rows * columns)
 }
 
 #[cfg(test)]
@@ -428,6 +332,7 @@ mod tests {
     use super::*;
     use crate::{cpu::CpuBackend, testing, Backend};
     use manifest::{MAX_CONTEXT, MAX_HEAD_DIM, MAX_LAYERS, MAX_VOCABULARY, MAX_WIDTH};
+    use std::sync::Arc;
 
     #[test]
     fn every_shape_that_the_chain_registers_can_be_computed_and_no_other() {
@@ -472,17 +377,26 @@ mod tests {
     }
 
     #[test]
-    fn a_matrix_outside_of_the_proven_range_is_refused() {
-        let new =
-            |columns, count, scale: Vec<i32>, f, s| Linear::new("m", columns, vec![127i8; count].into(), scale, f, s);
-        let shift = Linear::output_shift(8, &[127; 32], &[(1 << 24) - 1; 4]);
-        assert!(new(8, 32, vec![(1 << 24) - 1; 4], 0, shift).is_ok());
-        assert!(new(8, 32, vec![(1 << 24) - 1; 4], 0, shift - 1).is_err());
-        assert!(new(8, 31, vec![1; 4], 0, 0).is_err());
-        assert!(new(6, 24, vec![1; 4], 0, 0).is_err());
-        assert!(new(8, 32, vec![1 << 24; 4], 0, shift).is_err());
-        assert!(new(8, 32, vec![-1; 4], 0, 0).is_err());
-        assert!(new(8, 32, vec![1; 4], 65, 0).is_err());
+    fn a_model_has_the_optional_tensors_of_its_architecture_and_no_others() {
+        let with = |architecture, claimed| {
+            let mut model = testing::model_of(architecture, testing::DIMENSIONS, true, 1);
+            model.manifest.architecture = claimed;
+            model.check().map_err(|error| error.to_string())
+        };
+        let all = [Architecture::Llama, Architecture::Qwen2, Architecture::Qwen3];
+        for architecture in all {
+            for claimed in all {
+                assert_eq!(with(architecture, claimed).is_ok(), architecture == claimed);
+            }
+        }
+        assert_eq!(
+            with(Architecture::Qwen2, Architecture::Llama).unwrap_err(),
+            "layers.0.q.bias: Llama has no such tensor"
+        );
+        assert_eq!(
+            with(Architecture::Llama, Architecture::Qwen3).unwrap_err(),
+            "layers.0.q_norm.gain: Qwen3 has this tensor, the model lacks it"
+        );
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //! Small random models, for tests and selftests of backends that must agree, and a whole-model reference made of `ergon_exact` alone.
 use crate::{
     backend::{Logits, PackedRow, Position},
-    model::{AttentionScale, Layer, Linear, Model, Norm, RopeTable, TokenTable},
+    model::{AttentionScale, Bias, HeadEpsilon, Layer, Linear, Model, Norm, Parts, RopeTable, TokenTable},
 };
-use ergon_exact::{attention, embed, gate, linear, norm, pack, residual, rope};
+use ergon_exact::{attention, bias, embed, gate, linear, norm, pack, residual, rope};
 use ergon_primitives::manifest::{Architecture, Dimensions, Manifest, ARITHMETIC_VERSION};
 use ergon_primitives::H256;
 use std::{ffi::OsStr, io::Write};
@@ -95,15 +95,41 @@ fn random_norm(random: &mut Random, hidden: u32) -> Norm {
     Norm::new("random", gain, exponent).expect("in range by construction")
 }
 
-/// Random model of this shape; an output head of its own unless `tied`. Token `id` stands for the byte `id % 256`; token 2 ends an answer.
+/// Matrix with a random bias, of about the size of its outputs up to a power of two, so that either's exponent may be the larger one.
+fn biased(random: &mut Random, matrix: Linear) -> Linear {
+    let f = 22 + (random.next() % 12) as i32;
+    let values = (0..matrix.rows()).map(|_| random.next() as i32 >> 3).collect();
+    let bias = Bias::new("random", values, f).expect("in range by construction");
+    matrix.with_bias("random", Some(bias)).expect("a value for each row")
+}
+
+/// Random Llama of this shape; see [`model_of`].
 pub fn model(dimensions: Dimensions, tied: bool, seed: u64) -> Model {
+    model_of(Architecture::Llama, dimensions, tied, seed)
+}
+
+/// Random decoder of this architecture and shape; an output head of its own unless `tied`. Token `id` stands for the byte `id % 256`; token 2
+/// ends an answer.
+pub fn model_of(architecture: Architecture, dimensions: Dimensions, tied: bool, seed: u64) -> Model {
     let random = &mut Random::new(seed);
     let d = dimensions;
+    let parts = Parts::of(architecture);
+    let input = |random: &mut Random, heads: u32| {
+        let matrix = projection(random, heads * d.head_dim, d.hidden);
+        if parts.biases {
+            biased(random, matrix)
+        } else {
+            matrix
+        }
+    };
+    let head_norm = |random: &mut Random| parts.head_norms.then(|| random_norm(random, d.head_dim));
     let layer = |random: &mut Random| Layer {
         attention_norm: random_norm(random, d.hidden),
-        q: projection(random, d.heads * d.head_dim, d.hidden),
-        k: projection(random, d.kv_heads * d.head_dim, d.hidden),
-        v: projection(random, d.kv_heads * d.head_dim, d.hidden),
+        q: input(random, d.heads),
+        k: input(random, d.kv_heads),
+        v: input(random, d.kv_heads),
+        q_norm: head_norm(random),
+        k_norm: head_norm(random),
         o: projection(random, d.hidden, d.heads * d.head_dim),
         ffn_norm: random_norm(random, d.hidden),
         gate: projection(random, d.feed_forward, d.hidden),
@@ -115,7 +141,7 @@ pub fn model(dimensions: Dimensions, tied: bool, seed: u64) -> Model {
     let model = Model {
         manifest: Manifest {
             name: b"random".to_vec().try_into().expect("shorter than 64 bytes"),
-            architecture: Architecture::Llama,
+            architecture,
             dimensions,
             arithmetic_version: ARITHMETIC_VERSION,
             weights_root: H256::zero(),
@@ -130,6 +156,10 @@ pub fn model(dimensions: Dimensions, tied: bool, seed: u64) -> Model {
         head: (!tied).then(|| projection(random, d.vocabulary, d.hidden)),
         epsilon: std::array::from_fn(|t| {
             (((f64::from(d.hidden) * 1e-5 * f64::from(1 << 24)) as u64) >> (2 * t)).max(1)
+        }),
+        head_epsilon: parts.head_norms.then_some(HeadEpsilon {
+            mantissa: 600_000_000,
+            shift: 46,
         }),
         rope: rope_table(&d),
         attention_scale: AttentionScale {
@@ -222,7 +252,8 @@ fn reference_attention(
     let (k, k_exponent) = multiply(&layer.k, x);
     let (v, v_exponent) = multiply(&layer.v, x);
     for (cache, (k, v)) in caches.iter_mut().zip(k.chunks(dim).zip(v.chunks(dim))) {
-        let (rotated, exponent) = rotate(model, position, k, k_exponent);
+        let (k, exponent) = normalize_head(model, layer.k_norm.as_ref(), k, k_exponent);
+        let (rotated, exponent) = rotate(model, position, &k, exponent);
         append(&mut cache.keys, &rotated, exponent);
         append(&mut cache.values, v, v_exponent);
     }
@@ -230,7 +261,8 @@ fn reference_attention(
     let mut out = vec![0; q.len()];
     let mut exponents = Vec::new();
     for (head, (q, out)) in q.chunks(dim).zip(out.chunks_mut(dim)).enumerate() {
-        let query = packed(rotate(model, position, q, q_exponent));
+        let (q, exponent) = normalize_head(model, layer.q_norm.as_ref(), q, q_exponent);
+        let query = packed(rotate(model, position, &q, exponent));
         let HeadCache { keys, values } = &caches[head / group];
         let keys = attention::Cached {
             mantissas: &keys.0,
@@ -277,6 +309,16 @@ fn normalize(model: &Model, norm: &Norm, h: &[i32]) -> PackedRow {
     packed((row, exponent))
 }
 
+fn normalize_head(model: &Model, norm: Option<&Norm>, head: &[i32], exponent: i32) -> (Vec<i32>, i32) {
+    let Some(norm) = norm else {
+        return (head.to_vec(), exponent);
+    };
+    let epsilon = model.head_epsilon.expect("checked with the norms of heads");
+    let mut out = vec![0; head.len()];
+    let exponent = norm::head_norm(head, exponent, norm.gain(), norm.exponent(), epsilon, &mut out);
+    (out, exponent)
+}
+
 fn packed((row, exponent): (Vec<i32>, i32)) -> PackedRow {
     let mut mantissas = vec![0; row.len()];
     let shift = pack::pack16(&row, &mut mantissas);
@@ -289,7 +331,11 @@ fn packed((row, exponent): (Vec<i32>, i32)) -> PackedRow {
 fn multiply(matrix: &Linear, x: &PackedRow) -> (Vec<i32>, i32) {
     let mut y = vec![0; matrix.rows()];
     linear::linear(matrix.weight(), matrix.scale(), matrix.s(), &x.mantissas, &mut y);
-    (y, linear::output_exponent(x.exponent, matrix.f(), matrix.s()))
+    let exponent = linear::output_exponent(x.exponent, matrix.f(), matrix.s());
+    let biased = matrix
+        .bias()
+        .map(|constants| bias::add(&mut y, exponent, constants.values(), constants.f()));
+    (y, biased.unwrap_or(exponent))
 }
 
 #[cfg(test)]

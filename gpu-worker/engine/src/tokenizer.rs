@@ -169,6 +169,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn tiny() -> Tokenizer {
+        with_splitting(Splitting::SingleDigits)
+    }
+
+    fn with_splitting(splitting: Splitting) -> Tokenizer {
         let mut tokens: Vec<String> = byte_of_char().keys().map(char::to_string).collect();
         tokens.sort();
         tokens.extend(["he", "llo", "ll", "<|end|>"].map(String::from));
@@ -177,7 +181,7 @@ mod tests {
             tokens: &tokens,
             merges: &merges,
             added: vec![Added { id: 259, special: true }],
-            splitting: Splitting::SingleDigits,
+            splitting,
         };
         Tokenizer::from_json(&definition.to_json().unwrap()).unwrap()
     }
@@ -221,6 +225,33 @@ mod tests {
     #[test]
     fn digits_stand_alone_when_single_digits_are_asked_for() {
         assert_eq!(tiny().encode("1234").unwrap().len(), 4);
+    }
+
+    #[test]
+    fn qwen2_cuts_digits_contractions_and_line_ends_and_composes_characters() {
+        let tokenizer = with_splitting(Splitting::Qwen2);
+        let pieces = |text: &str| {
+            let normalized = tokenizer.0.get_normalizer().map(|normalizer| {
+                let mut text = tokenizers::NormalizedString::from(text);
+                tokenizers::Normalizer::normalize(normalizer, &mut text).unwrap();
+                text
+            });
+            let mut cut = tokenizers::PreTokenizedString::from(normalized.unwrap());
+            let splitter = tokenizer.0.get_pre_tokenizer().unwrap();
+            tokenizers::PreTokenizer::pre_tokenize(splitter, &mut cut).unwrap();
+            let splits = cut.get_splits(tokenizers::OffsetReferential::Original, tokenizers::OffsetType::Byte);
+            splits
+                .into_iter()
+                .map(|(piece, ..)| piece.to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(pieces("I'LL pay 12"), ["I", "'LL", "\u{120}pay", "\u{120}", "1", "2"]);
+        assert_eq!(
+            pieces("a  b...\n\n c"),
+            ["a", "\u{120}", "\u{120}b", "...\u{10a}\u{10a}", "\u{120}c"]
+        );
+        // An e and a combining accent become the one character.
+        assert_eq!(pieces("e\u{301}"), pieces("\u{e9}"));
     }
 
     #[test]

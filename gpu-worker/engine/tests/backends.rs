@@ -5,9 +5,10 @@ use ergon_engine::{
     backend::{Backend, Error, Position, Run, PAGE},
     cpu::CpuBackend,
     gpu::{testing::vulkan_adapters, WgpuBackend},
-    testing::{model, reference, Random, DIMENSIONS},
+    model::Model,
+    testing::{model, model_of, reference, Random, DIMENSIONS},
 };
-use ergon_primitives::manifest::Dimensions;
+use ergon_primitives::manifest::{Architecture, Dimensions};
 use std::sync::Arc;
 
 /// Every size but the context is off the multiples that kernels like: 16 columns, 32 rows, powers of two.
@@ -36,7 +37,11 @@ fn outputs(backend: &dyn Backend, tokens: &[u32], cuts: &[usize]) -> Vec<Positio
 }
 
 fn backends(dimensions: Dimensions, tied: bool) -> Vec<Box<dyn Backend>> {
-    let model = Arc::new(model(dimensions, tied, 7));
+    backends_of(model(dimensions, tied, 7))
+}
+
+fn backends_of(model: Model) -> Vec<Box<dyn Backend>> {
+    let model = Arc::new(model);
     let mut backends: Vec<Box<dyn Backend>> = vec![Box::new(CpuBackend::new(model.clone()))];
     for adapter in vulkan_adapters() {
         backends.push(Box::new(WgpuBackend::new(model.clone(), &adapter).unwrap()));
@@ -55,6 +60,29 @@ fn every_backend_equals_the_reference_however_a_sequence_is_cut() {
                 let differing = found.iter().zip(&expected).position(|(a, b)| a != b);
                 assert_eq!(differing, None, "{} cut at {cuts:?}", backend.name());
                 assert_eq!(found.len(), expected.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn biases_and_norms_of_heads_equal_the_reference_on_every_backend() {
+    for (architecture, dimensions) in [
+        (Architecture::Qwen2, DIMENSIONS),
+        (Architecture::Qwen2, ODD),
+        (Architecture::Qwen3, DIMENSIONS),
+        (Architecture::Qwen3, ODD),
+    ] {
+        let model = model_of(architecture, dimensions, dimensions == ODD, 7);
+        let tokens = Random::new(3).tokens(70, dimensions.vocabulary);
+        let expected = reference(&model, &tokens);
+        for backend in backends_of(model) {
+            for cuts in [&[][..], &[1; 10], &[64]] {
+                assert!(
+                    outputs(&*backend, &tokens, cuts) == expected,
+                    "{architecture:?} on {} cut at {cuts:?}",
+                    backend.name()
+                );
             }
         }
     }

@@ -5,7 +5,7 @@ use ergon_engine::{
     import::{import, ImportError, Options, Progress},
     Model,
 };
-use ergon_primitives::manifest::Manifest;
+use ergon_primitives::manifest::{Architecture, Manifest};
 use half::{bf16, f16};
 use safetensors::{tensor::TensorView, Dtype};
 use serde_json::{json, Value};
@@ -18,6 +18,10 @@ use std::{
 use tempfile::TempDir;
 use tiny::{gguf, Entry, Tiny};
 
+#[path = "import/architectures.rs"]
+mod architectures;
+#[path = "import/float.rs"]
+mod float;
 #[path = "import/split.rs"]
 mod split;
 mod tiny;
@@ -97,11 +101,16 @@ fn folder(tiny: &Tiny, dtype: Dtype, encode: Encode, shards: usize) -> TempDir {
 
 #[test]
 fn gguf_and_folder_of_the_same_weights_give_the_same_model() {
-    let tiny = Tiny::new(3);
+    for architecture in [Architecture::Llama, Architecture::Qwen2, Architecture::Qwen3] {
+        check_both_sources(&Tiny::of(architecture, 3));
+    }
+}
+
+fn check_both_sources(tiny: &Tiny) {
     let (_keep, path) = gguf_file(&gguf(&tiny.entries(), &tiny.gguf_tensors()));
     let (from_gguf, model) = try_import(&path).unwrap();
-    let whole = folder(&tiny, Dtype::F32, |v| v.to_le_bytes().to_vec(), 1);
-    let sharded = folder(&tiny, Dtype::F32, |v| v.to_le_bytes().to_vec(), 3);
+    let whole = folder(tiny, Dtype::F32, |v| v.to_le_bytes().to_vec(), 1);
+    let sharded = folder(tiny, Dtype::F32, |v| v.to_le_bytes().to_vec(), 3);
     let (from_folder, _) = try_import(whole.path()).unwrap();
     assert_eq!(from_gguf.weights_root, from_folder.weights_root);
     assert_eq!(from_gguf.tokens_root, from_folder.tokens_root);
@@ -270,7 +279,7 @@ fn what_is_not_supported_is_refused_by_name() {
             "a sliding window (llama.attention.sliding_window = 8)",
         ),
         ("tokenizer.ggml.model", Entry::Text("llama".into()), "tokenizer llama"),
-        ("tokenizer.ggml.pre", Entry::Text("qwen2".into()), "pre-tokenizer qwen2"),
+        ("tokenizer.ggml.pre", Entry::Text("mpt".into()), "pre-tokenizer mpt"),
         ("llama.context_length", Entry::U32(1 << 20), "--context"),
         ("llama.attention.head_count_kv", Entry::U32(3), "key-value heads"),
     ] {
@@ -295,7 +304,8 @@ fn tensors_that_are_missing_unknown_or_undefined_are_refused_by_name() {
         refusal(&path)
     };
     assert!(with(|tensors| tensors.retain(|tensor| tensor.name != "blk.1.ffn_up.weight")).contains("layers.1.up"));
-    assert!(with(|tensors| tensors[1].name = "blk.0.attn_q.bias".into()).contains("blk.0.attn_q.bias is not supported"));
+    assert!(with(|tensors| tensors[1].name = "blk.0.attn_q.bias".into())
+        .contains("tensor blk.0.attn_q.bias in a model of architecture Llama is not supported"));
     assert!(with(|tensors| tensors[1].kind = 10).contains("GGML type 10"));
     let undefined = with(|tensors| {
         let norm = tensors

@@ -21,41 +21,7 @@ struct Norm {
 const QUADS = HIDDEN / 4u;
 const WORDS = (HIDDEN + 15u) / 16u * 4u;
 
-var<workgroup> shares: array<vec2<u32>, ROW_WIDTH>;
-
-fn square(value: i32) -> vec2<u32> {
-    let size = bitcast<u32>(abs(value));
-    return mul_u32(size, size);
-}
-
-fn workgroup_sum(value: vec2<u32>, invocation: u32) -> vec2<u32> {
-    shares[invocation] = value;
-    for (var half = ROW_WIDTH / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if (invocation < half) {
-            shares[invocation] = add64(shares[invocation], shares[invocation + half]);
-        }
-    }
-    workgroupBarrier();
-    return shares[0];
-}
-
-// floor(sqrt(value)), value >= 2^62.
-fn square_root(value: vec2<u32>) -> u32 {
-    var root = 0u;
-    for (var bit = 0x80000000u; bit != 0u; bit >>= 1u) {
-        let candidate = root | bit;
-        if (unsigned_le64(mul_u32(candidate, candidate), value)) {
-            root = candidate;
-        }
-    }
-    return root;
-}
-
-fn normalize(x: i32, gain: i32, inverse: u32) -> i32 {
-    let u = bitcast<i32>(shift_round64(mul_i32(x, gain), 15u).x);
-    return bitcast<i32>(shift_round64(mul_i32_u32(u, inverse), 31u).x);
-}
+const SUM_WIDTH = ROW_WIDTH;
 
 fn normalize4(token: u32, quad: u32, shift: i32, inverse: u32) -> vec4<i32> {
     let x = shift_round4(h[token * QUADS + quad], shift);
@@ -78,8 +44,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         sum = add64(sum, add64(add64(square(x.x), square(x.y)), add64(square(x.z), square(x.w))));
     }
     let total = add64(workgroup_sum(sum, invocation), tables.epsilon[shift].xy);
-    let zeros = select(countLeadingZeros(total.y), 32u + countLeadingZeros(total.x), total.y == 0u) & 62u;
-    let inverse = divide_power(62u, square_root(shl64(total, zeros)));
+    let zeros = even_zeros(total);
+    let inverse = inverse_root(total, zeros);
 
     var widest = 0u;
     for (var quad = invocation; quad < QUADS; quad += ROW_WIDTH) {

@@ -107,6 +107,8 @@ pub mod pallet {
         UnknownModel,
         /// The model is retired, so that its terms can't change any more.
         AlreadyRetired,
+        /// The architecture gives embeddings and no text, so no job could be answered with it.
+        NotADecoder,
     }
 
     #[pallet::genesis_config]
@@ -189,6 +191,7 @@ pub mod pallet {
                 ManifestError::ArithmeticVersion => Error::<T>::UnknownArithmeticVersion,
                 ManifestError::EndOfSequence => Error::<T>::InvalidEndOfSequence,
             })?;
+            ensure!(manifest.architecture.is_decoder(), Error::<T>::NotADecoder);
             let named = core::str::from_utf8(&manifest.name).is_ok_and(|name| !name.trim().is_empty());
             ensure!(named, Error::<T>::InvalidName);
             let prices = prices.unwrap_or_else(|| manifest.default_prices());

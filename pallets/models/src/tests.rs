@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 use crate::{mock::*, Error, Event, Models as Registry, Status};
 use ergon_primitives::{
-    manifest::Manifest,
+    manifest::{Architecture, Manifest},
     traits::{ModelTerms, Models as _},
     units::Prices,
     ModelId, H256,
@@ -28,6 +28,20 @@ fn a_registered_model_is_active_with_its_default_prices() {
         assert_eq!(Models::active(&model), Some(ModelTerms { prices, context: 512 }));
         assert_eq!(Models::terms(&model), Models::active(&model));
     });
+}
+
+#[test]
+fn every_architecture_that_continues_a_text_is_registered() {
+    for architecture in [Architecture::Llama, Architecture::Qwen2, Architecture::Qwen3] {
+        build_and_execute(|| {
+            let new = Manifest {
+                architecture,
+                ..manifest("new")
+            };
+            assert_ok!(register(new.clone()));
+            assert!(Models::active(&new.id()).is_some());
+        });
+    }
 }
 
 #[test]
@@ -113,6 +127,10 @@ fn a_bad_manifest_is_refused_with_what_is_wrong() {
         assert_noop!(
             with(|m| m.end_of_sequence[0] = 256),
             Error::<Test>::InvalidEndOfSequence
+        );
+        assert_noop!(
+            with(|m| m.architecture = Architecture::Bert),
+            Error::<Test>::NotADecoder
         );
         assert_noop!(with(|m| m.name = Default::default()), Error::<Test>::InvalidName);
         assert_noop!(

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Exact inference: the integer arithmetic of a Llama-family decoder, version 1.
+//! Exact inference: the integer arithmetic of decoders of the Llama family, version 1.
 //!
 //! This crate is the specification. It is plain scalar Rust: no floats, no `std`, no dependencies, no allocation. Every backend equals it
 //! bit for bit, and the chain can run any operator of it to judge a dispute.
@@ -23,7 +23,8 @@
 //!
 //! ```text
 //! h = embed(id)
-//! each layer:  x = pack16(rms_norm(h));  q, k, v = linear(x)
+//! each layer:  x = pack16(rms_norm(h));  q, k, v = linear(x)      where the model has biases: each = bias::add(each)
+//!              q, k = head_norm(q), head_norm(k)                  a head each, where the model has such norms
 //!              q = pack16(rotate(pack16(q)));  k = pack8(rotate(pack16(k)));  v = pack8(v)     a head each
 //!              a = pack16(join_heads(attend(q, keys, values)))
 //!              h += linear_o(a)
@@ -50,6 +51,7 @@
 #![deny(clippy::float_arithmetic, missing_docs)]
 
 pub mod attention;
+pub mod bias;
 pub mod embed;
 pub mod gate;
 pub mod linear;

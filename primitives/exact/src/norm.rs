@@ -35,10 +35,59 @@ pub fn pre_shift(h: &[i32]) -> i32 {
 /// # Panics
 /// If the lengths differ.
 pub fn rms_norm(h: &[i32], gain: &[i32], gain_exponent: i32, epsilon: &[u64; 32], out: &mut [i32]) -> i32 {
-    assert_eq!((h.len(), gain.len()), (out.len(), out.len()));
     let t = pre_shift(h);
-    let mut sum = epsilon[t as usize];
-    for (out, value) in out.iter_mut().zip(h) {
+    normalize(h, t, gain, epsilon[t as usize], out) - gain_exponent
+}
+
+/// Epsilon of a norm over heads: `epsilon * head_dim = mantissa * 2^-shift`, `mantissa` in `0..2^30`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct HeadEpsilon {
+    /// Mantissa.
+    pub mantissa: i32,
+    /// Shift.
+    pub shift: i32,
+}
+
+impl HeadEpsilon {
+    /// Epsilon among the squares of mantissas of this exponent: `max(1, round(epsilon * head_dim * 2^(-2 * exponent)))`, at most 2^62.
+    ///
+    /// With `n = shift + 2 * exponent` it is `shift_round(mantissa, n)`, and for `n < 0` `mantissa << min(-n, 32)`: a row that is so small
+    /// that its epsilon would be above 2^62 comes out larger than it should, but before the gain no element exceeds `sqrt(head_dim) * 2^-8`.
+    pub const fn at(self, exponent: i32) -> u64 {
+        let n = self.shift.saturating_add(exponent.saturating_mul(2));
+        let n = if n < -32 { -32 } else { n };
+        let epsilon = shift_round(self.mantissa as i64, n);
+        if epsilon < 1 {
+            1
+        } else {
+            epsilon as u64
+        }
+    }
+}
+
+/// Norm of a head of exponent `exponent`, an output of a matrix. Returns the exponent of `out`.
+///
+/// As [`rms_norm`], with `epsilon.at(exponent + t)` for `epsilon[t]` and `head_dim` for `hidden`; so are its bounds and errors.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn head_norm(
+    head: &[i32],
+    exponent: i32,
+    gain: &[i32],
+    gain_exponent: i32,
+    epsilon: HeadEpsilon,
+    out: &mut [i32],
+) -> i32 {
+    let t = pre_shift(head);
+    normalize(head, t, gain, epsilon.at(exponent.saturating_add(t)), out) - gain_exponent
+}
+
+/// `shift_round(row, t) * gain` over the root of the sum of squares and `epsilon`; returns the exponent but for the gain's.
+fn normalize(row: &[i32], t: i32, gain: &[i32], epsilon: u64, out: &mut [i32]) -> i32 {
+    assert_eq!((row.len(), gain.len()), (out.len(), out.len()));
+    let mut sum = epsilon;
+    for (out, value) in out.iter_mut().zip(row) {
         *out = shift_round(i64::from(*value), t) as i32;
         sum += u64::from(out.unsigned_abs()) * u64::from(out.unsigned_abs());
     }
@@ -47,5 +96,5 @@ pub fn rms_norm(h: &[i32], gain: &[i32], gain_exponent: i32, epsilon: &[u64; 32]
         let scaled = shift_round(i64::from(*out) * i64::from(*gain), 15);
         *out = shift_round(scaled * i64::from(inverse), 31) as i32;
     }
-    half - 16 - gain_exponent
+    half - 16
 }

@@ -30,7 +30,8 @@ enum Action {
     /// Quantizes a model to an artifact. The same source gives the same artifact on every machine.
     ///
     /// Sources: a GGUF file (version 3, split ones by any of their files; F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K) or a
-    /// Hugging Face folder (config.json, model.safetensors or its shards in F32, F16 or BF16, tokenizer.json) of a Llama or a Mistral without sliding window. Whatever can't be computed exactly is refused by name.
+    /// Hugging Face folder (config.json, model.safetensors or its shards in F32, F16 or BF16, tokenizer.json) of a Llama, Mistral, Qwen2 or
+    /// Qwen3 model. Whatever can't be computed exactly is refused by name.
     Import {
         /// GGUF file or Hugging Face folder.
         source: PathBuf,

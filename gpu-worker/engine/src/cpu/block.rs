@@ -8,8 +8,9 @@ use crate::{
     backend::{Logits, PackedRow, Position, Row},
     model::{Layer, Linear, Model, Norm},
 };
-use ergon_exact::{attention, embed, gate, linear, norm, pack, residual, rope};
+use ergon_exact::{attention, bias, embed, gate, linear, norm, pack, residual, rope};
 use rayon::prelude::*;
+use std::borrow::Cow;
 
 /// Rows of mantissas, `[positions, width]`, with one exponent each.
 struct Rows<T> {
@@ -105,12 +106,14 @@ impl<'m> Block<'m> {
         );
         let dim = self.head_dim();
         for (i, (row, head, exponent)) in q.heads(dim).enumerate() {
-            let (rotated, exponent) = self.rotate(row, head, exponent);
+            let (head, exponent) = self.normalize_head(layer.q_norm.as_ref(), head, exponent);
+            let (rotated, exponent) = self.rotate(row, &head, exponent);
             let shift = pack::pack16(&rotated, &mut self.queries.mantissas[i * dim..][..dim]);
             self.queries.exponents[i] = exponent + shift;
         }
         for (i, (row, head, exponent)) in k.heads(dim).enumerate() {
-            let (rotated, exponent) = self.rotate(row, head, exponent);
+            let (head, exponent) = self.normalize_head(layer.k_norm.as_ref(), head, exponent);
+            let (rotated, exponent) = self.rotate(row, &head, exponent);
             let shift = pack::pack8(&rotated, &mut self.keys.mantissas[i * dim..][..dim]);
             self.keys.exponents[i] = exponent + shift;
         }
@@ -215,6 +218,11 @@ impl<'m> Block<'m> {
         for (y, x) in y.exponents.iter_mut().zip(&x.exponents) {
             *y = linear::output_exponent(*x, matrix.f(), matrix.s());
         }
+        if let Some(constants) = matrix.bias() {
+            for (y, exponent) in y.mantissas.chunks_mut(rows).zip(&mut y.exponents) {
+                *exponent = bias::add(y, *exponent, constants.values(), constants.f());
+            }
+        }
         y
     }
 
@@ -222,6 +230,16 @@ impl<'m> Block<'m> {
         for (i, h) in self.h.chunks_mut(y.width()).enumerate() {
             residual::add(h, y.row(i), y.exponents[i]);
         }
+    }
+
+    /// A head after its norm, if there is one, with its exponent.
+    fn normalize_head<'h>(&self, norm: Option<&Norm>, head: &'h [i32], exponent: i32) -> (Cow<'h, [i32]>, i32) {
+        let (Some(norm), Some(epsilon)) = (norm, self.engine.model.head_epsilon) else {
+            return (head.into(), exponent);
+        };
+        let mut out = vec![0; head.len()];
+        let exponent = norm::head_norm(head, exponent, norm.gain(), norm.exponent(), epsilon, &mut out);
+        (out.into(), exponent)
     }
 
     /// A head of a row of the block after rotation, with its exponent.

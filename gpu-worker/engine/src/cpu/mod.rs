@@ -106,11 +106,33 @@ impl CpuCache {
 mod tests {
     use super::*;
     use crate::testing::{self, Random};
+    use ergon_primitives::manifest::Architecture;
 
     fn backend(dimensions: ergon_primitives::manifest::Dimensions, tied: bool, level: Level) -> CpuBackend {
         CpuBackend {
             model: Arc::new(testing::model(dimensions, tied, 1)),
             level,
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_equals_the_specification_with_biases_and_norms_of_heads() {
+        for architecture in [Architecture::Qwen2, Architecture::Qwen3] {
+            let model = Arc::new(testing::model_of(architecture, testing::DIMENSIONS, false, 3));
+            let tokens = Random::new(8).tokens(70, testing::DIMENSIONS.vocabulary);
+            let expected = testing::reference(&model, &tokens);
+            for level in Level::available() {
+                let model = model.clone();
+                let backend = CpuBackend { model, level };
+                assert!(
+                    outputs(&backend, &tokens, &[70]) == expected,
+                    "{architecture:?} {level:?}"
+                );
+                assert!(
+                    outputs(&backend, &tokens, &[37, 1, 1, 31]) == expected,
+                    "{architecture:?} {level:?}"
+                );
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The operators' kernels: WGSL text with a model's dimensions written before it, compiled once a backend.
 use super::{device::Device, GpuError, Kind};
-use crate::backend::PAGE;
+use crate::{backend::PAGE, model::Parts};
 use ergon_primitives::manifest::Dimensions;
 use std::{fmt::Write, sync::Arc};
 
@@ -14,6 +14,7 @@ const PRELUDE: &str = include_str!("../../wgsl/prelude.wgsl");
 const REDUCE: &str = include_str!("../../wgsl/reduce.wgsl");
 const EXP2: &str = include_str!("../../wgsl/exp2.wgsl");
 const PAGES: &str = include_str!("../../wgsl/pages.wgsl");
+const ROOT: &str = include_str!("../../wgsl/root.wgsl");
 const PRODUCT: &str = include_str!("../../wgsl/product.wgsl");
 const SIGNED_BYTES: &str = include_str!("../../wgsl/signed_bytes.wgsl");
 
@@ -137,12 +138,12 @@ pub(super) struct Kernels {
 impl Kernels {
     /// Compiles all operators.
     ///
-    /// `scale` is the mantissa and the shift of the attention scores.
-    pub(super) fn new(device: &Device, d: &Dimensions, scale: (i32, i32)) -> Result<Self, GpuError> {
+    /// `parts` are what the model's layers have, `scale` is the mantissa and the shift of the attention scores.
+    pub(super) fn new(device: &Device, d: &Dimensions, parts: Parts, scale: (i32, i32)) -> Result<Self, GpuError> {
         let widths = Widths::of(device.kind, d.head_dim);
         let compiler = Compiler {
             device,
-            constants: constants(d, scale, &widths) + PRELUDE,
+            constants: constants(d, parts, scale, &widths) + PRELUDE,
         };
         let bindings = [Read, Read, Read, ReadWrite, Uniform, Uniform];
         let linear = match device.subgroups && device.kind == Kind::Software {
@@ -158,7 +159,7 @@ impl Kernels {
                 ),
                 rms_norm: compiler.compile(
                     "rmsnorm",
-                    &[REDUCE, include_str!("../../wgsl/rmsnorm.wgsl")],
+                    &[REDUCE, ROOT, include_str!("../../wgsl/rmsnorm.wgsl")],
                     &[Read, Read, ReadWrite, ReadWrite, Uniform, Uniform],
                 ),
                 linear: compiler.compile("linear", linear.one, &bindings),
@@ -166,8 +167,8 @@ impl Kernels {
                 tile: linear.tile,
                 heads: compiler.compile(
                     "heads",
-                    &[REDUCE, PAGES, include_str!("../../wgsl/heads.wgsl")],
-                    &[Read, Read, Read, ReadWrite, ReadWrite, ReadWrite, Read, Uniform],
+                    &[REDUCE, ROOT, PAGES, include_str!("../../wgsl/heads.wgsl")],
+                    &[Read, Read, Read, ReadWrite, ReadWrite, ReadWrite, Read, Read, Uniform],
                 ),
                 attention: compiler.compile(
                     "attention",
@@ -228,7 +229,7 @@ impl Probes {
 }
 
 /// The constants that the WGSL files name and don't declare.
-fn constants(d: &Dimensions, scale: (i32, i32), widths: &Widths) -> String {
+fn constants(d: &Dimensions, parts: Parts, scale: (i32, i32), widths: &Widths) -> String {
     let mut text = String::new();
     let unsigned = [
         ("HIDDEN", d.hidden),
@@ -236,6 +237,10 @@ fn constants(d: &Dimensions, scale: (i32, i32), widths: &Widths) -> String {
         ("HEADS", d.heads),
         ("KV_HEADS", d.kv_heads),
         ("HEAD_DIM", d.head_dim),
+        (
+            "BIASES",
+            u32::from(parts.biases) * (d.heads + 2 * d.kv_heads) * d.head_dim,
+        ),
         ("PAGE", PAGE as u32),
         ("SPLITS", widths.splits),
         ("ROW_WIDTH", widths.row),
@@ -245,6 +250,7 @@ fn constants(d: &Dimensions, scale: (i32, i32), widths: &Widths) -> String {
     for (name, value) in unsigned {
         writeln!(text, "const {name}: u32 = {value}u;").expect("writing to a string can't fail");
     }
+    writeln!(text, "const HEAD_NORMS: bool = {};", parts.head_norms).expect("writing to a string can't fail");
     for (name, value) in [("SCALE_MANTISSA", scale.0), ("SCALE_SHIFT", scale.1)] {
         writeln!(text, "const {name}: i32 = {value};").expect("writing to a string can't fail");
     }

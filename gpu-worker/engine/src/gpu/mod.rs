@@ -12,7 +12,7 @@
 //! | RMSNorm and packing to int16 | `rmsnorm` | a token |
 //! | int8 x int16 matrix | `linear`, `linear_tile` (four tokens at a time) | 32 rows |
 //! | the same in software | `linear_subgroup`, `linear_tile_subgroup` (eight tokens) | 32 rows |
-//! | heads: packing, rotation, KV cache | `heads` | a head |
+//! | heads: biases, norms, packing, rotation, KV cache | `heads` | a head |
 //! | attention | `attention` | a query head |
 //! | heads to the input of the output projection | `join_heads` | a token |
 //! | SiLU gate and packing | `gate` | a token |
@@ -48,7 +48,7 @@ mod weights;
 pub use adapter::{adapters, include_software_adapters, select, Adapter, Kind, Selector};
 pub use program::{Program, ProgramError};
 
-use crate::{backend, Backend, Cache, Model};
+use crate::{backend, model::Parts, Backend, Cache, Model};
 use device::Device;
 use kernels::Kernels;
 use std::sync::Arc;
@@ -153,7 +153,12 @@ impl WgpuBackend {
 
     fn on(device: Device, model: Arc<Model>) -> Result<Self, GpuError> {
         let scale = (model.attention_scale.mantissa, model.attention_scale.shift);
-        let kernels = Kernels::new(&device, model.dimensions(), scale)?;
+        let kernels = Kernels::new(
+            &device,
+            model.dimensions(),
+            Parts::of(model.manifest.architecture),
+            scale,
+        )?;
         let weights = device.guard("a model's weights", || Weights::upload(&device, &model))?;
         Ok(Self {
             core: Arc::new(Core {

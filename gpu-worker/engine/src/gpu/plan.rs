@@ -3,7 +3,7 @@
 use super::{
     device::Device,
     kernels::{Kernel, Tile},
-    weights::{Gain, Matrix},
+    weights::{Gain, Heads, Matrix},
     Core, GpuError,
 };
 use crate::backend::PAGE;
@@ -166,7 +166,7 @@ impl Rows {
         let layer = &core.weights.layers[index];
         let mut launches = vec![norm(core, &self.residual, &layer.attention_norm, &self.normed)];
         launches.extend(matrix(core, &layer.qkv, &self.normed, &self.qkv, &self.step));
-        launches.extend(self.attention(core, &layer.qkv_exponents, cache));
+        launches.extend(self.attention(core, &layer.heads, cache));
         launches.extend(matrix(core, &layer.o, &self.joined, &self.added, &self.step));
         launches.push(self.residual(core, &self.joined, &layer.o_exponent));
         launches.push(norm(core, &self.residual, &layer.ffn_norm, &self.normed));
@@ -178,7 +178,7 @@ impl Rows {
     }
 
     /// From the outputs of q, k and v to the input of o.
-    fn attention(&self, core: &Core, exponents: &Buffer, cache: &Buffer) -> [Launch; 3] {
+    fn attention(&self, core: &Core, parameters: &Heads, cache: &Buffer) -> [Launch; 3] {
         let d = core.model.dimensions();
         let heads = [
             &self.qkv,
@@ -188,7 +188,8 @@ impl Rows {
             &self.query_exponents,
             cache,
             &self.table,
-            exponents,
+            &parameters.parameters,
+            &parameters.projections,
         ];
         let attention = [
             &self.queries,

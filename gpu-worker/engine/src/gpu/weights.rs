@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A model's tensors in device memory, laid out as the WGSL files say.
 use super::{device::Device, kernels::BLOCK, GpuError};
-use crate::model::{Linear, Model, Norm};
+use crate::model::{Bias, HeadEpsilon, Linear, Model, Norm};
 
 /// Bytes of weights that are put in place on the host at a time.
 const UPLOAD: usize = 8 << 20;
@@ -61,9 +61,14 @@ impl Matrix {
         }
         Ok(Self {
             shards,
-            exponents: parts.iter().map(|part| part.s() as i32 - part.f()).collect(),
+            exponents: parts.iter().map(|part| output_exponent(part)).collect(),
         })
     }
+}
+
+/// What a matrix adds to its input's exponent.
+fn output_exponent(matrix: &Linear) -> i32 {
+    ergon_exact::linear::output_exponent(0, matrix.f(), matrix.s())
 }
 
 /// Rows in blocks of 32, the vectors of a block's rows interleaved (product.wgsl).
@@ -106,6 +111,43 @@ impl Gain {
     }
 }
 
+/// What heads.wgsl reads of a layer.
+pub(super) struct Heads {
+    /// Its `parameters`.
+    pub(super) parameters: wgpu::Buffer,
+    /// Its `Projections`.
+    pub(super) projections: wgpu::Buffer,
+}
+
+impl Heads {
+    /// `outputs` are what the matrices of queries, keys and values add to the exponent; what a layer doesn't have is not read.
+    pub(super) fn upload(
+        device: &Device,
+        outputs: [i32; 3],
+        biases: [Option<&Bias>; 3],
+        gains: [Option<&Norm>; 2],
+        epsilon: Option<HeadEpsilon>,
+    ) -> Result<Self, GpuError> {
+        let values = biases.into_iter().flatten().flat_map(Bias::values);
+        let values = values.chain(gains.into_iter().flatten().flat_map(Norm::gain));
+        let mut parameters: Vec<i32> = values.copied().collect();
+        // No buffer may be empty.
+        parameters.resize(parameters.len().max(1), 0);
+        let biases = biases.map(|bias| bias.map_or(0, |bias| -bias.f()));
+        let gains = gains.map(|gain| gain.map_or(0, Norm::exponent));
+        let epsilon = epsilon.map_or([0; 2], |epsilon| [epsilon.mantissa, epsilon.shift]);
+        let [outputs, biases] = [outputs, biases];
+        let words = [
+            outputs[0], outputs[1], outputs[2], epsilon[0], biases[0], biases[1], biases[2], epsilon[1], gains[0],
+            gains[1],
+        ];
+        Ok(Self {
+            parameters: device.upload("biases and gains of heads", &parameters)?,
+            projections: device.uniform("exponents of q, k, v", &words),
+        })
+    }
+}
+
 /// A decoder layer.
 pub(super) struct Layer {
     pub(super) attention_norm: Gain,
@@ -114,8 +156,8 @@ pub(super) struct Layer {
     pub(super) ffn_norm: Gain,
     pub(super) gate_up: Matrix,
     pub(super) down: Matrix,
-    /// Exponents of the four matrices, each as the operator that reads its output wants them.
-    pub(super) qkv_exponents: wgpu::Buffer,
+    pub(super) heads: Heads,
+    /// Exponents of the other matrices, each as the operator that reads its output wants them.
     pub(super) o_exponent: wgpu::Buffer,
     pub(super) gate_up_exponents: wgpu::Buffer,
     pub(super) down_exponent: wgpu::Buffer,
@@ -156,7 +198,7 @@ impl Weights {
             layers: model
                 .layers
                 .iter()
-                .map(|layer| upload_layer(device, layer))
+                .map(|layer| upload_layer(device, layer, model.head_epsilon))
                 .collect::<Result<_, _>>()?,
             final_norm: Gain::upload(device, &model.final_norm)?,
             head: model
@@ -175,15 +217,27 @@ impl Weights {
     }
 }
 
-fn upload_layer(device: &Device, layer: &crate::model::Layer) -> Result<Layer, GpuError> {
-    let qkv = Matrix::upload(device, &[&layer.q, &layer.k, &layer.v])?;
+fn upload_layer(
+    device: &Device,
+    layer: &crate::model::Layer,
+    head_epsilon: Option<HeadEpsilon>,
+) -> Result<Layer, GpuError> {
+    let inputs = [&layer.q, &layer.k, &layer.v];
+    let heads = Heads::upload(
+        device,
+        inputs.map(output_exponent),
+        inputs.map(Linear::bias),
+        [layer.q_norm.as_ref(), layer.k_norm.as_ref()],
+        head_epsilon,
+    )?;
+    let qkv = Matrix::upload(device, &inputs)?;
     let o = Matrix::upload(device, &[&layer.o])?;
     let gate_up = Matrix::upload(device, &[&layer.gate, &layer.up])?;
     let down = Matrix::upload(device, &[&layer.down])?;
     Ok(Layer {
         attention_norm: Gain::upload(device, &layer.attention_norm)?,
         ffn_norm: Gain::upload(device, &layer.ffn_norm)?,
-        qkv_exponents: device.uniform("exponents of q, k, v", &qkv.exponents),
+        heads,
         o_exponent: device.uniform("exponent of o", &o.exponents),
         gate_up_exponents: device.uniform("exponents of gate, up", &gate_up.exponents),
         down_exponent: device.uniform("exponent of down", &down.exponents),

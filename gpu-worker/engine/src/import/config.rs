@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What both kinds of sources say of a model besides its tensors.
 use super::ImportError;
-use ergon_primitives::manifest::{Dimensions, DimensionsError, GRANULE, MAX_CONTEXT};
+use ergon_primitives::manifest::{Architecture, Dimensions, DimensionsError, GRANULE, MAX_CONTEXT};
 
 /// Configuration of a decoder.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Config {
     /// Human-readable name.
     pub name: String,
+    /// Family.
+    pub architecture: Architecture,
     /// Shape.
     pub dimensions: Dimensions,
     /// Epsilon of the norms.
@@ -77,6 +79,7 @@ mod tests {
     fn checked(dimensions: Dimensions) -> Result<(), String> {
         let config = Config {
             name: "tiny".into(),
+            architecture: Architecture::Llama,
             dimensions,
             epsilon: 1e-5,
             rope_theta: 1e4,

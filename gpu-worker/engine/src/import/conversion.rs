@@ -7,13 +7,13 @@ use super::{quantize, source::Source, source::SourceTensor, tables, ImportError,
 use crate::{
     artifact::{self, roots, Description, Layout, Writer},
     manifest,
-    model::{Linear, ModelError, Norm, TokenTable},
+    model::{Bias, Linear, ModelError, Norm, Parts, TokenTable},
     tokenizer::Tokenizer,
 };
 use bytemuck::{cast_slice, NoUninit};
 use ergon_primitives::{
     hash,
-    manifest::{Architecture, Manifest, ARITHMETIC_VERSION},
+    manifest::{Manifest, ARITHMETIC_VERSION},
     H256,
 };
 use safetensors::Dtype;
@@ -45,7 +45,7 @@ pub(super) fn convert(mut source: Source, path: &Path, observe: Observe<'_>) -> 
     conversion.texts(&source, &tokens)?;
     // Each is dropped, and so unmapped, when it is done.
     for (name, tensor) in std::mem::take(&mut source.tensors) {
-        conversion.tensor(&name, &tensor, source.config.dimensions.hidden)?;
+        conversion.tensor(&name, &tensor)?;
     }
     manifest.weights_root = conversion.writer.weights_root();
     conversion.writer.finish(manifest.weights_root).map_err(failed)?;
@@ -63,7 +63,7 @@ fn manifest(source: &Source, tokens: &TokenTable) -> Result<Manifest, ImportErro
             .into_bytes()
             .try_into()
             .map_err(|_| unsupported("a name of more than 64 bytes; choose another with --name; it"))?,
-        architecture: Architecture::Llama,
+        architecture: config.architecture,
         dimensions: config.dimensions,
         arithmetic_version: ARITHMETIC_VERSION,
         weights_root: H256::zero(),
@@ -97,7 +97,15 @@ fn layout(source: &Source, tokens: &TokenTable) -> Layout {
         .into_iter()
         .map(|(name, dtype, shape)| (name.to_string(), (dtype, shape)))
         .collect();
+    if Parts::of(source.config.architecture).head_norms {
+        layout.insert("head_norm.epsilon".into(), (Dtype::I32, vec![2]));
+    }
     for (name, tensor) in &source.tensors {
+        if name.ends_with(".bias") {
+            layout.insert(name.clone(), (Dtype::I32, tensor.shape.clone()));
+            layout.insert(format!("{name}_exponent"), (Dtype::I32, vec![1]));
+            continue;
+        }
         let mut add = |part, dtype, shape| layout.insert(format!("{name}.{part}"), (dtype, shape));
         if let [length] = tensor.shape[..] {
             add("gain", Dtype::I32, vec![length]);
@@ -129,9 +137,10 @@ impl Conversion<'_, '_> {
         })
     }
 
-    fn tensor(&mut self, name: &str, tensor: &SourceTensor, hidden: u32) -> Result<(), ImportError> {
+    fn tensor(&mut self, name: &str, tensor: &SourceTensor) -> Result<(), ImportError> {
         match tensor.shape.len() {
-            1 => self.norm(name, tensor, hidden)?,
+            1 if name.ends_with(".bias") => self.bias(name, tensor)?,
+            1 => self.norm(name, tensor)?,
             _ => self.matrix(name, tensor)?,
         }
         self.done += tensor.elements();
@@ -156,8 +165,16 @@ impl Conversion<'_, '_> {
         Ok(())
     }
 
-    fn norm(&mut self, name: &str, tensor: &SourceTensor, hidden: u32) -> Result<(), ImportError> {
-        let (gain, exponent) = quantize::gain(tensor, hidden)?;
+    fn bias(&mut self, name: &str, tensor: &SourceTensor) -> Result<(), ImportError> {
+        let (values, f) = quantize::bias(tensor)?;
+        self.write(name, &values)?;
+        self.write(&format!("{name}_exponent"), &[f])?;
+        Bias::new(name, values, f)?;
+        Ok(())
+    }
+
+    fn norm(&mut self, name: &str, tensor: &SourceTensor) -> Result<(), ImportError> {
+        let (gain, exponent) = quantize::gain(tensor)?;
         self.write(&format!("{name}.gain"), &gain)?;
         self.write(&format!("{name}.exponent"), &[exponent])?;
         Norm::new(name, gain, exponent)?;
@@ -167,6 +184,10 @@ impl Conversion<'_, '_> {
     fn tables(&mut self, source: &Source) -> Result<(), ImportError> {
         let (config, d) = (&source.config, &source.config.dimensions);
         self.write("norm.epsilon", &tables::epsilon(config.epsilon, d.hidden))?;
+        if Parts::of(config.architecture).head_norms {
+            let epsilon = tables::head_epsilon(config.epsilon, d.head_dim);
+            self.write("head_norm.epsilon", &[epsilon.mantissa, epsilon.shift])?;
+        }
         let scale = tables::attention_scale(d.head_dim);
         self.write("attention.scale", &[scale.mantissa, scale.shift])?;
         let rope = tables::rope(config.rope_theta, d.head_dim, d.context);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A Llama decoder in a GGUF container: names, metadata keys and tokenizer as llama.cpp writes them.
+//! A decoder in a GGUF container: names, metadata keys and tokenizer as llama.cpp writes them.
 use super::{
     config::Config,
     gguf::{Gguf, GgufValue},
@@ -8,14 +8,16 @@ use super::{
     split, ImportError,
 };
 use crate::tokenizer::definition;
-use ergon_primitives::manifest::Dimensions;
+use ergon_primitives::manifest::{Architecture, Dimensions};
 use std::{collections::BTreeMap, path::Path};
 
-const PARTS: [(&str, &str); 9] = [
+const PARTS: [(&str, &str); 11] = [
     ("attn_norm", "attention_norm"),
     ("attn_q", "q"),
     ("attn_k", "k"),
     ("attn_v", "v"),
+    ("attn_q_norm", "q_norm"),
+    ("attn_k_norm", "k_norm"),
     ("attn_output", "o"),
     ("ffn_norm", "ffn_norm"),
     ("ffn_gate", "gate"),
@@ -30,18 +32,22 @@ const USER_DEFINED: i64 = 4;
 /// Describes the model in the GGUF file at `path`.
 pub(super) fn open(path: &Path) -> Result<Source, ImportError> {
     let mut gguf = split::open(path)?;
-    if let Some(what) = refusal::gguf(&gguf) {
-        return Err(ImportError::Unsupported(what));
-    }
+    let architecture = refusal::gguf(&gguf).map_err(ImportError::Unsupported)?;
     let tokenizer = tokenizer(&gguf)?;
     let found = std::mem::take(&mut gguf.tensors);
     let vocabulary = found.get("token_embd.weight").map_or(0, |embedding| embedding.shape[0]);
-    let config = config(&gguf, name_of(path), vocabulary, !found.contains_key("output.weight"))?;
+    let tied = !found.contains_key("output.weight");
+    let config = config(&gguf, architecture, name_of(path), vocabulary, tied)?;
     let tensors = found
         .into_iter()
         .map(|(name, mut tensor)| {
             let name = artifact_name(&name).ok_or_else(|| ImportError::Unsupported(format!("tensor {name}")))?;
-            tensor.order = row_order(&name, &config);
+            // llama.cpp turns neighbours where Hugging Face turns halves, and stores queries and keys accordingly.
+            if architecture == Architecture::Llama && (name.ends_with(".q") || name.ends_with(".k")) {
+                tensor.order = RowOrder::Interleaved {
+                    head_dim: config.dimensions.head_dim as usize,
+                };
+            }
             Ok((name, tensor))
         })
         .collect::<Result<BTreeMap<String, SourceTensor>, ImportError>>()?;
@@ -52,16 +58,24 @@ pub(super) fn open(path: &Path) -> Result<Source, ImportError> {
     })
 }
 
-fn config(gguf: &Gguf, name: String, vocabulary: usize, tied: bool) -> Result<Config, ImportError> {
-    let number = |key: &str| gguf.need(&format!("llama.{key}"), Gguf::number);
+fn config(
+    gguf: &Gguf,
+    architecture: Architecture,
+    name: String,
+    vocabulary: usize,
+    tied: bool,
+) -> Result<Config, ImportError> {
+    let prefix = gguf.text("general.architecture").unwrap_or_default();
+    let key = |key: &str| format!("{prefix}.{key}");
+    let number = |name: &str| gguf.need(&key(name), Gguf::number);
     let (hidden, heads) = (number("embedding_length")?, number("attention.head_count")?);
-    let kv_heads = gguf.number("llama.attention.head_count_kv").unwrap_or(heads);
+    let kv_heads = gguf.number(&key("attention.head_count_kv")).unwrap_or(heads);
     let head_dim = gguf
-        .number("llama.attention.key_length")
+        .number(&key("attention.key_length"))
         .or(hidden.checked_div(heads))
         .unwrap_or(0);
-    for key in ["llama.rope.dimension_count", "llama.attention.value_length"] {
-        if let Some(other) = gguf.number(key).filter(|size| *size != head_dim) {
+    for key in ["rope.dimension_count", "attention.value_length"].map(key) {
+        if let Some(other) = gguf.number(&key).filter(|size| *size != head_dim) {
             return Err(ImportError::Unsupported(format!(
                 "{key} = {other} with heads of {head_dim}"
             )));
@@ -73,6 +87,7 @@ fn config(gguf: &Gguf, name: String, vocabulary: usize, tied: bool) -> Result<Co
     end_of_sequence.dedup();
     Ok(Config {
         name,
+        architecture,
         dimensions: Dimensions {
             layers: number("block_count")?,
             hidden,
@@ -83,8 +98,8 @@ fn config(gguf: &Gguf, name: String, vocabulary: usize, tied: bool) -> Result<Co
             vocabulary: u32::try_from(vocabulary).unwrap_or(u32::MAX),
             context: number("context_length")?,
         },
-        epsilon: gguf.need("llama.attention.layer_norm_rms_epsilon", Gguf::float)?,
-        rope_theta: gguf.float("llama.rope.freq_base").unwrap_or(10_000.0),
+        epsilon: gguf.need(&key("attention.layer_norm_rms_epsilon"), Gguf::float)?,
+        rope_theta: gguf.float(&key("rope.freq_base")).unwrap_or(10_000.0),
         tied,
         begin_of_sequence: token("bos"),
         end_of_sequence,
@@ -117,16 +132,6 @@ fn artifact_name(name: &str) -> Option<String> {
     }
 }
 
-/// llama.cpp turns neighbours where Hugging Face turns halves, and stores queries and keys accordingly.
-fn row_order(name: &str, config: &Config) -> RowOrder {
-    match name.rsplit('.').next() {
-        Some("q" | "k") => RowOrder::Interleaved {
-            head_dim: config.dimensions.head_dim as usize,
-        },
-        _ => RowOrder::AsStored,
-    }
-}
-
 /// The vocabulary as a `tokenizer.json`.
 fn tokenizer(gguf: &Gguf) -> Result<Vec<u8>, ImportError> {
     let text = |key: &str| gguf.need(key, |gguf, key| gguf.text(key).map(String::from));
@@ -139,6 +144,7 @@ fn tokenizer(gguf: &Gguf) -> Result<Vec<u8>, ImportError> {
     let splitting = match text("tokenizer.ggml.pre")?.as_str() {
         "smollm" => definition::Splitting::SingleDigits,
         "gpt-2" => definition::Splitting::Gpt2,
+        "qwen2" => definition::Splitting::Qwen2,
         other => {
             return Err(ImportError::Unsupported(format!(
                 "pre-tokenizer {other} (tokenizer.ggml.pre)"

@@ -10,17 +10,19 @@ use super::{
     ImportError, MAX_TEXT_FILE,
 };
 use crate::mapped::MappedFile;
-use ergon_primitives::manifest::Dimensions;
+use ergon_primitives::manifest::{Architecture, Dimensions};
 use safetensors::Dtype;
 use serde::{de::DeserializeOwned, Deserialize};
 use serde_json::{Map, Value};
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-const PARTS: [(&str, &str); 9] = [
+const PARTS: [(&str, &str); 11] = [
     ("input_layernorm", "attention_norm"),
     ("self_attn.q_proj", "q"),
     ("self_attn.k_proj", "k"),
     ("self_attn.v_proj", "v"),
+    ("self_attn.q_norm", "q_norm"),
+    ("self_attn.k_norm", "k_norm"),
     ("self_attn.o_proj", "o"),
     ("post_attention_layernorm", "ffn_norm"),
     ("mlp.gate_proj", "gate"),
@@ -35,15 +37,13 @@ pub(super) fn open(folder: &Path) -> Result<Source, ImportError> {
         return Err(ImportError::NotAModel(folder.into()));
     }
     let values: Map<String, Value> = read_json(&path)?;
-    if let Some(what) = refusal::huggingface(&values) {
-        return Err(ImportError::Unsupported(what));
-    }
-    let config: LlamaConfig =
+    let architecture = refusal::huggingface(&values).map_err(ImportError::Unsupported)?;
+    let config: DecoderConfig =
         serde_json::from_value(Value::Object(values)).map_err(|error| ImportError::Malformed {
             path,
             problem: error.to_string(),
         })?;
-    let config = config.with_folder(folder)?;
+    let config = config.with_folder(folder, architecture)?;
     Ok(Source {
         tokenizer: read(&folder.join("tokenizer.json"))?,
         tensors: tensors(folder, &config)?,
@@ -72,9 +72,9 @@ struct RopeParameters {
     rope_theta: Option<f64>,
 }
 
-/// What is read of a `config.json`; defaults are those of `LlamaConfig` in transformers.
+/// What is read of a decoder's `config.json`; defaults are those of `LlamaConfig` in transformers, which the other decoders share.
 #[derive(Deserialize)]
-struct LlamaConfig {
+struct DecoderConfig {
     hidden_size: u32,
     intermediate_size: u32,
     num_hidden_layers: u32,
@@ -102,8 +102,8 @@ struct TokenizerConfig {
     chat_template: Option<Value>,
 }
 
-impl LlamaConfig {
-    fn with_folder(self, folder: &Path) -> Result<Config, ImportError> {
+impl DecoderConfig {
+    fn with_folder(self, folder: &Path, architecture: Architecture) -> Result<Config, ImportError> {
         let generation: Option<GenerationConfig> = read_optional_json(&folder.join("generation_config.json"))?;
         let end = generation
             .and_then(|generation| generation.eos_token_id)
@@ -119,6 +119,7 @@ impl LlamaConfig {
                 .ok()
                 .and_then(|path| Some(path.file_name()?.to_string_lossy().into()))
                 .unwrap_or_default(),
+            architecture,
             dimensions: Dimensions {
                 layers: self.num_hidden_layers,
                 hidden: self.hidden_size,
@@ -252,7 +253,7 @@ mod tests {
             artifact_name("model.layers.0.self_attn.rotary_emb.inv_freq", true).unwrap(),
             None
         );
-        let error = artifact_name("model.layers.0.self_attn.q_proj.bias", true).unwrap_err();
-        assert!(error.to_string().contains("q_proj.bias is not supported"));
+        let error = artifact_name("model.layers.0.self_attn.q_proj.lora", true).unwrap_err();
+        assert!(error.to_string().contains("q_proj.lora is not supported"));
     }
 }

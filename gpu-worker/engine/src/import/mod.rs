@@ -36,7 +36,7 @@ mod split;
 mod tables;
 
 /// What import supports, for error messages.
-pub const SUPPORTED: &str = "supported: the decoders Llama and Mistral, without sliding window, RoPE scaling, biases or mixture of experts, with \
+pub const SUPPORTED: &str = "supported: the decoders Llama, Mistral, Qwen2 and Qwen3, without sliding window, RoPE scaling or mixture of experts, with \
                              weights in F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K \
                              or Q6_K and a byte-level BPE tokenizer";
 

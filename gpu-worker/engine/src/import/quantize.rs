@@ -27,16 +27,35 @@ pub(super) fn matrix(tensor: &SourceTensor) -> Result<Matrix, ImportError> {
     Ok(Matrix { weight, scale, f, s })
 }
 
-/// Mantissas (below 2^23) and exponent `G` of a norm's gain: `gain * sqrt(hidden) = mantissa * 2^-G`.
-pub(super) fn gain(tensor: &SourceTensor, hidden: u32) -> Result<(Vec<i32>, i32), ImportError> {
-    let mut gain = vec![0.0f32; tensor.shape[0]];
-    tensor.read_row(0, &mut gain);
-    if gain.iter().any(|gain| !gain.is_finite()) {
-        return Err(tensor.refuse("it holds an infinite or undefined gain".into()));
-    }
-    let root = f64::from(hidden).sqrt();
-    let gain: Vec<f64> = gain.into_iter().map(|gain| f64::from(gain) * root).collect();
+/// Mantissas (below 2^23) and exponent `G` of a norm's gain: `gain * sqrt(width) = mantissa * 2^-G`.
+pub(super) fn gain(tensor: &SourceTensor) -> Result<(Vec<i32>, i32), ImportError> {
+    let root = (tensor.shape[0] as f64).sqrt();
+    let gain: Vec<f64> = constants(tensor)?.into_iter().map(|gain| gain * root).collect();
     Ok(fixed_point(&gain, 23))
+}
+
+/// Mantissas (below 2^29) and exponent `F` of a bias: `bias = mantissa * 2^-F`, `F` at most 64. Where that is too coarse for a bias, it is
+/// below 2^-36, and no output of a matrix has so fine an exponent.
+pub(super) fn bias(tensor: &SourceTensor) -> Result<(Vec<i32>, i32), ImportError> {
+    let values = constants(tensor)?;
+    let (mantissas, exponent) = fixed_point(&values, 29);
+    if exponent <= 64 && mantissas.iter().any(|mantissa| *mantissa != 0) {
+        return Ok((mantissas, exponent));
+    }
+    let fixed = values
+        .iter()
+        .map(|value| libm::ldexp(*value, 64).round_ties_even() as i32);
+    Ok((fixed.collect(), 64))
+}
+
+/// The values of a tensor with one dimension, all of them finite.
+fn constants(tensor: &SourceTensor) -> Result<Vec<f64>, ImportError> {
+    let mut values = vec![0.0f32; tensor.shape[0]];
+    tensor.read_row(0, &mut values);
+    if values.iter().any(|value| !value.is_finite()) {
+        return Err(tensor.refuse("it holds an infinite or undefined value".into()));
+    }
+    Ok(values.into_iter().map(f64::from).collect())
 }
 
 /// Quantizes row by row into `weight`; gives each row's scale, which isn't finite if a weight isn't.
@@ -120,6 +139,26 @@ mod tests {
         assert_eq!(&matrix.weight[8..], [127, 127, -127, 0, 127, 127, 127, 127]);
         assert_eq!(matrix.scale[1], 0);
         assert!(matrix.scale[2] >= 1 << 23);
+    }
+
+    fn constants_of(values: &[f32]) -> SourceTensor {
+        let matrix = tensor(values, [1, values.len()]);
+        SourceTensor {
+            shape: vec![values.len()],
+            ..matrix
+        }
+    }
+
+    #[test]
+    fn a_bias_has_29_bits_unless_it_is_finer_than_any_output() {
+        let bias = |values: &[f32]| bias(&constants_of(values)).unwrap();
+        assert_eq!(bias(&[1.0, -0.5]), (vec![1 << 28, -1 << 27], 28));
+        assert_eq!(bias(&[-3e5, 1.0]).1, 10);
+        // All zero: an exponent that no output is coarser than, so that the outputs keep theirs.
+        assert_eq!(bias(&[0.0, -0.0]), (vec![0, 0], 64));
+        let tiny = 2f32.powi(-60);
+        assert_eq!(bias(&[tiny, -tiny]), (vec![16, -16], 64));
+        assert_eq!(bias(&[f32::MIN_POSITIVE]), (vec![0], 64));
     }
 
     #[test]

@@ -4,14 +4,13 @@
 //! Nothing that would change a result may be passed over silently, so a source is refused unless each setting that any published
 //! decoder uses to change the arithmetic is absent, null or at the value that leaves it as it is.
 use super::gguf::Gguf;
+use ergon_primitives::manifest::Architecture;
 use serde_json::{Map, Value};
 
-/// The decoders' `model_type` in a `config.json`. Those of [`WINDOWED`] have a sliding window unless they say that they don't.
-const HUGGINGFACE: [&str; 2] = ["llama", "mistral"];
-/// Architectures whose `sliding_window` is 4096 where `config.json` has none (`MistralConfig` in transformers).
+/// Values of `model_type` whose `sliding_window` is 4096 where `config.json` has none (`MistralConfig` in transformers).
 const WINDOWED: [&str; 1] = ["mistral"];
-/// The decoders' `general.architecture` in a GGUF file. Mistral's is `llama`, too.
-const GGUF: [&str; 1] = ["llama"];
+/// Values of `model_type` whose `sliding_window` says nothing unless `use_sliding_window` is set (`Qwen2Config`).
+const SWITCHED: [&str; 2] = ["qwen2", "qwen3"];
 
 const WINDOW: &str = "a sliding window";
 const SCALING: &str = "RoPE scaling";
@@ -40,13 +39,20 @@ fn settings() -> [(&'static str, &'static str, Vec<Value>); 12] {
     ]
 }
 
-/// What a `config.json` asks for beyond the exact arithmetic: each feature with the setting that asks for it.
-pub(super) fn huggingface(config: &Map<String, Value>) -> Option<String> {
-    let architecture = config.get("model_type").unwrap_or(&Value::Null);
-    let name = architecture.as_str().unwrap_or_default();
+/// The architecture of a `config.json`; the error is what it asks for beyond the exact arithmetic, each feature with the setting that asks
+/// for it.
+pub(super) fn huggingface(config: &Map<String, Value>) -> Result<Architecture, String> {
+    let model_type = config.get("model_type").unwrap_or(&Value::Null);
+    let name = model_type.as_str().unwrap_or_default();
+    let architecture = match name {
+        "llama" | "mistral" => Some(Architecture::Llama),
+        "qwen2" => Some(Architecture::Qwen2),
+        "qwen3" => Some(Architecture::Qwen3),
+        _ => None,
+    };
     let mut found = Vec::new();
-    if !HUGGINGFACE.contains(&name) {
-        found.push(format!("architecture {architecture} (model_type in config.json)"));
+    if architecture.is_none() {
+        found.push(format!("architecture {model_type} (model_type in config.json)"));
     }
     let set = |key: &str| config.get(key).filter(|value| !value.is_null());
     for (feature, key, usual) in settings() {
@@ -55,7 +61,7 @@ pub(super) fn huggingface(config: &Map<String, Value>) -> Option<String> {
         }
     }
     // Where a switch says off, the width of the window says nothing.
-    if config.get("use_sliding_window") != Some(&Value::Bool(false)) {
+    if !SWITCHED.contains(&name) && config.get("use_sliding_window") != Some(&Value::Bool(false)) {
         match config.get("sliding_window") {
             Some(Value::Null) => (),
             Some(width) => found.push(format!("{WINDOW} (sliding_window = {width} in config.json)")),
@@ -81,17 +87,23 @@ pub(super) fn huggingface(config: &Map<String, Value>) -> Option<String> {
             found.push(format!("{SCALING} ({key} = {rope} in config.json)"));
         }
     }
-    join(found)
+    decide(architecture, &found)
 }
 
-/// What a GGUF file's metadata asks for beyond the exact arithmetic.
-pub(super) fn gguf(gguf: &Gguf) -> Option<String> {
-    let architecture = gguf.text("general.architecture").unwrap_or("without a name");
+/// The architecture of a GGUF file's metadata; the error is what it asks for beyond the exact arithmetic. Its `llama` includes Mistral.
+pub(super) fn gguf(gguf: &Gguf) -> Result<Architecture, String> {
+    let name = gguf.text("general.architecture").unwrap_or("without a name");
+    let architecture = match name {
+        "llama" => Some(Architecture::Llama),
+        "qwen2" => Some(Architecture::Qwen2),
+        "qwen3" => Some(Architecture::Qwen3),
+        _ => None,
+    };
     let mut found = Vec::new();
-    if !GGUF.contains(&architecture) {
-        found.push(format!("architecture {architecture} (general.architecture)"));
+    if architecture.is_none() {
+        found.push(format!("architecture {name} (general.architecture)"));
     }
-    let key = |key: &str| format!("{architecture}.{key}");
+    let key = |key: &str| format!("{name}.{key}");
     let scaling = key("rope.scaling.type");
     if let Some(kind) = gguf.text(&scaling).filter(|kind| *kind != "none") {
         found.push(format!("{SCALING} ({scaling} = {kind})"));
@@ -110,11 +122,14 @@ pub(super) fn gguf(gguf: &Gguf) -> Option<String> {
             found.push(format!("{feature} ({name} = {value})"));
         }
     }
-    join(found)
+    decide(architecture, &found)
 }
 
-fn join(found: Vec<String>) -> Option<String> {
-    (!found.is_empty()).then(|| found.join(", "))
+fn decide(architecture: Option<Architecture>, found: &[String]) -> Result<Architecture, String> {
+    match architecture {
+        Some(architecture) if found.is_empty() => Ok(architecture),
+        _ => Err(found.join(", ")),
+    }
 }
 
 #[cfg(test)]
@@ -122,7 +137,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn refused(change: Value) -> Option<String> {
+    fn decided(change: Value) -> Result<Architecture, String> {
         let mut config =
             json!({"model_type": "llama", "hidden_act": "silu", "rope_scaling": null, "attention_bias": false});
         let entries = change.as_object().unwrap().clone();
@@ -137,10 +152,12 @@ mod tests {
             json!({"rope_parameters": {"rope_type": "default", "rope_theta": 5e5}}),
             json!({"rope_scaling": {"type": "default"}}),
             json!({"model_type": "mistral", "sliding_window": null}),
+            json!({"model_type": "qwen2", "sliding_window": 32768, "use_sliding_window": false}),
+            json!({"model_type": "qwen3", "sliding_window": 32768}),
             json!({"sliding_window": 32768, "use_sliding_window": false}),
             json!({"num_local_experts": 0, "layer_types": ["full_attention", "full_attention"]}),
         ] {
-            assert_eq!(refused(change.clone()), None, "{change}");
+            assert!(decided(change.clone()).is_ok(), "{change}");
         }
     }
 
@@ -201,14 +218,15 @@ mod tests {
             ),
             (json!({"final_logit_softcapping": 30.0}), "capped logits", "30"),
         ] {
-            let what = refused(change).unwrap();
+            let what = decided(change).unwrap_err();
             assert!(what.contains(feature) && what.contains(setting), "{what}");
         }
     }
 
     #[test]
     fn everything_that_is_found_is_named_at_once() {
-        let what = refused(json!({"model_type": "mixtral", "num_local_experts": 8, "sliding_window": 4096})).unwrap();
+        let what =
+            decided(json!({"model_type": "mixtral", "num_local_experts": 8, "sliding_window": 4096})).unwrap_err();
         for feature in ["architecture \"mixtral\"", EXPERTS, WINDOW] {
             assert!(what.contains(feature), "{what}");
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A model to import, described: every kind of source becomes this.
 use super::{config::Config, dequantize::Encoding, ImportError};
-use crate::model::Bytes;
+use crate::model::{Bytes, Parts};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -14,7 +14,7 @@ pub(super) struct Source {
     pub config: Config,
     /// Definition of the tokenizer, a `tokenizer.json`.
     pub tokenizer: Vec<u8>,
-    /// Tensors by their names in the artifact (without `.weight` or `.gain`).
+    /// Tensors by their names in the artifact (without `.weight` or `.gain`; those that end in `.bias` are biases).
     pub tensors: BTreeMap<String, SourceTensor>,
 }
 
@@ -120,6 +120,14 @@ impl Source {
     pub fn check(&self) -> Result<(), ImportError> {
         self.config.check()?;
         let expected = self.expected();
+        let names: BTreeSet<_> = expected.iter().map(|(name, _)| name).collect();
+        if let Some((_, tensor)) = self.tensors.iter().find(|(name, _)| !names.contains(name)) {
+            let what = format!(
+                "tensor {} in a model of architecture {:?}",
+                tensor.name, self.config.architecture
+            );
+            return Err(ImportError::Unsupported(what));
+        }
         for (name, shape) in &expected {
             let Some(tensor) = self.tensors.get(name) else {
                 return Err(ImportError::Tensor {
@@ -132,17 +140,16 @@ impl Source {
                 return Err(tensor.refuse(problem));
             }
         }
-        let names: BTreeSet<_> = expected.iter().map(|(name, _)| name).collect();
-        match self.tensors.iter().find(|(name, _)| !names.contains(name)) {
-            Some((_, tensor)) => Err(ImportError::Unsupported(format!("tensor {}", tensor.name))),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn expected(&self) -> Vec<(String, Vec<usize>)> {
         let d = &self.config.dimensions;
         let [hidden, inner, vocabulary] = [d.hidden, d.feed_forward, d.vocabulary].map(|size| size as usize);
         let [q, kv] = [d.heads, d.kv_heads].map(|heads| heads as usize * d.head_dim as usize);
+        let parts = Parts::of(self.config.architecture);
+        let biases = [("q.bias", vec![q]), ("k.bias", vec![kv]), ("v.bias", vec![kv])];
+        let head_norms = ["q_norm", "k_norm"].map(|name| (name, vec![d.head_dim as usize]));
         let layer = [
             ("attention_norm", vec![hidden]),
             ("q", vec![q, hidden]),
@@ -154,6 +161,9 @@ impl Source {
             ("up", vec![inner, hidden]),
             ("down", vec![hidden, inner]),
         ];
+        let optional = biases.into_iter().filter(|_| parts.biases);
+        let optional = optional.chain(head_norms.into_iter().filter(|_| parts.head_norms));
+        let layer: Vec<_> = layer.into_iter().chain(optional).collect();
         let layers = (0..d.layers).flat_map(|i| {
             layer
                 .iter()
@@ -168,12 +178,17 @@ impl Source {
     }
 }
 
-/// Name in the artifact of the tensor `{prefix}{layer}.{part}.weight`, where `parts` pairs the source's `part` with ours.
+/// Name in the artifact of the tensor `{prefix}{layer}.{part}.weight` or `.bias`, where `parts` pairs the source's `part` with ours.
 pub(super) fn layer_tensor(name: &str, prefix: &str, parts: &[(&str, &str)]) -> Option<String> {
-    let (layer, part) = name.strip_prefix(prefix)?.strip_suffix(".weight")?.split_once('.')?;
+    let (layer, tensor) = name.strip_prefix(prefix)?.split_once('.')?;
+    let (part, kind) = tensor.rsplit_once('.')?;
     let layer: u32 = layer.parse().ok()?;
     let (_, ours) = parts.iter().find(|(theirs, _)| *theirs == part)?;
-    Some(format!("layers.{layer}.{ours}"))
+    match kind {
+        "weight" => Some(format!("layers.{layer}.{ours}")),
+        "bias" => Some(format!("layers.{layer}.{ours}.bias")),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -240,8 +255,12 @@ pub(super) mod tests {
             layer_tensor("blk.3.attn_q.weight", "blk.", &parts).as_deref(),
             Some("layers.3.q")
         );
+        assert_eq!(
+            layer_tensor("blk.3.attn_q.bias", "blk.", &parts).as_deref(),
+            Some("layers.3.q.bias")
+        );
         for name in [
-            "blk.3.attn_q.bias",
+            "blk.3.attn_q.scale",
             "blk.x.attn_q.weight",
             "blk.3.attn_z.weight",
             "attn_q.weight",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Tables that follow from a model's configuration.
-use crate::model::{AttentionScale, RopeTable};
+use crate::model::{AttentionScale, HeadEpsilon, RopeTable};
 use rayon::prelude::*;
 use std::f64::consts::LOG2_E;
 
@@ -13,6 +13,18 @@ pub(super) fn epsilon(epsilon: f64, hidden: u32) -> [u64; 32] {
         let scaled = libm::ldexp(epsilon * f64::from(hidden), 2 * (RESIDUAL_BITS - t as i32));
         (scaled.round_ties_even() as u64).max(1)
     })
+}
+
+/// `epsilon * head_dim` with a mantissa below 2^30, of 30 bits if the shift that takes is at most 126.
+pub(super) fn head_epsilon(epsilon: f64, head_dim: u32) -> HeadEpsilon {
+    let value = epsilon * f64::from(head_dim);
+    let (_, power) = libm::frexp(value);
+    // One bit less, since rounding may carry.
+    let shift = (29 - power).min(126);
+    HeadEpsilon {
+        mantissa: libm::ldexp(value, shift).round_ties_even() as i32,
+        shift,
+    }
 }
 
 /// Cosines and sines of `position * theta^(-i / half)` in Q14, `half = head_dim / 2`
@@ -61,6 +73,24 @@ mod tests {
         assert_eq!(table[0], (1e-5f64 * 576.0 * 16_777_216.0).round() as u64);
         assert_eq!(table[12], 1);
         assert_eq!(epsilon(0.0, 4), [1; 32]);
+    }
+
+    #[test]
+    fn the_epsilon_of_heads_is_its_own_product_with_their_width() {
+        for (epsilon, head_dim) in [(1e-6, 128), (1e-5, 4), (1.0, 512)] {
+            let HeadEpsilon { mantissa, shift } = head_epsilon(epsilon, head_dim);
+            assert!((1 << 28..1 << 30).contains(&mantissa));
+            let value = f64::from(mantissa) * 2f64.powi(-shift);
+            assert!((value / (epsilon * f64::from(head_dim)) - 1.0).abs() < 1e-8);
+        }
+        assert_eq!(head_epsilon(0.0, 64).mantissa, 0);
+        assert_eq!(
+            head_epsilon(1e-300, 64),
+            HeadEpsilon {
+                mantissa: 0,
+                shift: 126
+            }
+        );
     }
 
     #[test]

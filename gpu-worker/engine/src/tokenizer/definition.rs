@@ -9,7 +9,13 @@ pub enum Splitting {
     Gpt2,
     /// Every digit alone, then GPT-2's pattern.
     SingleDigits,
+    /// Qwen2's pattern, after Unicode normalization to NFC.
+    Qwen2,
 }
+
+/// Qwen2's pattern, as its published `tokenizer.json` has it.
+const QWEN2: &str =
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// A token that is recognised as a whole, before text is cut.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -64,7 +70,7 @@ impl Definition<'_> {
             truncation: (),
             padding: (),
             added_tokens: added.collect::<Result<_, String>>()?,
-            normalizer: (),
+            normalizer: (self.splitting == Splitting::Qwen2).then_some(Component::Nfc),
             pre_tokenizer: match self.splitting {
                 Splitting::Gpt2 => byte_level(true),
                 Splitting::SingleDigits => Component::Sequence {
@@ -73,6 +79,16 @@ impl Definition<'_> {
                             individual_digits: true,
                         },
                         byte_level(true),
+                    ],
+                },
+                Splitting::Qwen2 => Component::Sequence {
+                    pretokenizers: vec![
+                        Component::Split {
+                            pattern: Pattern { regex: QWEN2 },
+                            behavior: "Isolated",
+                            invert: false,
+                        },
+                        byte_level(false),
                     ],
                 },
             },
@@ -96,7 +112,7 @@ struct File<'a> {
     truncation: (),
     padding: (),
     added_tokens: Vec<AddedToken<'a>>,
-    normalizer: (),
+    normalizer: Option<Component>,
     pre_tokenizer: Component,
     post_processor: (),
     decoder: Component,
@@ -123,11 +139,24 @@ enum Component {
     Digits {
         individual_digits: bool,
     },
+    Split {
+        pattern: Pattern,
+        behavior: &'static str,
+        invert: bool,
+    },
+    #[serde(rename = "NFC")]
+    Nfc,
     ByteLevel {
         add_prefix_space: bool,
         trim_offsets: bool,
         use_regex: bool,
     },
+}
+
+#[derive(Serialize)]
+struct Pattern {
+    #[serde(rename = "Regex")]
+    regex: &'static str,
 }
 
 #[derive(Serialize)]

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A tiny Llama with random weights, and a writer of GGUF files.
+//! Tiny decoders with random weights, and a writer of GGUF files.
 use ergon_engine::{
     testing::Random,
     tokenizer::definition::{Added, Definition, Splitting},
 };
+use ergon_primitives::manifest::Architecture;
 use half::f16;
 use serde_json::{json, Value};
 use std::collections::BTreeMap;
@@ -12,12 +13,11 @@ pub const CHAT_TEMPLATE: &str = "{{ messages[0].content }}";
 /// Id of the token `<|end|>`.
 pub const END: u32 = 257;
 
-const LAYERS: usize = 2;
-const HIDDEN: usize = 64;
+pub const LAYERS: usize = 2;
+pub const HIDDEN: usize = 64;
 const INNER: usize = 96;
-const HEADS: usize = 4;
-const KV_HEADS: usize = 2;
-const HEAD_DIM: usize = 16;
+pub const HEADS: usize = 4;
+pub const KV_HEADS: usize = 2;
 const VOCABULARY: usize = 260;
 
 /// Weights in Hugging Face's order of rows, exactly what the encodings of [`Tiny::gguf_tensors`] can express.
@@ -28,6 +28,7 @@ pub struct Tensor {
 
 /// A model to be written.
 pub struct Tiny {
+    pub architecture: Architecture,
     pub seed: u64,
     pub tied: bool,
     /// Applied to every value.
@@ -71,6 +72,8 @@ fn words(name: &str, huggingface: bool) -> String {
         ("q", "self_attn.q_proj", "attn_q"),
         ("k", "self_attn.k_proj", "attn_k"),
         ("v", "self_attn.v_proj", "attn_v"),
+        ("q_norm", "self_attn.q_norm", "attn_q_norm"),
+        ("k_norm", "self_attn.k_norm", "attn_k_norm"),
         ("o", "self_attn.o_proj", "attn_output"),
         ("ffn_norm", "post_attention_layernorm", "ffn_norm"),
         ("gate", "mlp.gate_proj", "ffn_gate"),
@@ -80,6 +83,9 @@ fn words(name: &str, huggingface: bool) -> String {
         ("final_norm", "model.norm", "output_norm"),
         ("head", "lm_head", "output"),
     ];
+    let (name, kind) = name
+        .strip_suffix(".bias")
+        .map_or((name, "weight"), |name| (name, "bias"));
     let (prefix, part) = name.rsplit_once('.').unwrap_or(("", name));
     let (_, theirs, ggml) = table.iter().find(|row| row.0 == part).unwrap();
     let prefix = match (prefix.strip_prefix("layers."), huggingface) {
@@ -87,7 +93,7 @@ fn words(name: &str, huggingface: bool) -> String {
         (Some(layer), false) => format!("blk.{layer}."),
         (None, _) => String::new(),
     };
-    format!("{prefix}{}.weight", if huggingface { theirs } else { ggml })
+    format!("{prefix}{}.{kind}", if huggingface { theirs } else { ggml })
 }
 
 pub fn huggingface_name(name: &str) -> String {
@@ -97,9 +103,36 @@ pub fn huggingface_name(name: &str) -> String {
 impl Tiny {
     pub fn new(seed: u64) -> Self {
         Self {
+            architecture: Architecture::Llama,
             seed,
             tied: true,
             round: |value| value,
+        }
+    }
+
+    /// A model of this architecture.
+    pub fn of(architecture: Architecture, seed: u64) -> Self {
+        Self {
+            architecture,
+            ..Self::new(seed)
+        }
+    }
+
+    /// Width of a head: a Qwen3's is independent of the hidden size.
+    pub fn head_dim(&self) -> usize {
+        match self.architecture {
+            Architecture::Qwen3 => 24,
+            _ => HIDDEN / HEADS,
+        }
+    }
+
+    /// What Hugging Face and llama.cpp call the architecture.
+    fn model_type(&self) -> &'static str {
+        match self.architecture {
+            Architecture::Llama => "llama",
+            Architecture::Qwen2 => "qwen2",
+            Architecture::Qwen3 => "qwen3",
+            Architecture::Bert => "bert",
         }
     }
 
@@ -124,7 +157,13 @@ impl Tiny {
             add("head".into(), &[VOCABULARY, HIDDEN]);
         }
         for i in 0..LAYERS {
-            let (q, kv) = (HEADS * HEAD_DIM, KV_HEADS * HEAD_DIM);
+            let dim = self.head_dim();
+            let (q, kv) = (HEADS * dim, KV_HEADS * dim);
+            let optional: &[(&str, &[usize])] = match self.architecture {
+                Architecture::Qwen2 => &[("q.bias", &[q]), ("k.bias", &[kv]), ("v.bias", &[kv])],
+                Architecture::Qwen3 => &[("q_norm", &[dim]), ("k_norm", &[dim])],
+                _ => &[],
+            };
             for (name, shape) in [
                 ("attention_norm", &[HIDDEN][..]),
                 ("q", &[q, HIDDEN]),
@@ -138,6 +177,9 @@ impl Tiny {
             ] {
                 add(format!("layers.{i}.{name}"), shape);
             }
+            for (name, shape) in optional {
+                add(format!("layers.{i}.{name}"), shape);
+            }
         }
         tensors
     }
@@ -146,7 +188,12 @@ impl Tiny {
     pub fn gguf_tensors(&self) -> Vec<GgufTensor> {
         let stored = |(name, tensor): (String, Tensor)| {
             let permuted = matches!(name.rsplit('.').next(), Some("q" | "k"));
-            let values = if permuted { interleave(&tensor) } else { tensor.values };
+            let permuted = permuted && self.architecture == Architecture::Llama;
+            let values = if permuted {
+                interleave(&tensor, self.head_dim())
+            } else {
+                tensor.values
+            };
             let kind = kind(&name);
             GgufTensor {
                 name: words(&name, false),
@@ -161,9 +208,9 @@ impl Tiny {
 
     pub fn config(&self) -> Value {
         json!({
-            "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_act": "silu", "hidden_size": HIDDEN,
+            "model_type": self.model_type(), "hidden_act": "silu", "hidden_size": HIDDEN,
             "intermediate_size": INNER, "num_hidden_layers": LAYERS, "num_attention_heads": HEADS,
-            "num_key_value_heads": KV_HEADS, "head_dim": HEAD_DIM, "vocab_size": VOCABULARY, "max_position_embeddings": 128,
+            "num_key_value_heads": KV_HEADS, "head_dim": self.head_dim(), "vocab_size": VOCABULARY, "max_position_embeddings": 128,
             "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "rope_scaling": null, "tie_word_embeddings": self.tied,
             "attention_bias": false, "mlp_bias": false, "bos_token_id": 256, "eos_token_id": [END], "torch_dtype": "float32"
         })
@@ -186,8 +233,9 @@ impl Tiny {
     pub fn entries(&self) -> Vec<(String, Entry)> {
         let types = (0..VOCABULARY as i32).map(|id| if id == 256 || id == END as i32 { 3 } else { 1 });
         let number = |size: usize| Entry::U32(size as u32);
+        let architecture = self.model_type();
         [
-            ("general.architecture", Entry::Text("llama".into())),
+            ("general.architecture", Entry::Text(architecture.into())),
             ("llama.block_count", number(LAYERS)),
             ("llama.context_length", number(128)),
             ("llama.embedding_length", number(HIDDEN)),
@@ -195,6 +243,7 @@ impl Tiny {
             ("llama.attention.head_count", number(HEADS)),
             ("llama.attention.head_count_kv", number(KV_HEADS)),
             ("llama.attention.layer_norm_rms_epsilon", Entry::F32(1e-5)),
+            ("llama.attention.key_length", number(self.head_dim())),
             ("llama.rope.freq_base", Entry::F32(10000.0)),
             ("tokenizer.ggml.model", Entry::Text("gpt2".into())),
             ("tokenizer.ggml.pre", Entry::Text("smollm".into())),
@@ -205,7 +254,7 @@ impl Tiny {
             ("tokenizer.ggml.eos_token_id", Entry::U32(END)),
             ("tokenizer.chat_template", Entry::Text(CHAT_TEMPLATE.into())),
         ]
-        .map(|(key, entry)| (key.to_string(), entry))
+        .map(|(key, entry)| (key.replace("llama.", &format!("{architecture}.")), entry))
         .to_vec()
     }
 }
@@ -264,11 +313,11 @@ fn encode(kind: u32, values: &[f32]) -> Vec<u8> {
 }
 
 /// Halves of every head interleaved, as llama.cpp's converter does.
-fn interleave(tensor: &Tensor) -> Vec<f32> {
+fn interleave(tensor: &Tensor, head_dim: usize) -> Vec<f32> {
     let rows: Vec<&[f32]> = tensor.values.chunks(tensor.shape[1]).collect();
     let order = rows
-        .chunks(HEAD_DIM)
-        .flat_map(|head| (0..HEAD_DIM / 2).flat_map(|i| [head[i], head[i + HEAD_DIM / 2]]));
+        .chunks(head_dim)
+        .flat_map(|head| (0..head_dim / 2).flat_map(|i| [head[i], head[i + head_dim / 2]]));
     order.flatten().copied().collect()
 }
 

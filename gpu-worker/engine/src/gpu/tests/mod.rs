@@ -4,6 +4,7 @@
 //! Each runs with the workgroups of a software adapter and with those of a GPU, on sizes that kernels like and on sizes that they don't.
 mod attention;
 mod failures;
+mod heads;
 mod matrices;
 mod profile;
 mod rows;
@@ -15,8 +16,8 @@ use super::{
     testing::vulkan_adapters,
     weights, Kind,
 };
-use crate::{backend::PAGE, testing::Random};
-use ergon_primitives::manifest::Dimensions;
+use crate::{backend::PAGE, model::Parts, testing::Random};
+use ergon_primitives::manifest::{Architecture, Dimensions};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use wgpu::Buffer;
 
@@ -66,7 +67,7 @@ static RIGS: LazyLock<Vec<Mutex<Rig>>> = LazyLock::new(|| {
         for kind in [Kind::Software, Kind::Discrete] {
             for mut device in devices() {
                 device.kind = kind;
-                let kernels = Kernels::new(&device, &d, SCALE).unwrap();
+                let kernels = Kernels::new(&device, &d, Parts::of(Architecture::Llama), SCALE).unwrap();
                 rigs.push(Mutex::new(Rig { device, kernels, d }));
             }
         }
@@ -241,4 +242,11 @@ fn pack16(row: &[i32]) -> (Vec<i16>, i32) {
     let mut out = vec![0; row.len()];
     let shift = ergon_exact::pack::pack16(row, &mut out);
     (out, shift)
+}
+
+/// Exponents that rows may have, and some that saturate.
+fn exponents(random: &mut Random, count: usize, most: i32) -> Vec<i32> {
+    (0..count)
+        .map(|_| (random.next() % (2 * most as u64 + 1)) as i32 - most)
+        .collect()
 }

@@ -1,15 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Operators on rows: norm, gate, residual, heads.
-use super::{extreme_rows, on_every_adapter, pack16, Paged, Rig};
+//! Operators on rows: norm, gate, residual, joining heads.
+use super::{exponents, extreme_rows, on_every_adapter, pack16, Rig};
 use crate::{gpu::weights, testing::Random};
-use ergon_exact::{attention, gate, norm, pack, residual, rope};
-
-/// Exponents that rows may have, and some that saturate.
-fn exponents(random: &mut Random, count: usize, most: i32) -> Vec<i32> {
-    (0..count)
-        .map(|_| (random.next() % (2 * most as u64 + 1)) as i32 - most)
-        .collect()
-}
+use ergon_exact::{attention, gate, norm, residual};
 
 fn check_norm(rig: &Rig, random: &mut Random, epsilon: &[u64; 32]) {
     let width = rig.d.hidden as usize;
@@ -145,91 +138,6 @@ fn join_heads_equals_exact() {
                     (exponent + shift, &expected),
                     "{name}, row {i}"
                 );
-            }
-        }
-    });
-}
-
-/// What `heads` must give for a query or a key before its last packing.
-fn rotated(head: &[i32], turns: &[[i16; 2]]) -> (Vec<i32>, i32) {
-    let (packed, shift) = pack16(head);
-    let (cos, sin): (Vec<i16>, Vec<i16>) = turns.iter().map(|turn| (turn[0], turn[1])).unzip();
-    let mut out = vec![0; head.len()];
-    rope::rotate(&packed, &cos, &sin, &mut out);
-    (out, shift + rope::ROTATE_EXPONENT)
-}
-
-fn pack8(row: &[i32]) -> (Vec<i8>, i32) {
-    let mut out = vec![0; row.len()];
-    let shift = pack::pack8(row, &mut out);
-    (out, shift)
-}
-
-#[test]
-fn heads_equal_exact() {
-    on_every_adapter(|rig| {
-        let random = &mut Random::new(5);
-        let [heads, kv, dim] = [rig.d.heads, rig.d.kv_heads, rig.d.head_dim].map(|size| size as usize);
-        let all = heads + 2 * kv;
-        // Every head of every token has another kind of row.
-        let kinds = extreme_rows(random, dim);
-        let tokens = 2 * kinds.len();
-        let (position, capacity) = (3, tokens + 5);
-        let y: Vec<&Vec<i32>> = (0..tokens * all)
-            .map(|i| &kinds[(i * 7 + i / all) % kinds.len()])
-            .collect();
-        let x_exponents = exponents(random, tokens, 50);
-        let turns: Vec<[i16; 2]> = (0..capacity * dim / 2)
-            .map(|i| match i % 5 {
-                0 => [1 << 14, 1 << 14],
-                1 => [-1 << 14, 1 << 14],
-                _ => [random.next() as i16 / 2, random.next() as i16 / 2],
-            })
-            .collect();
-        let padded = dim.next_multiple_of(16);
-        let queries = (rig.room(tokens * heads * padded / 2), rig.room(tokens * heads));
-        let paged = Paged::new(rig.d, capacity);
-        let cache = rig.room(paged.words());
-        let buffers = [
-            &rig.upload(&y.iter().flat_map(|row| row.iter().copied()).collect::<Vec<_>>()),
-            &rig.upload(&x_exponents),
-            &rig.upload(&turns),
-            &queries.0,
-            &queries.1,
-            &cache,
-            &rig.upload(&paged.table(position..position + tokens)),
-            &rig.uniform(&[-3, 5, 11]),
-        ];
-        rig.run(&rig.kernels.heads, &buffers, (all as u32, tokens as u32));
-
-        let found_queries = rig.read_rows(&queries.0, dim);
-        let query_exponents = rig.read_i32(&queries.1);
-        let cache = rig.read_i32(&cache);
-        let name = &rig.device.name;
-        for token in 0..tokens {
-            let turns = &turns[(position + token) * dim / 2..][..dim / 2];
-            for head in 0..all {
-                let row = y[token * all + head];
-                if head < heads {
-                    let (row, exponent) = rotated(row, turns);
-                    let (expected, shift) = pack16(&row);
-                    let at = token * heads + head;
-                    assert_eq!(found_queries[at], expected, "{name}: query {token} {head}");
-                    assert_eq!(query_exponents[at], x_exponents[token] - 3 + exponent + shift);
-                    continue;
-                }
-                let is_key = head < heads + kv;
-                let kv_head = head - heads - if is_key { 0 } else { kv };
-                let (row, exponent) = match is_key {
-                    true => rotated(row, turns),
-                    false => (row.clone(), 0),
-                };
-                let (expected, shift) = pack8(&row);
-                let constant = if is_key { 5 } else { 11 };
-                let (at, at_exponent) = paged.at(!is_key, kv_head, position + token);
-                let found: &[i8] = bytemuck::cast_slice(&cache[at..at + dim / 4]);
-                assert_eq!(found, expected, "{name}: token {token}, head {head}");
-                assert_eq!(cache[at_exponent], x_exponents[token] + constant + exponent + shift);
             }
         }
     });
