@@ -47,7 +47,7 @@ demo: build model client ## A real model answers a job on a dev chain with two w
 	@$(CLIENT) npm run --silent --prefix e2e demo
 
 .PHONY: test
-test: build model corpus client ## Run every test: unit, property, real model, end to end
+test: build model corpus minilm client ## Run every test: unit, property, real model, end to end
 	ERGON_MODEL=$(MODEL) ERGON_CORPUS=$$(scripts/fetch-models.sh corpus) $(CARGO) test --release --workspace
 	$(CLIENT) npm test --silent --prefix e2e
 
@@ -137,6 +137,10 @@ $(MODEL):
 .PHONY: corpus
 corpus:
 	@scripts/fetch-models.sh corpus >/dev/null
+
+.PHONY: minilm
+minilm:
+	@scripts/fetch-models.sh minilm >/dev/null
 
 .PHONY: client
 client: e2e/node_modules/.package-lock.json gpu-worker/web/node_modules/.package-lock.json

@@ -303,3 +303,47 @@ fn an_interrupted_import_ends_soon_and_leaves_nothing() {
     );
     assert_eq!(files(), 0);
 }
+
+#[test]
+fn texts_are_embedded_and_a_model_of_the_other_kind_is_refused() {
+    let Some(config) = common::real_file("ERGON_MINILM", "all-MiniLM-L6-v2/config.json") else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let artifact = folder.path().join("minilm.ergon");
+    let source = config.parent().expect("a file in a folder");
+    assert!(worker(&["model", "import", text(source), "--out", text(&artifact)])
+        .status
+        .success());
+    let embed = |more: &[&str]| -> Vec<serde_json::Value> {
+        let arguments = ["model", "embed", "--model", text(&artifact), "--backend", "cpu"];
+        let output = worker(&[&arguments[..], more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let lines = String::from_utf8(output.stdout).unwrap();
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let found = embed(&["That is a happy person", "That is a very happy person"]);
+    let values = |i: usize| -> Vec<f64> { serde_json::from_value(found[i]["embedding"].clone()).unwrap() };
+    assert_eq!(
+        (&found[0]["tokens"], &found[1]["tokens"], values(0).len()),
+        (&7.into(), &8.into(), 384)
+    );
+    let cosine: f64 = values(0).iter().zip(values(1)).map(|(a, b)| a * b).sum();
+    assert!((0.93..0.96).contains(&cosine), "{cosine}");
+    let exact = embed(&["--exact", "That is a happy person"]);
+    assert_eq!(exact[0]["hash"], found[0]["hash"]);
+    let integer = exact[0]["embedding"][5].as_i64().unwrap();
+    assert!((integer as f64 / f64::from(1 << 30) - values(0)[5]).abs() < 1e-7);
+
+    let error = one_line_error(&["generate", "--model", text(&artifact), "--prompt", "x"]);
+    assert!(error.contains("Bert") && error.contains("model embed"), "{error}");
+    let long = "word ".repeat(300);
+    let error = one_line_error(&["model", "embed", "--model", text(&artifact), &long]);
+    assert!(error.contains("302 tokens, the model takes 1 to 256"), "{error}");
+    let Some(decoder) = model() else { return };
+    let error = one_line_error(&["model", "embed", "--model", text(&decoder), "x"]);
+    assert!(
+        error.contains("Llama") && error.contains("gives no embedding"),
+        "{error}"
+    );
+}

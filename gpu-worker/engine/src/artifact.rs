@@ -19,7 +19,15 @@
 //! | `tokens.bytes`, `tokens.offsets` | U8 `[n]`, U32 `[V + 1]` | bytes of every token |
 //! | `tokenizer.json` | U8 `[n]` | definition of the tokenizer |
 //!
-//! [`crate::model`] says what the numbers mean. The file's metadata has one entry, `ergon`: a JSON [`Description`]. The manifest in it
+//! An encoder has the following instead of `final_norm`, `head`, `rope` and the layers' `gate`; all its matrices and norms have biases:
+//!
+//! | tensor | type and shape | holds |
+//! |---|---|---|
+//! | `positions.{weight,scale,exponents}` | as a projection, `[context, D]` up to a multiple of 4 rows | the embedding of positions |
+//! | `token_type.{bias,bias_exponent}` | I32 `[D]`, I32 `[1]` | the embedding of the first type of token |
+//! | `embed_norm.{gain,exponent,bias,bias_exponent}` | I32 `[D]`, I32 `[1]`, twice | norm of their sum |
+//!
+//! [`crate::model`] and [`crate::encoder`] say what the numbers mean. The file's metadata has one entry, `ergon`: a JSON [`Description`]. The manifest in it
 //! binds everything else: weights and tokens by the Merkle roots of [`roots`], tokenizer and chat template by their hashes.
 //! [`Artifact::verify`] checks them all.
 use crate::{
@@ -28,7 +36,11 @@ use crate::{
     model::{AttentionScale, Bias, Bytes, HeadEpsilon, Layer, Linear, Model, ModelError, Norm, RopeTable, TokenTable},
 };
 use bytemuck::Pod;
-use ergon_primitives::{hash, manifest::Manifest, H256};
+use ergon_primitives::{
+    hash,
+    manifest::{Architecture, Manifest},
+    H256,
+};
 use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -36,6 +48,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+mod encoder;
 pub mod roots;
 mod writer;
 
@@ -89,6 +102,16 @@ pub enum ArtifactError {
         path: PathBuf,
         /// What is wrong.
         problem: String,
+    },
+    /// The model is of another kind than what is asked for.
+    #[error("the artifact holds a model of architecture {architecture:?}, which {}", if architecture.is_decoder() {
+        "continues a text and gives no embedding; use `ergon-worker generate`"
+    } else {
+        "gives embeddings and no text; use `ergon-worker model embed`"
+    })]
+    Kind {
+        /// Its architecture.
+        architecture: Architecture,
     },
     /// A tensor is missing or has another type or shape.
     #[error("tensor {tensor} is not what an artifact holds: {problem}; import the model again")]
@@ -211,9 +234,18 @@ impl Artifact {
         format!("{}: {place}", self.path().display())
     }
 
-    /// The model. The large tensors stay in the mapped file.
+    /// The decoder. The large tensors stay in the mapped file.
     pub fn model(&self) -> Result<Model, ArtifactError> {
-        let d = &self.manifest().dimensions;
+        let Manifest {
+            architecture,
+            dimensions: d,
+            ..
+        } = self.manifest();
+        if !architecture.is_decoder() {
+            return Err(ArtifactError::Kind {
+                architecture: *architecture,
+            });
+        }
         let [hidden, inner, context] = [d.hidden, d.feed_forward, d.context].map(|size| size as usize);
         let [q, kv] = [d.heads * d.head_dim, d.kv_heads * d.head_dim].map(|size| size as usize);
         let vocabulary = d.vocabulary as usize;
@@ -273,7 +305,7 @@ impl Artifact {
         Ok(Linear::new(name, columns, weight, scale, f, s)?.with_bias(name, self.bias(name, rows)?)?)
     }
 
-    /// Bias of a matrix, if there is one.
+    /// Bias of a matrix or norm, if there is one.
     fn bias(&self, name: &str, rows: usize) -> Result<Option<Bias>, ArtifactError> {
         let tensor = format!("{name}.bias");
         if self.container.tensor(&tensor).is_none() {
@@ -294,11 +326,8 @@ impl Artifact {
 
     fn norm(&self, name: &str, width: usize) -> Result<Norm, ArtifactError> {
         let [exponent] = self.array(&format!("{name}.exponent"), Dtype::I32)?;
-        Ok(Norm::new(
-            name,
-            self.values(&format!("{name}.gain"), Dtype::I32, &[width])?,
-            exponent,
-        )?)
+        let gain = self.values(&format!("{name}.gain"), Dtype::I32, &[width])?;
+        Ok(Norm::new(name, gain, exponent)?.with_bias(name, self.bias(name, width)?)?)
     }
 
     /// The bytes of every token.

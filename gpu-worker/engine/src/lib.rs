@@ -13,6 +13,7 @@
 //! | [`tokenizer`], [`chat`] | text to token ids, messages to a prompt |
 //! | [`backend`] | the traits that every backend implements |
 //! | [`sequence`] | one sequence with a KV cache of its own |
+//! | [`encoder`] | models that give embeddings, and the trait of their backends |
 //! | [`cpu`], [`gpu`] | the backends |
 //! | [`generate`] | decoding, stop rules, leaves of the commitment, re-execution |
 //! | [`serving`] | many requests at a time on one backend |
@@ -24,6 +25,7 @@ pub mod backend;
 pub mod chat;
 mod container;
 pub mod cpu;
+pub mod encoder;
 pub mod generate;
 pub mod gpu;
 pub mod import;
@@ -38,5 +40,6 @@ pub mod testing;
 pub mod tokenizer;
 
 pub use backend::{Backend, Cache, Logits, PackedRow, Position, Run};
+pub use encoder::{Embedding, Encoder, EncoderModel};
 pub use model::Model;
 pub use sequence::Sequence;

@@ -55,7 +55,7 @@ pub enum ModelError {
 }
 
 impl ModelError {
-    fn range(tensor: &str, problem: &'static str) -> Self {
+    pub(crate) fn range(tensor: &str, problem: &'static str) -> Self {
         Self::Range {
             tensor: tensor.into(),
             problem,
@@ -63,7 +63,7 @@ impl ModelError {
     }
 }
 
-fn expect(tensor: &str, found: usize, expected: usize) -> Result<(), ModelError> {
+pub(crate) fn expect(tensor: &str, found: usize, expected: usize) -> Result<(), ModelError> {
     if found == expected {
         return Ok(());
     }
@@ -229,6 +229,9 @@ impl Model {
     /// Checks the manifest, and every tensor against it.
     pub fn check(&self) -> Result<(), ModelError> {
         self.manifest.check().map_err(ModelError::Manifest)?;
+        if !self.manifest.architecture.is_decoder() {
+            return Err(ModelError::range("architecture", "it is not that of a decoder"));
+        }
         let d = self.dimensions();
         let [hidden, inner, heads, kv, dim, vocabulary, context] = [
             d.hidden,
@@ -291,9 +294,7 @@ impl Model {
     }
 
     fn check_ranges(&self) -> Result<(), ModelError> {
-        if self.epsilon.iter().any(|epsilon| !(1..1 << 62).contains(epsilon)) {
-            return Err(ModelError::range("norm.epsilon", "an epsilon is not in 1..2^62"));
-        }
+        check_epsilon(&self.epsilon)?;
         let usual =
             |epsilon: HeadEpsilon| (0..1 << 30).contains(&epsilon.mantissa) && (-64..=126).contains(&epsilon.shift);
         if !self.head_epsilon.is_none_or(usual) {
@@ -311,18 +312,28 @@ impl Model {
         {
             return Err(ModelError::range("rope", "a cosine or sine is beyond 1"));
         }
-        let AttentionScale { mantissa, shift } = self.attention_scale;
-        if !(1 << 29..1 << 30).contains(&mantissa) || !(0..=62).contains(&shift) {
-            return Err(ModelError::range(
-                "attention.scale",
-                "the mantissa is not in 2^29..2^30 or the shift not in 0..=62",
-            ));
-        }
-        Ok(())
+        check_attention_scale(self.attention_scale)
     }
 }
 
-fn check_shape(name: &str, matrix: &Linear, rows: usize, columns: usize) -> Result<(), ModelError> {
+pub(crate) fn check_epsilon(epsilon: &[u64; 32]) -> Result<(), ModelError> {
+    if epsilon.iter().any(|epsilon| !(1..1 << 62).contains(epsilon)) {
+        return Err(ModelError::range("norm.epsilon", "an epsilon is not in 1..2^62"));
+    }
+    Ok(())
+}
+
+pub(crate) fn check_attention_scale(AttentionScale { mantissa, shift }: AttentionScale) -> Result<(), ModelError> {
+    if !(1 << 29..1 << 30).contains(&mantissa) || !(0..=62).contains(&shift) {
+        return Err(ModelError::range(
+            "attention.scale",
+            "the mantissa is not in 2^29..2^30 or the shift not in 0..=62",
+        ));
+    }
+    Ok(())
+}
+
+pub(crate) fn check_shape(name: &str, matrix: &Linear, rows: usize, columns: usize) -> Result<(), ModelError> {
     expect(&format!("{name}.scale"), matrix.rows(), rows)?;
     expect(&format!("{name}.weight"), matrix.weight().len(), rows * columns)
 }

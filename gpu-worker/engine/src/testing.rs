@@ -9,6 +9,7 @@ use ergon_primitives::manifest::{Architecture, Dimensions, Manifest, ARITHMETIC_
 use ergon_primitives::H256;
 use std::{ffi::OsStr, io::Write};
 
+pub mod encoder;
 mod folder;
 
 pub use folder::write_sparse_folder;

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 
 pub mod definition;
 mod file;
+pub mod wordpiece;
 
 /// Why a tokenizer can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,9 @@ pub enum TokenizerError {
     /// The tokenizer is of another kind.
     #[error("a tokenizer with {0} is not supported (supported: byte-level BPE)")]
     Unsupported(String),
+    /// The tokenizer of an encoder is of another kind.
+    #[error("a tokenizer without WordPiece is not supported for an encoder")]
+    NotWordPiece,
     /// A token has no place in the model's vocabulary.
     #[error("the tokenizer has token {id}, the model only {vocabulary} tokens")]
     Vocabulary {

@@ -3,7 +3,7 @@
 use ergon_engine::{
     artifact::{Artifact, ArtifactError, Verify},
     import::{import, ImportError, Options, Progress},
-    Model,
+    EncoderModel, Model,
 };
 use ergon_primitives::manifest::{Architecture, Manifest};
 use half::{bf16, f16};
@@ -20,13 +20,15 @@ use tiny::{gguf, Entry, Tiny};
 
 #[path = "import/architectures.rs"]
 mod architectures;
+#[path = "import/bert.rs"]
+mod bert;
 #[path = "import/float.rs"]
 mod float;
 #[path = "import/split.rs"]
 mod split;
 mod tiny;
 
-fn try_import(source: &Path) -> Result<(Manifest, Model), ImportError> {
+fn try_import_with<T>(source: &Path, load: impl FnOnce(&Path) -> T) -> Result<(Manifest, T), ImportError> {
     let folder = tempfile::tempdir().unwrap();
     let artifact = folder.path().join("model.ergon");
     let manifest = import(
@@ -38,7 +40,17 @@ fn try_import(source: &Path) -> Result<(Manifest, Model), ImportError> {
         },
         &mut |_| ControlFlow::Continue(()),
     )?;
-    Ok((manifest, Artifact::load(&artifact, Verify::Full).unwrap()))
+    Ok((manifest, load(&artifact)))
+}
+
+fn try_import(source: &Path) -> Result<(Manifest, Model), ImportError> {
+    try_import_with(source, |artifact| Artifact::load(artifact, Verify::Full).unwrap())
+}
+
+fn try_import_encoder(source: &Path) -> Result<(Manifest, EncoderModel), ImportError> {
+    try_import_with(source, |artifact| {
+        Artifact::load_encoder(artifact, Verify::Full).unwrap()
+    })
 }
 
 fn refusal(source: &Path) -> String {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The real model on the CPU backend against the specification, and re-execution of a real answer.
+//! Real models on the CPU backend against the specification, and re-execution of a real answer.
 use common::real_model;
 use ergon_engine::{
     artifact::{Artifact, Verify},
@@ -15,6 +15,8 @@ use ergon_primitives::{
 use std::{ops::ControlFlow, sync::Arc};
 
 mod common;
+#[path = "real/minilm.rs"]
+mod minilm;
 
 /// "1, 2, 3, 4, 5,"
 const PROMPT: [u32; 14] = [33, 28, 216, 34, 28, 216, 35, 28, 216, 36, 28, 216, 37, 28];

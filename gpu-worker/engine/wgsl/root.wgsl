@@ -7,8 +7,10 @@ fn square(value: i32) -> vec2<u32> {
     return mul_u32(size, size);
 }
 
-// Every invocation has to call it once, where control flow is uniform.
+// Every invocation has to call it, where control flow is uniform.
 fn workgroup_sum(value: vec2<u32>, invocation: u32) -> vec2<u32> {
+    // Of an earlier sum, all have read the result.
+    workgroupBarrier();
     shares[invocation] = value;
     for (var half = SUM_WIDTH / 2u; half > 0u; half /= 2u) {
         workgroupBarrier();

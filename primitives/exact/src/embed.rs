@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Token embedding.
+//! Embeddings of tokens and positions.
 use crate::{round::mul_shift, RESIDUAL_EXPONENT};
 
 /// A token's row of the embedding, value `weight * scale * 2^-f`, as the first residual row: `mul_shift(weight, scale, f - 12)`.
@@ -9,8 +9,17 @@ use crate::{round::mul_shift, RESIDUAL_EXPONENT};
 /// # Panics
 /// If the lengths differ.
 pub fn embed(weight: &[i8], scale: i32, f: i32, h: &mut [i32]) {
+    h.fill(0);
+    add(weight, scale, f, h);
+}
+
+/// Adds a row of an embedding to the residual row. What [`embed`] gives saturates, then the sum does.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn add(weight: &[i8], scale: i32, f: i32, h: &mut [i32]) {
     assert_eq!(weight.len(), h.len());
     for (h, weight) in h.iter_mut().zip(weight) {
-        *h = mul_shift(i32::from(*weight), scale, f + RESIDUAL_EXPONENT);
+        *h = h.saturating_add(mul_shift(i32::from(*weight), scale, f + RESIDUAL_EXPONENT));
     }
 }

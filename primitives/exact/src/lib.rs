@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Exact inference: the integer arithmetic of decoders of the Llama family, version 1.
+//! Exact inference: the integer arithmetic of decoders of the Llama family and of BERT encoders, version 1.
 //!
 //! This crate is the specification. It is plain scalar Rust: no floats, no `std`, no dependencies, no allocation. Every backend equals it
 //! bit for bit, and the chain can run any operator of it to judge a dispute.
@@ -33,6 +33,18 @@
 //! hidden = pack16(rms_norm(h));  logits = linear_head(hidden);  next = sample(logits)
 //! ```
 //!
+//! # A text's way through an encoder
+//!
+//! ```text
+//! norm(h) = replace(h, bias::add(layer_norm(h)))                  every matrix has a bias, too
+//! h = embed(id) + embed(position) + token type;  norm(h)          for each token
+//! each layer:  x = pack16(h);  q, k, v = linear(x)
+//!              q = pack16(q);  k = pack8(pack16(k));  v = pack8(v)    a head each
+//!              h += linear_o(pack16(join_heads(attend(q, keys, values))));  norm(h)      over all tokens
+//!              h += linear_down(pack16(gelu(pack16(linear_up(pack16(h))))));  norm(h)
+//! embedding = unit(sum of h over the tokens)
+//! ```
+//!
 //! Sums run over integers that can't overflow, so their order is free: any tiling, batching or device gives the same bits.
 //!
 //! ```
@@ -54,9 +66,11 @@ pub mod attention;
 pub mod bias;
 pub mod embed;
 pub mod gate;
+pub mod gelu;
 pub mod linear;
 pub mod norm;
 pub mod pack;
+pub mod pool;
 pub mod residual;
 pub mod rope;
 pub mod round;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! RMSNorm (Zhang and Sennrich, 2019): `h / sqrt(mean(h^2) + epsilon) * gain`.
+//! RMSNorm (Zhang and Sennrich, 2019): `h / sqrt(mean(h^2) + epsilon) * gain`; the same over a head; LayerNorm.
 use crate::round::{bit_length, shift_round};
 
 /// `(inverse, half)` with `2^62 / sqrt(sum * 2^(2 * half))` rounded down twice: `inverse` in `(2^30, 2^31]`, `half` in `0..=31`.
@@ -83,18 +83,55 @@ pub fn head_norm(
     normalize(head, t, gain, epsilon.at(exponent.saturating_add(t)), out) - gain_exponent
 }
 
+/// LayerNorm (Ba, Kiros and Hinton, 2016) of a row of the residual stream without its bias: `(h - mean(h)) / sqrt(variance(h) + epsilon) *
+/// gain`. Returns the exponent of `out`.
+///
+/// - `h`: at most 2^16 elements.
+/// - `gain`: as for [`rms_norm`].
+/// - `epsilon[t] = max(1, round(epsilon * hidden^3 * 2^(2 * (12 - t))))`, below 2^62, for `t` in `0..32`.
+///
+/// With `c = hidden * h - sum(h)`, which is `hidden` times the difference to the mean, exactly, and at most 2^48 in size,
+/// `t = max(0, bits(max |c|) - 22)`, `x = shift_round(c, t)` and `(inverse, half)` = [`inverse_root`]`(sum(x^2) + epsilon[t])`:
+/// `out = shift_round(shift_round(x * gain, 15) * inverse, 31)`, exponent `half - 16 - gain_exponent`.
+///
+/// Bounds and errors are those of [`rms_norm`].
+///
+/// # Panics
+/// If the lengths differ.
+pub fn layer_norm(h: &[i32], gain: &[i32], gain_exponent: i32, epsilon: &[u64; 32], out: &mut [i32]) -> i32 {
+    assert_eq!(h.len(), out.len());
+    let total: i64 = h.iter().map(|value| i64::from(*value)).sum();
+    let centered = |value: &i32| h.len() as i64 * i64::from(*value) - total;
+    let largest = h
+        .iter()
+        .fold(0, |largest: u64, value| largest.max(centered(value).unsigned_abs()));
+    let t = (42 - largest.leading_zeros() as i32).max(0);
+    for (out, value) in out.iter_mut().zip(h) {
+        *out = shift_round(centered(value), t) as i32;
+    }
+    scale(out, gain, epsilon[t as usize]) - gain_exponent
+}
+
 /// `shift_round(row, t) * gain` over the root of the sum of squares and `epsilon`; returns the exponent but for the gain's.
 fn normalize(row: &[i32], t: i32, gain: &[i32], epsilon: u64, out: &mut [i32]) -> i32 {
-    assert_eq!((row.len(), gain.len()), (out.len(), out.len()));
-    let mut sum = epsilon;
+    assert_eq!(row.len(), out.len());
     for (out, value) in out.iter_mut().zip(row) {
         *out = shift_round(i64::from(*value), t) as i32;
-        sum += u64::from(out.unsigned_abs()) * u64::from(out.unsigned_abs());
     }
-    let (inverse, half) = inverse_root(sum);
-    for (out, gain) in out.iter_mut().zip(gain) {
-        let scaled = shift_round(i64::from(*out) * i64::from(*gain), 15);
-        *out = shift_round(scaled * i64::from(inverse), 31) as i32;
+    scale(out, gain, epsilon)
+}
+
+/// `x * gain` over the root of the sum of squares and `epsilon`, in place, `x` at most 2^22 in size.
+fn scale(x: &mut [i32], gain: &[i32], epsilon: u64) -> i32 {
+    assert_eq!(x.len(), gain.len());
+    let sum = x
+        .iter()
+        .map(|x| u64::from(x.unsigned_abs()) * u64::from(x.unsigned_abs()))
+        .sum::<u64>();
+    let (inverse, half) = inverse_root(sum + epsilon);
+    for (x, gain) in x.iter_mut().zip(gain) {
+        let scaled = shift_round(i64::from(*x) * i64::from(*gain), 15);
+        *x = shift_round(scaled * i64::from(inverse), 31) as i32;
     }
     half - 16
 }

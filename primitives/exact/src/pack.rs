@@ -49,3 +49,23 @@ pub fn pack8(row: &[i32], out: &mut [i8]) -> i32 {
     }
     s
 }
+
+/// Packs a key that is not rotated, as if it were: [`pack16`], then [`pack8`]. Returns what has to be added to its exponent.
+///
+/// Error: half a unit of the result, and half a unit of what [`pack16`] gives.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn pack_key(row: &[i32], out: &mut [i8]) -> i32 {
+    assert_eq!(row.len(), out.len());
+    let first = shift(largest(row), 15, i64::from(TOP));
+    let packed = |value: &i32| shift_round(i64::from(*value), first);
+    let largest = row.iter().fold(0, |largest: u32, value| {
+        largest.max(packed(value).unsigned_abs() as u32)
+    });
+    let second = shift(largest, 7, 127);
+    for (out, value) in out.iter_mut().zip(row) {
+        *out = shift_round(packed(value), second) as i8;
+    }
+    first + second
+}

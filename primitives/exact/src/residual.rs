@@ -15,3 +15,14 @@ pub fn add(h: &mut [i32], y: &[i32], exponent: i32) {
         *h = h.saturating_add(mul_shift(*y, 1, shift));
     }
 }
+
+/// Sets the residual row to a norm's output of exponent `exponent`: `mul_shift(y, 1, -12 - exponent)`.
+///
+/// Error: half of 2^-12. Saturates.
+///
+/// # Panics
+/// If the lengths differ.
+pub fn replace(h: &mut [i32], y: &[i32], exponent: i32) {
+    h.fill(0);
+    add(h, y, exponent);
+}

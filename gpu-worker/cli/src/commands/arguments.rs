@@ -9,7 +9,7 @@ use anyhow::bail;
 use clap::Args;
 use ergon_engine::{
     artifact::{Artifact, Verify},
-    Backend, Model,
+    Backend, Encoder, EncoderModel, Model,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{path::PathBuf, sync::Arc};
@@ -73,6 +73,12 @@ impl BackendArguments {
     pub fn open(&self, model: Arc<Model>) -> anyhow::Result<Box<dyn Backend>> {
         logging::init(LogFormat::Text);
         compute::open(model, self.backend, self.adapter.as_deref())
+    }
+
+    /// Opens the backend of an encoder.
+    pub fn open_encoder(&self, model: Arc<EncoderModel>) -> anyhow::Result<Box<dyn Encoder>> {
+        logging::init(LogFormat::Text);
+        compute::open_encoder(model, self.backend, self.adapter.as_deref())
     }
 }
 

@@ -2,6 +2,7 @@
 //! One module for each subcommand, and the arguments that several share.
 pub mod adapters;
 pub mod arguments;
+pub mod embed;
 pub mod generate;
 pub mod key;
 pub mod model;

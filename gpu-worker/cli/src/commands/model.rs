@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `ergon-worker model`: makes model artifacts and shows what is in them.
-use super::{arguments::progress_bar, run::stop_signal};
+use super::{arguments::progress_bar, embed::EmbedCommand, run::stop_signal};
 use clap::{Args, Subcommand};
 use ergon_engine::{
     artifact::Artifact,
@@ -31,7 +31,7 @@ enum Action {
     ///
     /// Sources: a GGUF file (version 3, split ones by any of their files; F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K, Q6_K) or a
     /// Hugging Face folder (config.json, model.safetensors or its shards in F32, F16 or BF16, tokenizer.json) of a Llama, Mistral, Qwen2 or
-    /// Qwen3 model. Whatever can't be computed exactly is refused by name.
+    /// Qwen3 model or a BERT encoder. Whatever can't be computed exactly is refused by name.
     Import {
         /// GGUF file or Hugging Face folder.
         source: PathBuf,
@@ -45,6 +45,7 @@ enum Action {
         #[arg(long, value_name = "TOKENS")]
         context: Option<u32>,
     },
+    Embed(EmbedCommand),
     /// Shows what an artifact holds.
     Info {
         /// The artifact.
@@ -66,6 +67,7 @@ impl ModelCommand {
     /// Runs the command.
     pub fn run(self) -> anyhow::Result<()> {
         match self.action {
+            Action::Embed(command) => command.run()?,
             Action::Import {
                 source,
                 out,

@@ -10,12 +10,12 @@ use anyhow::Context;
 use ergon_engine::{
     artifact::{Artifact, Verify},
     backend::{self, page_bytes, PAGE},
-    cpu::CpuBackend,
+    cpu::{CpuBackend, CpuEncoder},
     generate::{Execution, GenerateError, Request},
-    gpu::{self, Kind, Selector, WgpuBackend},
+    gpu::{self, Adapter, GpuError, Kind, Selector, WgpuBackend, WgpuEncoder},
     serving::{self, Event, Server, Submission, SubmitError},
     tokenizer::Tokenizer,
-    Backend, Model,
+    Backend, Encoder, EncoderModel, Model,
 };
 use ergon_primitives::{
     commitment::{Header, Outcome},
@@ -243,22 +243,49 @@ fn entry(work: &Work, execution: Execution, seal: H256) -> Entry {
 
 /// Opens the backend that is asked for. `Auto` takes a real GPU if there is one that can hold the model.
 pub fn open(model: Arc<Model>, choice: BackendChoice, adapter: Option<&str>) -> anyhow::Result<Box<dyn Backend>> {
+    choose::<Box<dyn Backend>>(
+        choice,
+        adapter,
+        |adapter| Ok(Box::new(WgpuBackend::new(model.clone(), adapter)?)),
+        || Box::new(CpuBackend::new(model.clone())),
+    )
+}
+
+/// The same for an encoder.
+pub fn open_encoder(
+    model: Arc<EncoderModel>,
+    choice: BackendChoice,
+    adapter: Option<&str>,
+) -> anyhow::Result<Box<dyn Encoder>> {
+    choose::<Box<dyn Encoder>>(
+        choice,
+        adapter,
+        |adapter| Ok(Box::new(WgpuEncoder::new(model.clone(), adapter)?)),
+        || Box::new(CpuEncoder::new(model.clone())),
+    )
+}
+
+fn choose<T>(
+    choice: BackendChoice,
+    adapter: Option<&str>,
+    wgpu: impl Fn(&Adapter) -> Result<T, GpuError>,
+    cpu: impl Fn() -> T,
+) -> anyhow::Result<T> {
     let selector: Selector = adapter.unwrap_or("auto").parse()?;
     if choice == BackendChoice::Cpu {
-        return Ok(Box::new(CpuBackend::new(model)));
+        return Ok(cpu());
     }
-    let wgpu = gpu::select(&selector).and_then(|adapter| {
+    let found = gpu::select(&selector).and_then(|adapter| {
         if choice == BackendChoice::Auto && selector == Selector::Best && adapter.kind == Kind::Software {
             return Ok(None);
         }
-        WgpuBackend::new(model.clone(), &adapter).map(Some)
+        wgpu(&adapter).map(Some)
     });
-    match wgpu {
-        Ok(Some(backend)) => Ok(Box::new(backend)),
-        Ok(None) => Ok(Box::new(CpuBackend::new(model))),
+    match found {
+        Ok(found) => Ok(found.unwrap_or_else(cpu)),
         Err(error) if choice == BackendChoice::Auto => {
             tracing::warn!("computing on the CPU, since no GPU can be used: {error}");
-            Ok(Box::new(CpuBackend::new(model)))
+            Ok(cpu())
         }
         Err(error) => Err(error).context("backend wgpu"),
     }

@@ -6,7 +6,10 @@
 //! is read serves a whole block. A few tokens only, as in decoding, make one block, and the threads share the rows of each matrix instead.
 mod block;
 mod cache;
+mod encoder;
 mod kernel;
+
+pub use encoder::CpuEncoder;
 
 use crate::{
     backend::{by_run, rows, Backend, Cache, Error, Position, Row, Run},

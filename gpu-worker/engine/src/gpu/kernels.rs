@@ -228,6 +228,40 @@ impl Probes {
     }
 }
 
+/// The operators that encoders have besides.
+pub(super) struct EncoderKernels {
+    pub(super) post_norm: Kernel,
+    pub(super) gelu: Kernel,
+}
+
+impl EncoderKernels {
+    /// Compiles the operators.
+    pub(super) fn new(device: &Device, d: &Dimensions) -> Result<Self, GpuError> {
+        let parts = Parts {
+            biases: true,
+            head_norms: false,
+        };
+        let compiler = Compiler {
+            device,
+            constants: constants(d, parts, (0, 0), &Widths::of(device.kind, d.head_dim)) + PRELUDE,
+        };
+        device.guard("kernels of an encoder", || {
+            Ok(Self {
+                post_norm: compiler.compile(
+                    "post_norm",
+                    &[REDUCE, ROOT, include_str!("../../wgsl/post_norm.wgsl")],
+                    &[Read, Read, Read, ReadWrite, ReadWrite, ReadWrite, Uniform, Uniform],
+                ),
+                gelu: compiler.compile(
+                    "gelu",
+                    &[REDUCE, include_str!("../../wgsl/gelu.wgsl")],
+                    &[ReadWrite, Read, Read, ReadWrite, ReadWrite, Uniform, Uniform],
+                ),
+            })
+        })
+    }
+}
+
 /// The constants that the WGSL files name and don't declare.
 fn constants(d: &Dimensions, parts: Parts, scale: (i32, i32), widths: &Widths) -> String {
     let mut text = String::new();

@@ -18,6 +18,8 @@
 //! | SiLU gate and packing | `gate` | a token |
 //! | residual | `residual` | 32 or 1024 elements |
 //!
+//! An [encoder](WgpuEncoder) has `post_norm` (bias, residual, LayerNorm and packing, a token) and `gelu` (bias, GELU and packing, a token) besides.
+//!
 //! An int16 row is two planes of bytes, `x = 256 * high + low`, so that a product with int8 weights is two dot products of bytes.
 //! Matrices that read the same row are stacked (q, k, v; gate, up). A matrix larger than a binding is cut by rows; a pass has
 //! at most 64 tokens, of one sequence or several, and a larger batch takes several passes. Keys and values are in pages (`pages.wgsl`).
@@ -36,6 +38,7 @@
 mod adapter;
 mod cache;
 mod device;
+mod encoder;
 mod kernels;
 mod plan;
 pub mod profile;
@@ -46,6 +49,7 @@ mod tests;
 mod weights;
 
 pub use adapter::{adapters, include_software_adapters, select, Adapter, Kind, Selector};
+pub use encoder::WgpuEncoder;
 pub use program::{Program, ProgramError};
 
 use crate::{backend, model::Parts, Backend, Cache, Model};

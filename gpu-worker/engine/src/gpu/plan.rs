@@ -2,7 +2,7 @@
 //! Which kernels run over which buffers, in order: bound once a cache, then encoded for any number of tokens.
 use super::{
     device::Device,
-    kernels::{Kernel, Tile},
+    kernels::{Kernel, Kernels, Tile},
     weights::{Gain, Heads, Matrix},
     Core, GpuError,
 };
@@ -23,12 +23,16 @@ pub(super) struct Launch {
 
 impl Launch {
     fn new(core: &Core, kernel: &Kernel, buffers: &[&Buffer], width: Option<u32>) -> Self {
+        Self::on(&core.device, kernel, buffers, width)
+    }
+
+    pub(super) fn on(device: &Device, kernel: &Kernel, buffers: &[&Buffer], width: Option<u32>) -> Self {
         Self {
             kernel: kernel.clone(),
             tile: None,
             buffers: buffers.iter().copied().cloned().collect(),
             width,
-            bindings: kernel.bind(&core.device, buffers),
+            bindings: kernel.bind(device, buffers),
         }
     }
 
@@ -78,10 +82,14 @@ pub(super) struct Packed {
 
 impl Packed {
     pub(super) fn new(core: &Core, rows: u64, width: u32) -> Result<Self, GpuError> {
+        Self::on(&core.device, rows, width)
+    }
+
+    pub(super) fn on(device: &Device, rows: u64, width: u32) -> Result<Self, GpuError> {
         let bytes = u64::from(width.next_multiple_of(16)) * 2;
         Ok(Self {
-            planes: core.device.storage("packed rows", rows * bytes)?,
-            exponents: core.device.storage("exponents", rows * 4)?,
+            planes: device.storage("packed rows", rows * bytes)?,
+            exponents: device.storage("exponents", rows * 4)?,
             bytes,
         })
     }
@@ -255,10 +263,22 @@ pub(super) fn matrix<'a>(
     y: &'a Buffer,
     step: &'a Buffer,
 ) -> impl Iterator<Item = Launch> + 'a {
+    matrix_on(&core.device, &core.kernels, matrix, x, y, step)
+}
+
+/// The same without a decoder.
+pub(super) fn matrix_on<'a>(
+    device: &'a Device,
+    kernels: &'a Kernels,
+    matrix: &'a Matrix,
+    x: &'a Packed,
+    y: &'a Buffer,
+    step: &'a Buffer,
+) -> impl Iterator<Item = Launch> + 'a {
     matrix.shards.iter().map(move |shard| {
         let buffers = [&shard.weight, &shard.scale, &x.planes, y, &shard.shape, step];
-        let mut launch = Launch::new(core, &core.kernels.linear, &buffers, Some(shard.blocks()));
-        launch.tile = Some((core.kernels.linear_tile.clone(), core.kernels.tile));
+        let mut launch = Launch::on(device, &kernels.linear, &buffers, Some(shard.blocks()));
+        launch.tile = Some((kernels.linear_tile.clone(), kernels.tile));
         launch
     })
 }

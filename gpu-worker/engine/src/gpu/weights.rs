@@ -67,7 +67,7 @@ impl Matrix {
 }
 
 /// What a matrix adds to its input's exponent.
-fn output_exponent(matrix: &Linear) -> i32 {
+pub(super) fn output_exponent(matrix: &Linear) -> i32 {
     ergon_exact::linear::output_exponent(0, matrix.f(), matrix.s())
 }
 

@@ -7,13 +7,13 @@ use super::{quantize, source::Source, source::SourceTensor, tables, ImportError,
 use crate::{
     artifact::{self, roots, Description, Layout, Writer},
     manifest,
-    model::{Bias, Linear, ModelError, Norm, Parts, TokenTable},
-    tokenizer::Tokenizer,
+    model::{check_epsilon, Bias, Linear, ModelError, Norm, Parts, TokenTable},
+    tokenizer::{wordpiece::WordPiece, Tokenizer},
 };
 use bytemuck::{cast_slice, NoUninit};
 use ergon_primitives::{
     hash,
-    manifest::{Manifest, ARITHMETIC_VERSION},
+    manifest::{Architecture, Manifest, ARITHMETIC_VERSION},
     H256,
 };
 use safetensors::Dtype;
@@ -25,7 +25,11 @@ pub(super) fn convert(mut source: Source, path: &Path, observe: Observe<'_>) -> 
         path: path.into(),
         source,
     };
-    let tokens = Tokenizer::from_json(&source.tokenizer)?.token_table(source.config.dimensions.vocabulary)?;
+    let vocabulary = source.config.dimensions.vocabulary;
+    let tokens = match source.config.architecture {
+        Architecture::Bert => WordPiece::from_json(&source.tokenizer)?.token_table(vocabulary)?,
+        _ => Tokenizer::from_json(&source.tokenizer)?.token_table(vocabulary)?,
+    };
     let mut manifest = manifest(&source, &tokens)?;
     let description = Description {
         version: artifact::VERSION,
@@ -87,8 +91,6 @@ fn layout(source: &Source, tokens: &TokenTable) -> Layout {
     let fixed = [
         ("norm.epsilon", Dtype::U64, vec![32]),
         ("attention.scale", Dtype::I32, vec![2]),
-        ("rope.cos", Dtype::I16, rope.clone()),
-        ("rope.sin", Dtype::I16, rope),
         ("tokens.bytes", Dtype::U8, vec![tokens.as_bytes().len()]),
         ("tokens.offsets", Dtype::U32, vec![tokens.offsets().len()]),
         (artifact::TOKENIZER, Dtype::U8, vec![source.tokenizer.len()]),
@@ -97,6 +99,11 @@ fn layout(source: &Source, tokens: &TokenTable) -> Layout {
         .into_iter()
         .map(|(name, dtype, shape)| (name.to_string(), (dtype, shape)))
         .collect();
+    // An encoder's positions are learned.
+    if source.config.architecture.is_decoder() {
+        layout.insert("rope.cos".into(), (Dtype::I16, rope.clone()));
+        layout.insert("rope.sin".into(), (Dtype::I16, rope));
+    }
     if Parts::of(source.config.architecture).head_norms {
         layout.insert("head_norm.epsilon".into(), (Dtype::I32, vec![2]));
     }
@@ -183,13 +190,21 @@ impl Conversion<'_, '_> {
 
     fn tables(&mut self, source: &Source) -> Result<(), ImportError> {
         let (config, d) = (&source.config, &source.config.dimensions);
-        self.write("norm.epsilon", &tables::epsilon(config.epsilon, d.hidden))?;
+        let epsilon = match config.architecture {
+            Architecture::Bert => tables::layer_norm_epsilon(config.epsilon, d.hidden),
+            _ => tables::epsilon(config.epsilon, d.hidden),
+        };
+        check_epsilon(&epsilon)?;
+        self.write("norm.epsilon", &epsilon)?;
         if Parts::of(config.architecture).head_norms {
             let epsilon = tables::head_epsilon(config.epsilon, d.head_dim);
             self.write("head_norm.epsilon", &[epsilon.mantissa, epsilon.shift])?;
         }
         let scale = tables::attention_scale(d.head_dim);
         self.write("attention.scale", &[scale.mantissa, scale.shift])?;
+        if !config.architecture.is_decoder() {
+            return Ok(());
+        }
         let rope = tables::rope(config.rope_theta, d.head_dim, d.context);
         self.write("rope.cos", &rope.cos)?;
         self.write("rope.sin", &rope.sin)

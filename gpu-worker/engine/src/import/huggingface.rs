@@ -3,6 +3,7 @@
 //!
 //! `config.json` may hold anything; what would change the arithmetic ([`refusal`]) is refused by name, the rest is ignored.
 use super::{
+    bert,
     config::Config,
     dequantize::Encoding,
     refusal, shards,
@@ -14,7 +15,11 @@ use ergon_primitives::manifest::{Architecture, Dimensions};
 use safetensors::Dtype;
 use serde::{de::DeserializeOwned, Deserialize};
 use serde_json::{Map, Value};
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 const PARTS: [(&str, &str); 11] = [
     ("input_layernorm", "attention_norm"),
@@ -38,17 +43,31 @@ pub(super) fn open(folder: &Path) -> Result<Source, ImportError> {
     }
     let values: Map<String, Value> = read_json(&path)?;
     let architecture = refusal::huggingface(&values).map_err(ImportError::Unsupported)?;
-    let config: DecoderConfig =
-        serde_json::from_value(Value::Object(values)).map_err(|error| ImportError::Malformed {
-            path,
-            problem: error.to_string(),
-        })?;
+    if architecture == Architecture::Bert {
+        return bert::open(folder, values);
+    }
+    let config: DecoderConfig = from_values(path, values)?;
     let config = config.with_folder(folder, architecture)?;
     Ok(Source {
         tokenizer: read(&folder.join("tokenizer.json"))?,
-        tensors: tensors(folder, &config)?,
+        tensors: tensors(folder, |name| artifact_name(name, config.tied))?,
         config,
     })
+}
+
+/// What a `config.json` of these values says.
+pub(super) fn from_values<T: DeserializeOwned>(path: PathBuf, values: Map<String, Value>) -> Result<T, ImportError> {
+    serde_json::from_value(Value::Object(values)).map_err(|error| ImportError::Malformed {
+        path,
+        problem: error.to_string(),
+    })
+}
+
+/// A model is called as its folder.
+pub(super) fn name_of(folder: &Path) -> String {
+    let path = folder.canonicalize().ok();
+    path.and_then(|path| Some(path.file_name()?.to_string_lossy().into()))
+        .unwrap_or_default()
 }
 
 #[derive(Deserialize)]
@@ -114,11 +133,7 @@ impl DecoderConfig {
             .and_then(|rope| rope.rope_theta)
             .or(self.rope_theta);
         Ok(Config {
-            name: folder
-                .canonicalize()
-                .ok()
-                .and_then(|path| Some(path.file_name()?.to_string_lossy().into()))
-                .unwrap_or_default(),
+            name: name_of(folder),
             architecture,
             dimensions: Dimensions {
                 layers: self.num_hidden_layers,
@@ -163,12 +178,16 @@ fn chat_template(folder: &Path) -> Result<Option<String>, ImportError> {
         }))
 }
 
-fn tensors(folder: &Path, config: &Config) -> Result<BTreeMap<String, SourceTensor>, ImportError> {
+/// The tensors that `artifact_name` gives a name.
+pub(super) fn tensors(
+    folder: &Path,
+    artifact_name: impl Fn(&str) -> Result<Option<String>, ImportError>,
+) -> Result<BTreeMap<String, SourceTensor>, ImportError> {
     let mut tensors = BTreeMap::new();
     for container in shards::open(folder)? {
         let path: Arc<Path> = container.path().into();
         for name in container.names() {
-            let Some(artifact_name) = artifact_name(&name, config.tied)? else {
+            let Some(artifact_name) = artifact_name(&name)? else {
                 continue;
             };
             let Some(tensor) = container.tensor(&name) else {
@@ -207,7 +226,7 @@ fn artifact_name(name: &str, tied: bool) -> Result<Option<String>, ImportError> 
 }
 
 /// A file of at most [`MAX_TEXT_FILE`] bytes.
-fn read(path: &Path) -> Result<Vec<u8>, ImportError> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, ImportError> {
     let failed = |source| ImportError::Read {
         path: path.into(),
         source,

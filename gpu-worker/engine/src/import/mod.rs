@@ -14,7 +14,7 @@
 //! A source is first described ([`source::Source`]: configuration, tokenizer, where each tensor lies), then converted ([`conversion`]) tensor by
 //! tensor, so that no more than one is in memory. Whatever the exact arithmetic doesn't cover is refused by name.
 use crate::{model::ModelError, tokenizer::TokenizerError};
-use ergon_primitives::manifest::Manifest;
+use ergon_primitives::manifest::{Architecture, Manifest};
 use source::Source;
 use std::{
     io,
@@ -22,6 +22,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+mod bert;
 mod config;
 mod conversion;
 mod dequantize;
@@ -36,9 +37,9 @@ mod split;
 mod tables;
 
 /// What import supports, for error messages.
-pub const SUPPORTED: &str = "supported: the decoders Llama, Mistral, Qwen2 and Qwen3, without sliding window, RoPE scaling or mixture of experts, with \
-                             weights in F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K \
-                             or Q6_K and a byte-level BPE tokenizer";
+pub const SUPPORTED: &str = "supported: the decoders Llama, Mistral, Qwen2 and Qwen3, without sliding window, RoPE scaling or mixture of experts, \
+                             with a byte-level BPE tokenizer; the encoder BERT in a Hugging Face folder, with GELU, learned positions, mean \
+                             pooling and a WordPiece tokenizer; weights in F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K or Q6_K";
 
 /// Largest header, or file of JSON, in bytes.
 pub const MAX_TEXT_FILE: usize = 100_000_000;
@@ -152,6 +153,9 @@ fn open(path: &Path, options: &Options) -> Result<Source, ImportError> {
     }
     if let Some(context) = options.context {
         source.config.restrict_context(context)?;
+    }
+    if source.config.architecture == Architecture::Bert {
+        bert::shape_embeddings(&mut source);
     }
     source.check()?;
     Ok(source)

@@ -17,10 +17,13 @@ const SCALING: &str = "RoPE scaling";
 const EXPERTS: &str = "a mixture of experts";
 
 /// Settings of a `config.json`: what another value than these would mean.
-fn settings() -> [(&'static str, &'static str, Vec<Value>); 12] {
+fn settings(activation: &str) -> [(&'static str, &'static str, Vec<Value>); 15] {
     let off = || vec![false.into()];
     [
-        ("another activation", "hidden_act", vec!["silu".into()]),
+        ("another activation", "hidden_act", vec![activation.into()]),
+        ("other positions", "position_embedding_type", vec!["absolute".into()]),
+        ("an encoder as a decoder", "is_decoder", off()),
+        ("attention to another text", "add_cross_attention", off()),
         ("biases in attention", "attention_bias", off()),
         ("biases in the feed-forward block", "mlp_bias", off()),
         (WINDOW, "use_sliding_window", off()),
@@ -48,6 +51,7 @@ pub(super) fn huggingface(config: &Map<String, Value>) -> Result<Architecture, S
         "llama" | "mistral" => Some(Architecture::Llama),
         "qwen2" => Some(Architecture::Qwen2),
         "qwen3" => Some(Architecture::Qwen3),
+        "bert" => Some(Architecture::Bert),
         _ => None,
     };
     let mut found = Vec::new();
@@ -55,7 +59,8 @@ pub(super) fn huggingface(config: &Map<String, Value>) -> Result<Architecture, S
         found.push(format!("architecture {model_type} (model_type in config.json)"));
     }
     let set = |key: &str| config.get(key).filter(|value| !value.is_null());
-    for (feature, key, usual) in settings() {
+    let activation = if name == "bert" { "gelu" } else { "silu" };
+    for (feature, key, usual) in settings(activation) {
         if let Some(value) = set(key).filter(|value| !usual.contains(value)) {
             found.push(format!("{feature} ({key} = {value} in config.json)"));
         }
@@ -154,6 +159,7 @@ mod tests {
             json!({"model_type": "mistral", "sliding_window": null}),
             json!({"model_type": "qwen2", "sliding_window": 32768, "use_sliding_window": false}),
             json!({"model_type": "qwen3", "sliding_window": 32768}),
+            json!({"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "absolute"}),
             json!({"sliding_window": 32768, "use_sliding_window": false}),
             json!({"num_local_experts": 0, "layer_types": ["full_attention", "full_attention"]}),
         ] {
@@ -164,6 +170,16 @@ mod tests {
     #[test]
     fn what_changes_the_arithmetic_is_named_with_the_setting_that_asks_for_it() {
         for (change, feature, setting) in [
+            (
+                json!({"model_type": "bert", "hidden_act": "gelu_new"}),
+                "another activation",
+                "gelu_new",
+            ),
+            (
+                json!({"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "relative_key"}),
+                "other positions",
+                "relative_key",
+            ),
             (json!({"model_type": "gpt2"}), "architecture \"gpt2\"", "model_type"),
             (json!({"model_type": null}), "architecture null", "model_type"),
             (

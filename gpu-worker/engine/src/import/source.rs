@@ -2,6 +2,7 @@
 //! A model to import, described: every kind of source becomes this.
 use super::{config::Config, dequantize::Encoding, ImportError};
 use crate::model::{Bytes, Parts};
+use ergon_primitives::manifest::{Architecture, GRANULE};
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -98,7 +99,28 @@ impl SourceTensor {
         };
         let bytes = self.stored.bytes.as_bytes();
         let size = self.encoding.row_bytes(out.len()).unwrap_or(0);
-        self.encoding.decode(&bytes[stored * size..][..size], out);
+        match bytes.get(stored * size..(stored + 1) * size) {
+            Some(bytes) => self.encoding.decode(bytes, out),
+            // Filled up.
+            None => out.fill(0.0),
+        }
+    }
+
+    /// Cuts a matrix to its first `rows` rows, or fills it up with rows of zeros, at most to a multiple of `granule`; a matrix that has fewer
+    /// rows yet stays as it is.
+    pub fn resize_rows(&mut self, rows: usize, granule: usize) {
+        if let [stored, _] = &mut self.shape[..] {
+            if rows <= stored.next_multiple_of(granule) {
+                *stored = rows;
+            }
+        }
+    }
+
+    /// Makes a matrix its first row.
+    pub fn keep_first_row(&mut self) {
+        if self.shape.len() == 2 {
+            self.shape.remove(0);
+        }
     }
 
     /// Error about this tensor.
@@ -116,7 +138,7 @@ impl SourceTensor {
 }
 
 impl Source {
-    /// Refuses a model that isn't exactly the decoder that its configuration describes.
+    /// Refuses a model that isn't exactly what its configuration describes.
     pub fn check(&self) -> Result<(), ImportError> {
         self.config.check()?;
         let expected = self.expected();
@@ -144,6 +166,45 @@ impl Source {
     }
 
     fn expected(&self) -> Vec<(String, Vec<usize>)> {
+        match self.config.architecture {
+            Architecture::Bert => self.expected_of_encoder(),
+            _ => self.expected_of_decoder(),
+        }
+    }
+
+    fn expected_of_encoder(&self) -> Vec<(String, Vec<usize>)> {
+        let d = &self.config.dimensions;
+        let [hidden, inner, vocabulary] = [d.hidden, d.feed_forward, d.vocabulary].map(|size| size as usize);
+        let (joined, positions) = (
+            (d.heads * d.head_dim) as usize,
+            d.context.next_multiple_of(GRANULE) as usize,
+        );
+        let layer = [
+            ("q", vec![joined, hidden]),
+            ("k", vec![joined, hidden]),
+            ("v", vec![joined, hidden]),
+            ("o", vec![hidden, joined]),
+            ("attention_norm", vec![hidden]),
+            ("up", vec![inner, hidden]),
+            ("down", vec![hidden, inner]),
+            ("ffn_norm", vec![hidden]),
+        ];
+        let layers = (0..d.layers).flat_map(|i| {
+            let named = |(name, shape): &(&str, Vec<usize>)| (format!("layers.{i}.{name}"), shape.clone());
+            layer.iter().map(named).collect::<Vec<_>>()
+        });
+        // Each has a bias, as long as it has rows.
+        let biased = layers.chain([("embed_norm".to_string(), vec![hidden])]);
+        let biased = biased.flat_map(|(name, shape)| [(format!("{name}.bias"), vec![shape[0]]), (name, shape)]);
+        let embeddings = [
+            ("embed".to_string(), vec![vocabulary, hidden]),
+            ("positions".to_string(), vec![positions, hidden]),
+            ("token_type.bias".to_string(), vec![hidden]),
+        ];
+        biased.chain(embeddings).collect()
+    }
+
+    fn expected_of_decoder(&self) -> Vec<(String, Vec<usize>)> {
         let d = &self.config.dimensions;
         let [hidden, inner, vocabulary] = [d.hidden, d.feed_forward, d.vocabulary].map(|size| size as usize);
         let [q, kv] = [d.heads, d.kv_heads].map(|heads| heads as usize * d.head_dim as usize);
@@ -229,6 +290,23 @@ pub(super) mod tests {
             rows,
             [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0, 16.0, 17.0]
         );
+    }
+
+    #[test]
+    fn rows_are_cut_or_filled_up_with_zeros_to_the_granule_and_no_further() {
+        let rows = |rows: usize| {
+            let mut tensor = matrix(&[1.0, 2.0, 3.0, 4.0, 5.0], [5, 1]);
+            tensor.resize_rows(rows, 4);
+            let mut out = [9.0];
+            let read = |row| {
+                tensor.read_row(row, &mut out);
+                out[0]
+            };
+            (0..tensor.shape[0]).map(read).collect::<Vec<_>>()
+        };
+        assert_eq!(rows(4), [1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(rows(8), [1.0, 2.0, 3.0, 4.0, 5.0, 0.0, 0.0, 0.0]);
+        assert_eq!(rows(12), [1.0, 2.0, 3.0, 4.0, 5.0]);
     }
 
     #[test]

@@ -15,6 +15,12 @@ pub(super) fn epsilon(epsilon: f64, hidden: u32) -> [u64; 32] {
     })
 }
 
+/// `max(1, round(epsilon * hidden^3 * 2^(2 * (12 - t))))` for every pre-shift `t`: what a LayerNorm adds.
+pub(super) fn layer_norm_epsilon(value: f64, hidden: u32) -> [u64; 32] {
+    let width = f64::from(hidden);
+    epsilon(value * width * width, hidden)
+}
+
 /// `epsilon * head_dim` with a mantissa below 2^30, of 30 bits if the shift that takes is at most 126.
 pub(super) fn head_epsilon(epsilon: f64, head_dim: u32) -> HeadEpsilon {
     let value = epsilon * f64::from(head_dim);
@@ -91,6 +97,16 @@ mod tests {
                 shift: 126
             }
         );
+    }
+
+    #[test]
+    fn the_epsilon_of_a_layer_norm_is_that_of_a_row_times_its_width() {
+        let table = layer_norm_epsilon(1e-12, 384);
+        assert_eq!(
+            table[0],
+            (1e-12f64 * 384.0 * 384.0 * 384.0 * 16_777_216.0).round() as u64
+        );
+        assert_eq!(table[31], 1);
     }
 
     #[test]

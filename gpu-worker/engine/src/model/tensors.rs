@@ -49,7 +49,7 @@ impl fmt::Debug for Bytes {
     }
 }
 
-/// Constants that are added to the output of a matrix: `value * 2^-f`.
+/// Constants that are added to the output of a matrix or a LayerNorm: `value * 2^-f`.
 #[derive(Clone, Debug)]
 pub struct Bias {
     values: Vec<i32>,
@@ -183,11 +183,12 @@ impl Linear {
     }
 }
 
-/// Gain of an RMSNorm over `width` elements: `gain * sqrt(width) = mantissa * 2^-exponent`.
+/// Gain of an RMSNorm or LayerNorm over `width` elements: `gain * sqrt(width) = mantissa * 2^-exponent`.
 #[derive(Clone, Debug)]
 pub struct Norm {
     gain: Vec<i32>,
     exponent: i32,
+    bias: Option<Bias>,
 }
 
 impl Norm {
@@ -199,7 +200,19 @@ impl Norm {
         if !(-64..=64).contains(&exponent) {
             return Err(ModelError::range(name, "the exponent is not in -64..=64"));
         }
-        Ok(Self { gain, exponent })
+        Ok(Self {
+            gain,
+            exponent,
+            bias: None,
+        })
+    }
+
+    /// The norm with a bias, which has one value an element.
+    pub fn with_bias(self, name: &str, bias: Option<Bias>) -> Result<Self, ModelError> {
+        if let Some(bias) = &bias {
+            expect(&format!("{name}.bias"), bias.values.len(), self.gain.len())?;
+        }
+        Ok(Self { bias, ..self })
     }
 
     /// Mantissas, one an element.
@@ -210,6 +223,11 @@ impl Norm {
     /// Exponent of the mantissas, negated.
     pub fn exponent(&self) -> i32 {
         self.exponent
+    }
+
+    /// What is added to the outputs: only a LayerNorm has that.
+    pub fn bias(&self) -> Option<&Bias> {
+        self.bias.as_ref()
     }
 }
 

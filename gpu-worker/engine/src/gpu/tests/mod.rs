@@ -3,6 +3,7 @@
 //!
 //! Each runs with the workgroups of a software adapter and with those of a GPU, on sizes that kernels like and on sizes that they don't.
 mod attention;
+mod encoder;
 mod failures;
 mod heads;
 mod matrices;
