@@ -49,6 +49,7 @@ pub fn score(dot: i32, exponent: i32, scale: Scale) -> i32 {
 /// `p = exp2_neg(max - score)`, `inverse = floor(2^47 / sum(p))` (at most 2^31, since the largest contributes 65536),
 /// `weight = shift_round(p * inverse, 24)`. The weights are at most 2^23 and sum to at most `2^23 + positions`.
 /// Their sum falls short of 2^23 by at most 2^7 and half a unit a position.
+#[inline]
 pub fn softmax(scores: &mut [i32]) {
     let most = scores.iter().fold(i32::MIN, |most, score| most.max(*score));
     let mut sum = 0u64;
@@ -66,6 +67,7 @@ pub fn softmax(scores: &mut [i32]) {
 
 /// Aligns weights to the largest exponent of the values, in place, and returns that exponent:
 /// `weight = shift_round(weight, min(largest - exponent, 31))`.
+#[inline]
 pub fn align(weights: &mut [i32], exponents: &[i32]) -> i32 {
     let largest = exponents
         .iter()
@@ -136,6 +138,7 @@ pub fn attend(
 ///
 /// # Panics
 /// If the row can't be cut into as many heads as there are exponents.
+#[inline]
 pub fn join_heads(row: &mut [i32], exponents: &[i32]) -> i32 {
     assert!(!exponents.is_empty() && row.len().is_multiple_of(exponents.len()));
     let largest = exponents

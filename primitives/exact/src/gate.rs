@@ -30,6 +30,7 @@ pub fn sigmoid(a: i16, exponent: i32) -> u32 {
 ///
 /// # Panics
 /// If the lengths differ.
+#[inline(always)]
 pub fn gate(a: &[i16], exponent_a: i32, b: &[i16], exponent_b: i32, out: &mut [i32]) -> i32 {
     assert_eq!((a.len(), b.len()), (out.len(), out.len()));
     for ((out, a), b) in out.iter_mut().zip(a).zip(b) {

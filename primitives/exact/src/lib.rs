@@ -45,7 +45,8 @@
 //! embedding = unit(sum of h over the tokens)
 //! ```
 //!
-//! Sums run over integers that can't overflow, so their order is free: any tiling, batching or device gives the same bits.
+//! Sums run over integers that can't overflow, so their order is free: any tiling, batching or device gives the same bits. Operators of
+//! rows are `#[inline]`, so that a backend gets them compiled for its own instruction set.
 //!
 //! ```
 //! use ergon_exact::{linear, pack};

@@ -12,6 +12,7 @@ pub const fn inverse_root(sum: u64) -> (u32, i32) {
 }
 
 /// Shift of a residual row after which its mantissas are at most 2^22 in size, 0 to 10; it also names the epsilon.
+#[inline]
 pub fn pre_shift(h: &[i32]) -> i32 {
     let largest = h
         .iter()
@@ -34,6 +35,7 @@ pub fn pre_shift(h: &[i32]) -> i32 {
 ///
 /// # Panics
 /// If the lengths differ.
+#[inline(always)]
 pub fn rms_norm(h: &[i32], gain: &[i32], gain_exponent: i32, epsilon: &[u64; 32], out: &mut [i32]) -> i32 {
     let t = pre_shift(h);
     normalize(h, t, gain, epsilon[t as usize], out) - gain_exponent

@@ -5,11 +5,13 @@ use crate::{
     TOP,
 };
 
+#[inline]
 fn largest(row: &[i32]) -> u32 {
     row.iter().fold(0, |largest, value| largest.max(value.unsigned_abs()))
 }
 
 /// Least shift after which the largest of a row has at most `bits` bits and, rounded, is at most `top`.
+#[inline]
 fn shift(largest: u32, bits: i32, top: i64) -> i32 {
     let s = bit_length(largest) - bits;
     if shift_round(i64::from(largest), s) > top {
@@ -26,6 +28,7 @@ fn shift(largest: u32, bits: i32, top: i64) -> i32 {
 ///
 /// # Panics
 /// If the lengths differ.
+#[inline]
 pub fn pack16(row: &[i32], out: &mut [i16]) -> i32 {
     assert_eq!(row.len(), out.len());
     let s = shift(largest(row), 15, i64::from(TOP));
@@ -41,6 +44,7 @@ pub fn pack16(row: &[i32], out: &mut [i16]) -> i32 {
 ///
 /// # Panics
 /// If the lengths differ.
+#[inline]
 pub fn pack8(row: &[i32], out: &mut [i8]) -> i32 {
     assert_eq!(row.len(), out.len());
     let s = shift(largest(row), 7, 127);

@@ -8,6 +8,7 @@ use crate::{round::mul_shift, RESIDUAL_EXPONENT};
 ///
 /// # Panics
 /// If the lengths differ.
+#[inline]
 pub fn add(h: &mut [i32], y: &[i32], exponent: i32) {
     assert_eq!(h.len(), y.len());
     let shift = RESIDUAL_EXPONENT.saturating_sub(exponent);

@@ -11,6 +11,7 @@ pub const ROTATE_EXPONENT: i32 = -14;
 ///
 /// # Panics
 /// If the lengths differ.
+#[inline]
 pub fn rotate(x: &[i16], cos: &[i16], sin: &[i16], out: &mut [i32]) {
     let half = x.len() / 2;
     assert_eq!((cos.len(), sin.len(), out.len()), (half, half, 2 * half));

@@ -10,7 +10,10 @@ use crate::{
 };
 use ergon_exact::{attention, bias, embed, gate, linear, norm, pack, residual, rope};
 use rayon::prelude::*;
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Range};
+
+/// Least multiply-accumulates that are worth handing over to another thread.
+const PART: usize = 1 << 16;
 
 /// Rows of mantissas, `[positions, width]`, with one exponent each.
 struct Rows<T> {
@@ -36,14 +39,6 @@ impl<T: Copy + Default> Rows<T> {
 }
 
 impl Rows<i32> {
-    fn pack(&self) -> Rows<i16> {
-        let mut packed = Rows::new(self.exponents.len(), self.width());
-        for (i, out) in packed.mantissas.chunks_mut(self.width()).enumerate() {
-            packed.exponents[i] = self.exponents[i] + pack::pack16(self.row(i), out);
-        }
-        packed
-    }
-
     /// (position, mantissas, exponent) of every head.
     fn heads(&self, dim: usize) -> impl Iterator<Item = (usize, &[i32], i32)> {
         let heads = self.width() / dim;
@@ -137,18 +132,19 @@ impl<'m> Block<'m> {
 
     /// Second half of a layer, once the keys and values of all positions up to this block's are in the cache.
     pub fn transform(&mut self, layer: &Layer, cache: &LayerCache) {
-        let attended = self.attend(cache).pack();
+        let attended = self.pack(&self.attend(cache));
         self.add(&self.linear(&layer.o, &attended));
         let x = self.normalize(&layer.ffn_norm, &self.h);
         let (a, b) = self.both(
-            || self.linear(&layer.gate, &x).pack(),
-            || self.linear(&layer.up, &x).pack(),
+            || self.pack(&self.linear(&layer.gate, &x)),
+            || self.pack(&self.linear(&layer.up, &x)),
         );
-        let mut gated = Rows::new(self.rows.len(), a.width());
-        for (i, out) in gated.mantissas.chunks_mut(a.width()).enumerate() {
-            gated.exponents[i] = gate::gate(a.row(i), a.exponents[i], b.row(i), b.exponents[i], out);
-        }
-        self.add(&self.linear(&layer.down, &gated.pack()));
+        let gated = self.each_row(self.rows.len(), a.width(), |i, out| {
+            let mut row = vec![0; out.len()];
+            let exponent = gate::gate(a.row(i), a.exponents[i], b.row(i), b.exponents[i], &mut row);
+            exponent + pack::pack16(&row, out)
+        });
+        self.add(&self.linear(&layer.down, &gated));
     }
 
     /// The wanted outputs.
@@ -183,35 +179,43 @@ impl<'m> Block<'m> {
         }
     }
 
+    /// Rows made one by one: `make` fills a row and gives its exponent, compiled for the instruction set at hand.
+    fn each_row(&self, rows: usize, width: usize, make: impl Fn(usize, &mut [i16]) -> i32 + Sync) -> Rows<i16> {
+        let mut out = Rows::new(rows, width);
+        let make = |(i, (row, exponent)): (usize, (&mut [i16], &mut i32))| {
+            *exponent = self.engine.level.run(|| make(i, row));
+        };
+        if self.engine.wide && rows > 1 {
+            let rows = out.mantissas.par_chunks_mut(width).zip(&mut out.exponents);
+            rows.enumerate().for_each(make);
+        } else {
+            let rows = out.mantissas.chunks_mut(width).zip(&mut out.exponents);
+            rows.enumerate().for_each(make);
+        }
+        out
+    }
+
+    fn pack(&self, rows: &Rows<i32>) -> Rows<i16> {
+        self.each_row(rows.exponents.len(), rows.width(), |i, out| {
+            rows.exponents[i] + pack::pack16(rows.row(i), out)
+        })
+    }
+
     /// Norm of residual rows.
     fn normalize(&self, norm: &Norm, rows: &[i32]) -> Rows<i16> {
         let hidden = norm.gain().len();
-        let mut row = vec![0; hidden];
-        let mut out = Rows::new(rows.len() / hidden, hidden);
-        for (i, h) in rows.chunks(hidden).enumerate() {
+        self.each_row(rows.len() / hidden, hidden, |i, out| {
+            let (h, mut row) = (&rows[i * hidden..][..hidden], vec![0; hidden]);
             let exponent = norm::rms_norm(h, norm.gain(), norm.exponent(), &self.engine.model.epsilon, &mut row);
-            out.exponents[i] = exponent + pack::pack16(&row, &mut out.mantissas[i * hidden..][..hidden]);
-        }
-        out
+            exponent + pack::pack16(&row, out)
+        })
     }
 
     fn linear(&self, matrix: &Linear, x: &Rows<i16>) -> Rows<i32> {
         let (rows, level) = (matrix.rows(), self.engine.level);
         let mut y = Rows::new(x.exponents.len(), rows);
         if self.engine.wide {
-            // More parts than threads, since a thread may be late; parts of whole quads of rows. Each part is read once for all positions.
-            let part = rows.div_ceil(4 * rayon::current_num_threads()).next_multiple_of(4);
-            let parts = (0..rows).into_par_iter().step_by(part).map(|from| {
-                let part = from..rows.min(from + part);
-                let mut out = vec![0; part.len() * x.exponents.len()];
-                level.multiply(matrix, part.clone(), &x.mantissas, &mut out, part.len());
-                (part, out)
-            });
-            for (part, out) in parts.collect::<Vec<_>>() {
-                for (y, out) in y.mantissas.chunks_mut(rows).zip(out.chunks(part.len())) {
-                    y[part.clone()].copy_from_slice(out);
-                }
-            }
+            self.multiply_in_parts(matrix, x, &mut y.mantissas);
         } else {
             level.multiply(matrix, 0..rows, &x.mantissas, &mut y.mantissas, rows);
         }
@@ -226,9 +230,34 @@ impl<'m> Block<'m> {
         y
     }
 
+    /// The threads share the rows of the matrix.
+    fn multiply_in_parts(&self, matrix: &Linear, x: &Rows<i16>, out: &mut [i32]) {
+        let (rows, positions) = (matrix.rows(), x.exponents.len());
+        // More parts than threads, since a thread may be late, but none so small that handing it over costs more than computing it.
+        let share = rows.div_ceil(4 * rayon::current_num_threads());
+        let part = share
+            .max(PART / (matrix.columns() * positions.max(1)))
+            .next_multiple_of(8);
+        let ranges = (0..rows).into_par_iter().step_by(part);
+        let ranges = ranges.map(|first| first..rows.min(first + part));
+        let multiply = |range: Range<usize>| {
+            let mut out = vec![0; positions * range.len()];
+            self.engine
+                .level
+                .multiply(matrix, range.clone(), &x.mantissas, &mut out, range.len());
+            (range, out)
+        };
+        for (range, part) in ranges.map(multiply).collect::<Vec<_>>() {
+            for (out, part) in out.chunks_mut(rows).zip(part.chunks(range.len())) {
+                out[range.clone()].copy_from_slice(part);
+            }
+        }
+    }
+
     fn add(&mut self, y: &Rows<i32>) {
+        let level = self.engine.level;
         for (i, h) in self.h.chunks_mut(y.width()).enumerate() {
-            residual::add(h, y.row(i), y.exponents[i]);
+            level.run(|| residual::add(h, y.row(i), y.exponents[i]));
         }
     }
 
@@ -300,16 +329,15 @@ impl<'m> Block<'m> {
                 .level
                 .scores(self.queries.row(i), keys, kv_heads * dim, scores);
         }
-        let key_exponents: Vec<i32> = exponents(&cache.keys);
-        for (weight, exponent) in weights.iter_mut().zip(key_exponents) {
-            *weight = attention::score(
-                *weight,
-                self.queries.exponents[i] + exponent,
-                self.engine.model.attention_scale,
-            );
-        }
-        attention::softmax(&mut weights);
-        let largest = attention::align(&mut weights, &exponents(&cache.values));
+        let (query_exponent, scale) = (self.queries.exponents[i], self.engine.model.attention_scale);
+        let (key_exponents, value_exponents) = (exponents(&cache.keys), exponents(&cache.values));
+        let largest = self.engine.level.run(|| {
+            for (weight, exponent) in weights.iter_mut().zip(&key_exponents) {
+                *weight = attention::score(*weight, query_exponent + exponent, scale);
+            }
+            attention::softmax(&mut weights);
+            attention::align(&mut weights, &value_exponents)
+        });
         for (part, slot) in parts() {
             let values = &cache.values.mantissas[at(slot)..];
             self.engine

@@ -4,6 +4,13 @@
 //! A *tile* is the product of up to 4 `i8` rows with up to 4 `i16` rows, held in registers while the columns go by. A 32-bit lane sums
 //! products of pairs, at most `2 * 128 * 32768 = 2^23` each, so it is widened after 255 pairs at the latest; the result is exact, and
 //! equal to [`ergon_exact::linear::dot`], on every level.
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod loops;
+mod portable;
+
 use crate::model::Linear;
 use ergon_exact::linear::rescale;
 use std::ops::Range;
@@ -16,7 +23,7 @@ pub enum Level {
     /// x86-64 with AVX2.
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    /// x86-64 with AVX-512 F, BW and VNNI.
+    /// x86-64 with AVX-512 F, BW, DQ and VNNI.
     #[cfg(target_arch = "x86_64")]
     Avx512,
 }
@@ -28,8 +35,9 @@ impl Level {
         #[cfg(target_arch = "x86_64")]
         {
             let avx2 = is_x86_feature_detected!("avx2");
-            let bw = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
-            if avx2 && bw && is_x86_feature_detected!("avx512vnni") {
+            let f = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw");
+            let dq = is_x86_feature_detected!("avx512dq");
+            if avx2 && f && dq && is_x86_feature_detected!("avx512vnni") {
                 levels.push(Self::Avx512);
             }
             if avx2 {
@@ -38,6 +46,40 @@ impl Level {
         }
         levels.push(Self::Portable);
         levels
+    }
+
+    /// Does `work`, compiled for this instruction set as far as it is inlined: so the row operators of `ergon_exact` become vector code
+    /// without being written twice.
+    #[inline]
+    pub fn run<R>(self, work: impl FnOnce() -> R) -> R {
+        match self {
+            Self::Portable => work(),
+            #[cfg(target_arch = "x86_64")]
+            #[allow(unsafe_code)]
+            // SAFETY: `available` found AVX2.
+            Self::Avx2 => unsafe { avx2::run(work) },
+            #[cfg(target_arch = "x86_64")]
+            #[allow(unsafe_code)]
+            // SAFETY: `available` found AVX-512 F, BW, DQ and VNNI.
+            Self::Avx512 => unsafe { avx512::run(work) },
+        }
+    }
+
+    /// Adds up products of bytes from registers alone and gives their number: the most that any kernel can do. `rounds` is at most 2^20.
+    pub fn peak(self, rounds: usize) -> u64 {
+        let lanes = match self {
+            Self::Portable => portable::peak(rounds),
+            #[cfg(target_arch = "x86_64")]
+            #[allow(unsafe_code)]
+            // SAFETY: `available` found AVX2.
+            Self::Avx2 => unsafe { avx2::peak(rounds) },
+            #[cfg(target_arch = "x86_64")]
+            #[allow(unsafe_code)]
+            // SAFETY: `available` found AVX-512 F, BW, DQ and VNNI.
+            Self::Avx512 => unsafe { avx512::peak(rounds) },
+        };
+        // Every product was 1.
+        lanes.iter().map(|lane| u64::from(lane.unsigned_abs())).sum()
     }
 
     /// `out[p * stride + i] = ` output of row `rows.start + i` of `matrix` for input row `p` of `x`, `[positions, columns]`.
@@ -60,7 +102,7 @@ impl Level {
             Self::Avx2 => unsafe { avx2::multiply(product, out) },
             #[cfg(target_arch = "x86_64")]
             #[allow(unsafe_code)]
-            // SAFETY: `available` found AVX-512 F, BW and VNNI.
+            // SAFETY: `available` found AVX-512 F, BW, DQ and VNNI.
             Self::Avx512 => unsafe { avx512::multiply(product, out) },
         }
     }
@@ -78,7 +120,7 @@ impl Level {
             Self::Avx2 => unsafe { avx2::scores(query, keys, stride, out) },
             #[cfg(target_arch = "x86_64")]
             #[allow(unsafe_code)]
-            // SAFETY: `available` found AVX-512 F, BW and VNNI.
+            // SAFETY: `available` found AVX-512 F, BW, DQ and VNNI.
             Self::Avx512 => unsafe { avx512::scores(query, keys, stride, out) },
         }
     }
@@ -96,7 +138,7 @@ impl Level {
             Self::Avx2 => unsafe { avx2::accumulate(weights, values, stride, out) },
             #[cfg(target_arch = "x86_64")]
             #[allow(unsafe_code)]
-            // SAFETY: `available` found AVX-512 F, BW and VNNI.
+            // SAFETY: `available` found AVX-512 F, BW, DQ and VNNI.
             Self::Avx512 => unsafe { avx512::accumulate(weights, values, stride, out) },
         }
     }
@@ -110,131 +152,9 @@ struct Product<'a> {
     stride: usize,
 }
 
-/// The loops around a tile, compiled once for each instruction set: `tile` must be inlined into them.
-macro_rules! loops {
-    ($(#[$feature:meta])?) => {
-        use super::{rescale, Product};
-
-        $(#[$feature])?
-        pub(super) fn multiply(product: Product<'_>, out: &mut [i32]) {
-            let columns = product.matrix.columns();
-            let mut row = product.rows.start;
-            while row < product.rows.end {
-                let weights = &product.matrix.weight()[row * columns..];
-                let (count, at) = ((product.rows.end - row).min(4), row - product.rows.start);
-                for (p, x) in product.x.chunks(4 * columns).enumerate() {
-                    let out = &mut out[p * 4 * product.stride + at..];
-                    let scale = &product.matrix.scale()[row..][..count];
-                    match (count, x.len() / columns) {
-                        (4, 4) => block::<4, 4>(weights, x, columns, scale, product.matrix.s(), out, product.stride),
-                        (4, 3) => block::<4, 3>(weights, x, columns, scale, product.matrix.s(), out, product.stride),
-                        (4, 2) => block::<4, 2>(weights, x, columns, scale, product.matrix.s(), out, product.stride),
-                        (4, _) => block::<4, 1>(weights, x, columns, scale, product.matrix.s(), out, product.stride),
-                        (_, positions) => {
-                            for p in 0..positions {
-                                for r in 0..count {
-                                    let (weights, x) = (&weights[r * columns..], &x[p * columns..]);
-                                    let out = &mut out[p * product.stride + r..];
-                                    block::<1, 1>(weights, x, columns, &scale[r..], product.matrix.s(), out, product.stride);
-                                }
-                            }
-                        }
-                    }
-                }
-                row += 4;
-            }
-        }
-
-        $(#[$feature])?
-        #[inline]
-        fn block<const R: usize, const P: usize>(
-            weights: &[i8],
-            x: &[i16],
-            columns: usize,
-            scale: &[i32],
-            shift: u32,
-            out: &mut [i32],
-            stride: usize,
-        ) {
-            let mut rows = [&weights[..0]; R];
-            for (r, row) in rows.iter_mut().enumerate() {
-                *row = &weights[r * columns..][..columns];
-            }
-            let mut inputs = [&x[..0]; P];
-            for (p, input) in inputs.iter_mut().enumerate() {
-                *input = &x[p * columns..][..columns];
-            }
-            let sums = tile::<R, P>(rows, inputs);
-            for r in 0..R {
-                for p in 0..P {
-                    out[p * stride + r] = rescale(sums[r][p], scale[r], shift);
-                }
-            }
-        }
-
-        $(#[$feature])?
-        pub(super) fn scores(query: &[i16], keys: &[i8], stride: usize, out: &mut [i32]) {
-            let width = query.len();
-            let whole = out.len() - out.len() % 4;
-            for t in (0..whole).step_by(4) {
-                let mut rows = [&keys[..0]; 4];
-                for (r, row) in rows.iter_mut().enumerate() {
-                    *row = &keys[(t + r) * stride..][..width];
-                }
-                let sums = tile::<4, 1>(rows, [query]);
-                for (out, sum) in out[t..].iter_mut().zip(sums) {
-                    *out = sum[0] as i32;
-                }
-            }
-            for (t, out) in out.iter_mut().enumerate().skip(whole) {
-                *out = tile::<1, 1>([&keys[t * stride..][..width]], [query])[0][0] as i32;
-            }
-        }
-
-        $(#[$feature])?
-        pub(super) fn accumulate(weights: &[i32], values: &[i8], stride: usize, out: &mut [i32]) {
-            for (i, out) in out.chunks_mut(64).enumerate() {
-                // A copy of full width lives in registers while the positions go by.
-                let mut sums = [0i32; 64];
-                let width = out.len();
-                sums[..width].copy_from_slice(out);
-                for (t, weight) in weights.iter().enumerate() {
-                    let row = &values[t * stride + i * 64..][..width];
-                    if let Ok(row) = <&[i8; 64]>::try_from(row) {
-                        for (sum, value) in sums.iter_mut().zip(row) {
-                            *sum = sum.wrapping_add(weight.wrapping_mul(i32::from(*value)));
-                        }
-                    } else {
-                        for (sum, value) in sums.iter_mut().zip(row) {
-                            *sum = sum.wrapping_add(weight.wrapping_mul(i32::from(*value)));
-                        }
-                    }
-                }
-                out.copy_from_slice(&sums[..width]);
-            }
-        }
-    };
-}
-
-mod portable {
-    loops!();
-
-    #[inline]
-    fn tile<const R: usize, const P: usize>(weights: [&[i8]; R], x: [&[i16]; P]) -> [[i64; P]; R] {
-        let mut sums = [[0; P]; R];
-        for (sums, weights) in sums.iter_mut().zip(weights) {
-            for (sum, x) in sums.iter_mut().zip(x) {
-                // 256 products of at most 2^22 fit a 32-bit sum.
-                for (weights, x) in weights.chunks(256).zip(x.chunks(256)) {
-                    let products = weights
-                        .iter()
-                        .zip(x)
-                        .map(|(weight, x)| i32::from(*weight) * i32::from(*x));
-                    *sum += i64::from(products.fold(0i32, i32::wrapping_add));
-                }
-            }
-        }
-        sums
+impl Product<'_> {
+    fn positions(&self) -> usize {
+        self.x.len() / self.matrix.columns()
     }
 }
 
@@ -253,127 +173,6 @@ fn add_tail<const R: usize, const P: usize>(
                 *sum += i64::from(*weight) * i64::from(*x);
             }
         }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-mod avx2 {
-    use std::arch::x86_64::*;
-    loops!(#[target_feature(enable = "avx2")]);
-
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    #[allow(unsafe_code)]
-    fn tile<const R: usize, const P: usize>(weights: [&[i8]; R], x: [&[i16]; P]) -> [[i64; P]; R] {
-        let columns = x[0].len();
-        assert!(weights.iter().all(|row| row.len() == columns) && x.iter().all(|row| row.len() == columns));
-        let whole = columns - columns % 16;
-        let mut sums = [[0; P]; R];
-        for start in (0..whole).step_by(255 * 16) {
-            let mut lanes = [[_mm256_setzero_si256(); P]; R];
-            for i in (start..whole.min(start + 255 * 16)).step_by(16) {
-                let mut inputs = [_mm256_setzero_si256(); P];
-                for p in 0..P {
-                    // SAFETY: `i + 16 <= columns`, the length of every row.
-                    inputs[p] = unsafe { _mm256_loadu_si256(x[p].as_ptr().wrapping_add(i).cast()) };
-                }
-                for r in 0..R {
-                    // SAFETY: `i + 16 <= columns`, the length of every row.
-                    let weights = unsafe { _mm_loadu_si128(weights[r].as_ptr().wrapping_add(i).cast()) };
-                    let weights = _mm256_cvtepi8_epi16(weights);
-                    for p in 0..P {
-                        lanes[r][p] = _mm256_add_epi32(lanes[r][p], _mm256_madd_epi16(weights, inputs[p]));
-                    }
-                }
-            }
-            for r in 0..R {
-                for p in 0..P {
-                    sums[r][p] += sum(lanes[r][p]);
-                }
-            }
-        }
-        super::add_tail(&mut sums, weights, x, whole);
-        sums
-    }
-
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    fn sum(lanes: __m256i) -> i64 {
-        let low = _mm256_cvtepi32_epi64(_mm256_castsi256_si128(lanes));
-        let high = _mm256_cvtepi32_epi64(_mm256_extracti128_si256::<1>(lanes));
-        let four = _mm256_add_epi64(low, high);
-        let two = _mm_add_epi64(_mm256_castsi256_si128(four), _mm256_extracti128_si256::<1>(four));
-        _mm_cvtsi128_si64(_mm_add_epi64(two, _mm_unpackhi_epi64(two, two)))
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-mod avx512 {
-    use std::arch::x86_64::*;
-    loops!(#[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]);
-
-    #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
-    #[inline]
-    #[allow(unsafe_code)]
-    fn tile<const R: usize, const P: usize>(weights: [&[i8]; R], x: [&[i16]; P]) -> [[i64; P]; R] {
-        let columns = x[0].len();
-        assert!(weights.iter().all(|row| row.len() == columns) && x.iter().all(|row| row.len() == columns));
-        let whole = columns - columns % 32;
-        let mut sums = [[0; P]; R];
-        for start in (0..whole).step_by(255 * 32) {
-            let mut lanes = [[_mm512_setzero_si512(); P]; R];
-            for i in (start..whole.min(start + 255 * 32)).step_by(32) {
-                let mut inputs = [_mm512_setzero_si512(); P];
-                for p in 0..P {
-                    // SAFETY: `i + 32 <= columns`, the length of every row.
-                    inputs[p] = unsafe { _mm512_loadu_si512(x[p].as_ptr().wrapping_add(i).cast()) };
-                }
-                for r in 0..R {
-                    // SAFETY: `i + 32 <= columns`, the length of every row.
-                    let weights = unsafe { _mm256_loadu_si256(weights[r].as_ptr().wrapping_add(i).cast()) };
-                    let weights = _mm512_cvtepi8_epi16(weights);
-                    for p in 0..P {
-                        lanes[r][p] = _mm512_dpwssd_epi32(lanes[r][p], weights, inputs[p]);
-                    }
-                }
-            }
-            for p in 0..P {
-                let mut rows = [_mm512_setzero_si512(); 4];
-                for r in 0..R {
-                    rows[r] = lanes[r][p];
-                }
-                for (r, sum) in sum_each(rows).into_iter().take(R).enumerate() {
-                    sums[r][p] += sum;
-                }
-            }
-        }
-        super::add_tail(&mut sums, weights, x, whole);
-        sums
-    }
-
-    /// Sum of the lanes of each register, in 64 bits.
-    #[target_feature(enable = "avx2,avx512f,avx512bw,avx512vnni")]
-    #[inline]
-    fn sum_each(lanes: [__m512i; 4]) -> [i64; 4] {
-        let mut wide = [_mm512_setzero_si512(); 4];
-        for (wide, lanes) in wide.iter_mut().zip(lanes) {
-            let (odd, even) = (_mm512_srai_epi64::<32>(lanes), _mm512_slli_epi64::<32>(lanes));
-            *wide = _mm512_add_epi64(odd, _mm512_srai_epi64::<32>(even));
-        }
-        let [a, b, c, d] = wide;
-        // Each pair of lanes is (a, b), then (c, d); the pairs that belong together are added by halves.
-        let ab = _mm512_add_epi64(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
-        let cd = _mm512_add_epi64(_mm512_unpacklo_epi64(c, d), _mm512_unpackhi_epi64(c, d));
-        let pairs = _mm512_add_epi64(
-            _mm512_shuffle_i64x2::<0x44>(ab, cd),
-            _mm512_shuffle_i64x2::<0xee>(ab, cd),
-        );
-        let (first, second) = (
-            _mm512_shuffle_i64x2::<0x88>(pairs, pairs),
-            _mm512_shuffle_i64x2::<0xdd>(pairs, pairs),
-        );
-        let sums = _mm512_castsi512_si256(_mm512_add_epi64(first, second));
-        bytemuck::cast(sums)
     }
 }
 
@@ -404,7 +203,7 @@ mod tests {
     proptest! {
         #[test]
         fn products_equal_the_specification_for_every_shape(
-            quads in 1usize..60, row_quads in 1usize..4, positions in 1usize..9, seed in any::<u64>()
+            quads in 1usize..300, row_quads in 1usize..20, positions in 1usize..40, seed in any::<u64>()
         ) {
             let mut random = crate::testing::Random::new(seed);
             let (columns, rows) = (4 * quads, 4 * row_quads);
@@ -439,13 +238,24 @@ mod tests {
     }
 
     #[test]
+    fn the_peak_counts_what_it_multiplies() {
+        for level in Level::available() {
+            let once = level.peak(1);
+            assert!(once > 0 && level.peak(1000) == 1000 * once, "{level:?}");
+        }
+    }
+
+    #[test]
     fn the_largest_products_do_not_overflow_a_lane() {
         for (weight, x) in [(-128i8, -32639i16), (127, 32639), (-128, 32639)] {
             for columns in [4, 16, 60, 8160, 8192, 16384, 65536] {
-                assert_equal_to_exact(
-                    &matrix(columns, vec![weight; 4 * columns], vec![(1 << 24) - 1; 4]),
-                    &vec![x; 2 * columns],
-                );
+                // Every level has one way for few positions and may have another for many.
+                for positions in [1, 2, 17] {
+                    assert_equal_to_exact(
+                        &matrix(columns, vec![weight; 4 * columns], vec![(1 << 24) - 1; 4]),
+                        &vec![x; positions * columns],
+                    );
+                }
             }
         }
     }
@@ -458,15 +268,18 @@ mod tests {
             (0..36 * 12).map(|_| random.next() as i8).collect(),
             vec![1 << 20; 12],
         );
-        let x: Vec<i16> = (0..72).map(|_| random.next() as i16 / 2).collect();
-        for level in Level::available() {
-            let mut whole = vec![0; 24];
-            level.multiply(&matrix, 0..12, &x, &mut whole, 12);
-            for rows in [0..4, 4..12, 3..5, 8..9] {
-                let mut part = vec![0; 12 + rows.len()];
-                level.multiply(&matrix, rows.clone(), &x, &mut part, 12);
-                assert_eq!(part[..rows.len()], whole[rows.clone()]);
-                assert_eq!(part[12..], whole[12..][rows.clone()]);
+        for positions in [2, 19] {
+            let x: Vec<i16> = (0..positions * 36).map(|_| random.next() as i16 / 2).collect();
+            for level in Level::available() {
+                let mut whole = vec![0; 12 * positions];
+                level.multiply(&matrix, 0..12, &x, &mut whole, 12);
+                for rows in [0..4, 4..12, 3..5, 8..9] {
+                    let mut part = vec![0; 12 * (positions - 1) + rows.len()];
+                    level.multiply(&matrix, rows.clone(), &x, &mut part, 12);
+                    for (part, whole) in part.chunks(12).zip(whole.chunks(12)) {
+                        assert_eq!(part[..rows.len()], whole[rows.clone()], "{level:?}");
+                    }
+                }
             }
         }
     }

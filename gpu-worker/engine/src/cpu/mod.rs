@@ -8,6 +8,7 @@ mod block;
 mod cache;
 mod encoder;
 mod kernel;
+mod profile;
 
 pub use encoder::CpuEncoder;
 
@@ -22,7 +23,7 @@ use rayon::prelude::*;
 use std::sync::Arc;
 
 /// Most tokens of a block: enough to use every weight often, few enough to stay in the cache.
-const BLOCK: usize = 32;
+const BLOCK: usize = 64;
 /// Tokens that go through the layers together, which bounds memory.
 const CHUNK: usize = 512;
 /// Up to so many tokens the threads share rows instead of blocks.
@@ -73,7 +74,8 @@ struct CpuCache {
 impl Cache for CpuCache {
     fn forward(&mut self, batch: &[Run<'_>]) -> Result<Vec<Vec<Position>>, Error> {
         let rows = rows(&self.model, self.pages, batch)?;
-        let outputs = rows.chunks(CHUNK).flat_map(|rows| self.chunk(rows)).collect();
+        // All of it in the pool: handing over every small step from outside would cost more than the steps themselves.
+        let outputs = rayon::scope(|_| rows.chunks(CHUNK).flat_map(|rows| self.chunk(rows)).collect());
         Ok(by_run(batch, outputs))
     }
 }
