@@ -7,8 +7,11 @@ mod compare;
 mod machine;
 mod memory;
 mod ours;
+mod page;
 mod peer;
+mod plot;
 mod report;
+mod roofline;
 mod suite;
 mod work;
 
@@ -67,11 +70,12 @@ fn main() -> anyhow::Result<()> {
         return memory::report(&*backend, suite::MEMORY_PROMPT);
     }
     let report = suite::run(&arguments, model)?;
-    let json = arguments.out.join("report.json");
+    let (json, html) = (arguments.out.join("report.json"), arguments.out.join("index.html"));
     fs::create_dir_all(&arguments.out)
         .and_then(|()| fs::write(&json, serde_json::to_string_pretty(&report)? + "\n"))
-        .with_context(|| format!("the report can't be written to {}", json.display()))?;
+        .and_then(|()| fs::write(&html, page::page(&report)))
+        .with_context(|| format!("the report can't be written to {}", arguments.out.display()))?;
     println!("{report}");
-    println!("written: {}", json.display());
+    println!("written: {} and {}", json.display(), html.display());
     Ok(())
 }

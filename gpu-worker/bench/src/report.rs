@@ -118,19 +118,21 @@ pub struct Point {
     pub peer: f64,
 }
 
-/// What a kernel reaches.
+/// What a kernel reaches in a pass.
 #[derive(Debug, Serialize)]
 pub struct Roof {
-    /// The device.
-    pub device: String,
+    /// The device, and what kind of pass.
+    pub pass: String,
     /// The kernel.
-    pub kernel: String,
-    /// What bounds it: bytes or multiply-accumulates a second.
-    pub unit: &'static str,
-    /// What it reaches, in 10^9 units.
-    pub achieved: f64,
-    /// What the device can do, in 10^9 units, measured in the same run.
-    pub possible: f64,
+    pub kernel: &'static str,
+    /// Milliseconds of all its launches.
+    pub milliseconds: f64,
+    /// Bytes that it has to move.
+    pub bytes: u64,
+    /// Products of bytes that it has to add up.
+    pub products: u64,
+    /// Milliseconds that no kernel could stay under, by what was measured in the same run.
+    pub bound: f64,
 }
 
 /// The middle of some numbers, the mean of both middle ones if their count is even.
@@ -187,16 +189,16 @@ impl fmt::Display for Report {
             writeln!(
                 f,
                 "\n{:<64} {:>9} {:>9} {:>7}",
-                "10^9 a second", "achieved", "possible", "part"
+                "roofline, milliseconds a pass", "bound", "taken", "part"
             )?;
         }
         for roof in &self.roofline {
-            let name = format!("{}: {} ({})", roof.device, roof.kernel, roof.unit);
-            let part = roof.achieved / roof.possible;
+            let (name, taken) = (format!("{}: {}", roof.pass, roof.kernel), roof.milliseconds);
             writeln!(
                 f,
-                "{name:<64} {:>9.2} {:>9.2} {part:>7.2}",
-                roof.achieved, roof.possible
+                "{name:<64} {:>9.3} {taken:>9.3} {:>7.2}",
+                roof.bound,
+                roof.bound / taken
             )?;
         }
         Ok(())

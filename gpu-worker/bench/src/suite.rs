@@ -7,7 +7,8 @@ use crate::{
     memory,
     ours::Ours,
     peer::{Device, Peer},
-    report::{self, Limit, Report, Row, Sweep},
+    report::{self, Limit, Report, Roof, Row, Sweep},
+    roofline,
     work::{Side, Work},
     Arguments,
 };
@@ -74,6 +75,7 @@ struct Suite<'a> {
     rows: Vec<Row>,
     limits: Vec<Limit>,
     sweeps: Vec<Sweep>,
+    roofline: Vec<Roof>,
 }
 
 /// Measures everything.
@@ -88,6 +90,7 @@ pub fn run(arguments: &Arguments, model: Arc<Model>) -> anyhow::Result<Report> {
         rows: vec![],
         limits: vec![],
         sweeps: vec![],
+        roofline: vec![],
     };
     suite.cpu()?;
     suite.wgpu()?;
@@ -105,7 +108,7 @@ pub fn run(arguments: &Arguments, model: Arc<Model>) -> anyhow::Result<Report> {
         rows: suite.rows,
         limits: suite.limits,
         sweeps: suite.sweeps,
-        roofline: vec![],
+        roofline: suite.roofline,
     })
 }
 
@@ -129,6 +132,8 @@ impl Suite<'_> {
             self.sweeps
                 .push(sweep(title, axis, works, rounds, &mut ours, &mut peer)?);
         }
+        eprintln!("bench: roofline of the cpu backend");
+        self.roofline.extend(roofline::cpu(&backend, 5));
         self.limit_bookkeeping(&backend, 64)?;
         self.limit_memory("cpu", "memory_cpu")
     }
@@ -143,6 +148,8 @@ impl Suite<'_> {
         let work = self.work(PROMPT, if software { 8 } else { 64 }, 1);
         let rows = compare(&WGPU, &work, self.arguments.rounds, &mut ours, &mut peer)?;
         self.rows.extend(rows);
+        eprintln!("bench: roofline of the wgpu backend");
+        self.roofline.extend(roofline::wgpu(&backend, 3)?);
         self.limit_memory("wgpu", "memory_wgpu")
     }
 
