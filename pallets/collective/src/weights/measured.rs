@@ -5,7 +5,8 @@
 //! |---|---|
 //! | machine | AMD EPYC |
 //! | date | 2026-11-22 |
-//! | command | `frame-omni-bencher v1 benchmark pallet --pallet pallet_compute_collective --extrinsic '*' --output-analysis median-slopes --steps 20 --repeat 10` |
+//! | command | `frame-omni-bencher v1 benchmark pallet --pallet pallet_compute_collective --extrinsic '*' --steps 20 --repeat 10` |
+//! | by hand | `cleanup_poll`: the medians of that run, not its least squares |
 //!
 //! Times are in picoseconds, in the WebAssembly of a public network's runtime.
 use super::WeightInfo;

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | machine | AMD EPYC |
 //! | date | 2026-11-22 |
-//! | command | `frame-omni-bencher v1 benchmark pallet --pallet pallet_workers --extrinsic '*' --output-analysis median-slopes --steps 20 --repeat 10` |
+//! | command | `frame-omni-bencher v1 benchmark pallet --pallet pallet_workers --extrinsic '*' --steps 20 --repeat 10` |
 //!
 //! Times are in picoseconds, in the WebAssembly of a public network's runtime.
 use super::WeightInfo;
