@@ -96,6 +96,7 @@ FUZZ_TARGETS ?= gguf huggingface artifact chat tokenizer
 # Without a sanitizer, which stable Rust doesn't have: the engine's only unsafe code is in kernels, and these targets count allocations.
 .PHONY: fuzz
 fuzz: setup ## Fuzz the parsers and the chat template, FUZZ_MINUTES each of FUZZ_TARGETS
+	@command -v cargo-fuzz >/dev/null || { echo "fuzz: cargo-fuzz is missing; 'cargo install --locked cargo-fuzz' installs it" >&2; exit 1; }
 	ERGON_FUZZ_CORPUS=$(CURDIR)/gpu-worker/engine/fuzz/corpus $(CARGO) test --release --workspace --test hostile
 	cd gpu-worker/engine && for target in $(FUZZ_TARGETS); do \
 		CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/fuzz cargo fuzz run --sanitizer none $$target -- \
