@@ -77,13 +77,13 @@ export class Sequence {
   }
 
   async #outputs(rows) {
-    const { manifest, pass, outputs } = this.#program;
-    const residual = [pass.residual, outputs.residual].map((number) => this.#buffers[number]);
-    const rowBytes = 4 * manifest.dimensions.hidden;
+    const { outputs } = this.#program;
     this.#write(outputs.step, [rows.length, 0]);
     const places = [];
     this.#submit((encoder) => {
-      rows.forEach((row, index) => encoder.copyBufferToBuffer(residual[0], row * rowBytes, residual[1], index * rowBytes, rowBytes));
+      for (const { from, to, bytes } of outputs.wanted) {
+        rows.forEach((row, index) => encoder.copyBufferToBuffer(this.#buffers[from], row * bytes, this.#buffers[to], index * bytes, bytes));
+      }
       encode(encoder, this.#ends, rows.length);
       let end = 0;
       for (const [number, bytes] of this.#outputBytes()) {

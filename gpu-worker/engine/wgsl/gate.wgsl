@@ -3,7 +3,7 @@
 //
 // y            i32 [tokens, 2, FEED_FORWARD]: outputs of the gate matrix, then of the up matrix; the products replace the former
 // x_exponents  i32 [tokens]: of the row that the matrices read
-// planes       u32 [tokens, 2, words]: byte planes as in rmsnorm.wgsl
+// planes       u32 [tokens, 2, words]: byte planes as in residual_norm.wgsl
 // exponents    i32 [tokens]
 // One workgroup a token.
 struct Projections {

@@ -4,7 +4,7 @@
 // y            i32 [tokens, FEED_FORWARD]; the products replace it
 // x_exponents  i32 [tokens]: of the row that the matrix read
 // bias         i32 [FEED_FORWARD]
-// planes       u32 [tokens, 2, words]: byte planes as in rmsnorm.wgsl
+// planes       u32 [tokens, 2, words]: byte planes as in residual_norm.wgsl
 // exponents    i32 [tokens]
 // phi_table    phi(i / 64) in Q16, i in 0..=320, four to a vector
 // One workgroup a token; an invocation has whole quads.

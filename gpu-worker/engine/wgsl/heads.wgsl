@@ -5,7 +5,7 @@
 // y             i32 [tokens, (HEADS + 2 * KV_HEADS) * HEAD_DIM]: queries, keys, values
 // x_exponents   i32 [tokens]: of the row that the matrices read; a matrix adds its own constant
 // rope          u32 [positions, HEAD_DIM / 2]: cosine in the low half, sine in the high half, int16 Q14
-// queries       u32 [tokens, HEADS, 2, HEAD_WORDS]: byte planes as in rmsnorm.wgsl, filled up with 0
+// queries       u32 [tokens, HEADS, 2, HEAD_WORDS]: byte planes as in residual_norm.wgsl, filled up with 0
 // q_exponents   i32 [tokens, HEADS]
 // cache, table  see pages.wgsl
 // parameters    i32: biases [BIASES], of the outputs in their order, then gains [2, HEAD_DIM] of queries and keys; of both only what is there

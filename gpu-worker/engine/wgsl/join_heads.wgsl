@@ -3,7 +3,7 @@
 //
 // heads        i32 [tokens, HEADS, HEAD_DIM]
 // h_exponents  i32 [tokens, HEADS]
-// planes       u32 [tokens, 2, words]: byte planes as in rmsnorm.wgsl
+// planes       u32 [tokens, 2, words]: byte planes as in residual_norm.wgsl
 // exponents    i32 [tokens]
 // One workgroup a token.
 @group(0) @binding(0) var<storage, read> heads: array<vec4<i32>>;

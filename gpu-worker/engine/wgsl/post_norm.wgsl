@@ -5,7 +5,7 @@
 // x_exponents  i32 [tokens]: of the row that the matrix of y read
 // constants    i32 [3, HIDDEN]: bias of the matrix, gain and bias of the norm
 // h            i32 [tokens, HIDDEN]
-// planes       u32 [tokens, 2, words]: byte planes as in rmsnorm.wgsl
+// planes       u32 [tokens, 2, words]: byte planes as in residual_norm.wgsl
 // exponents    i32 [tokens]
 // One workgroup a token.
 struct Block {

@@ -48,7 +48,7 @@ impl WgpuCache {
                 most_rows: most_rows as usize,
                 embed: buffers.embed(&core),
                 layers,
-                outputs: Outputs::new(&core)?,
+                outputs: Outputs::new(&core, &buffers)?,
                 buffers,
                 core: core.clone(),
             })
@@ -75,7 +75,7 @@ impl WgpuCache {
         let wanted: Vec<usize> = (0..rows.len()).filter(|i| rows[*i].wanted).collect();
         let mut positions = Vec::with_capacity(wanted.len());
         for wanted in wanted.chunks(self.outputs.most_rows) {
-            positions.extend(self.outputs.compute(&self.core, &self.buffers.residual, wanted)?);
+            positions.extend(self.outputs.compute(&self.core, wanted)?);
         }
         if wanted.is_empty() {
             device.wait()?;
@@ -141,10 +141,19 @@ fn layer_macs(d: &Dimensions) -> u64 {
     hidden * (2 * (heads + kv) * dim + 3 * inner)
 }
 
+/// Rows of a pass's buffer of which some go on to the end of the pass.
+pub(super) struct Wanted {
+    pub(super) from: Buffer,
+    pub(super) to: Buffer,
+    /// Bytes of a row.
+    pub(super) bytes: u64,
+}
+
 /// The end of a pass: final norm and logits, for a few rows at a time, and their way to the host.
 pub(super) struct Outputs {
     pub(super) most_rows: usize,
-    pub(super) residual: Buffer,
+    /// Of the residual rows, what the final norm adds to them, and its exponents.
+    pub(super) wanted: [Wanted; 3],
     pub(super) hidden: Packed,
     pub(super) logits: Buffer,
     pub(super) step: Buffer,
@@ -153,21 +162,41 @@ pub(super) struct Outputs {
 }
 
 impl Outputs {
-    fn new(core: &Core) -> Result<Self, GpuError> {
+    fn new(core: &Core, buffers: &Rows) -> Result<Self, GpuError> {
         let d = core.model.dimensions();
         let device = &core.device;
+        let hidden_bytes = u64::from(d.hidden) * 4;
         let most_rows = rows_that_fit(core, u64::from(d.vocabulary.max(d.hidden)) * 4, MOST_OUTPUTS);
-        let residual = device.storage("residual rows of outputs", most_rows * u64::from(d.hidden) * 4)?;
+        let wanted = |from: &Buffer, bytes| {
+            let to = device.storage("rows of outputs", most_rows * bytes)?;
+            Ok(Wanted {
+                from: from.clone(),
+                to,
+                bytes,
+            })
+        };
+        let wanted = [
+            wanted(&buffers.residual, hidden_bytes)?,
+            wanted(&buffers.added, hidden_bytes)?,
+            wanted(&buffers.gated.exponents, 4)?,
+        ];
         let hidden = Packed::new(core, most_rows, d.hidden)?;
         let logits = device.storage("logits", most_rows * u64::from(d.vocabulary) * 4)?;
         let step = device.uniform("step of outputs", &[0u32; 2]);
-        let mut launches = vec![norm(core, &residual, &core.weights.final_norm, &hidden)];
+        let [residual, added, exponents] = wanted.each_ref().map(|wanted| &wanted.to);
+        let mut launches = vec![norm(
+            core,
+            residual,
+            [added, exponents],
+            &core.weights.final_norm,
+            &hidden,
+        )];
         launches.extend(matrix(core, core.weights.output(), &hidden, &logits, &step));
         let bytes = most_rows * (4 + hidden.bytes + u64::from(d.vocabulary) * 4);
         Ok(Self {
             most_rows: most_rows as usize,
             readback: device.readback(bytes),
-            residual,
+            wanted,
             hidden,
             logits,
             step,
@@ -175,18 +204,18 @@ impl Outputs {
         })
     }
 
-    /// Outputs of these rows of the residual stream, at most `most_rows`.
-    fn compute(&self, core: &Core, residual: &Buffer, rows: &[usize]) -> Result<Vec<Position>, GpuError> {
+    /// Outputs of these rows of the pass, at most `most_rows`.
+    fn compute(&self, core: &Core, rows: &[usize]) -> Result<Vec<Position>, GpuError> {
         let d = core.model.dimensions();
         let count = rows.len() as u64;
-        let row_bytes = u64::from(d.hidden) * 4;
         core.device
             .queue
             .write_buffer(&self.step, 0, bytemuck::cast_slice(&[rows.len() as u32]));
         let mut encoder = core.device.device.create_command_encoder(&Default::default());
         for (i, row) in rows.iter().enumerate() {
-            let [from, to] = [*row, i].map(|row| row as u64 * row_bytes);
-            encoder.copy_buffer_to_buffer(residual, from, &self.residual, to, row_bytes);
+            for Wanted { from, to, bytes } in &self.wanted {
+                encoder.copy_buffer_to_buffer(from, *row as u64 * bytes, to, i as u64 * bytes, *bytes);
+            }
         }
         encode(&mut encoder, &self.launches, rows.len() as u32);
         let mut end = 0;

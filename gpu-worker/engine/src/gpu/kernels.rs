@@ -121,7 +121,7 @@ const SUBGROUPS: Linear = Linear {
 /// All operators, compiled for one model.
 pub(super) struct Kernels {
     pub(super) embed: Kernel,
-    pub(super) rms_norm: Kernel,
+    pub(super) residual_norm: Kernel,
     pub(super) linear: Kernel,
     /// The same for several tokens at a time, with the same bindings.
     pub(super) linear_tile: Kernel,
@@ -129,10 +129,7 @@ pub(super) struct Kernels {
     pub(super) heads: Kernel,
     pub(super) attention: Kernel,
     pub(super) join_heads: Kernel,
-    pub(super) residual: Kernel,
     pub(super) gate: Kernel,
-    /// Invocations of an element-wise operator's workgroup.
-    pub(super) row_width: u32,
 }
 
 impl Kernels {
@@ -157,10 +154,10 @@ impl Kernels {
                     &[include_str!("../../wgsl/embed.wgsl")],
                     &[Read, Read, Read, ReadWrite, Uniform],
                 ),
-                rms_norm: compiler.compile(
-                    "rmsnorm",
-                    &[REDUCE, ROOT, include_str!("../../wgsl/rmsnorm.wgsl")],
-                    &[Read, Read, ReadWrite, ReadWrite, Uniform, Uniform],
+                residual_norm: compiler.compile(
+                    "residual_norm",
+                    &[REDUCE, ROOT, include_str!("../../wgsl/residual_norm.wgsl")],
+                    &[ReadWrite, Read, Read, Read, ReadWrite, ReadWrite, Uniform, Uniform],
                 ),
                 linear: compiler.compile("linear", linear.one, &bindings),
                 linear_tile: compiler.compile("linear_tile", linear.several, &bindings),
@@ -182,17 +179,11 @@ impl Kernels {
                     &[REDUCE, include_str!("../../wgsl/join_heads.wgsl")],
                     &[Read, Read, ReadWrite, ReadWrite],
                 ),
-                residual: compiler.compile(
-                    "residual",
-                    &[include_str!("../../wgsl/residual.wgsl")],
-                    &[Read, Read, ReadWrite, Uniform],
-                ),
                 gate: compiler.compile(
                     "gate",
                     &[REDUCE, EXP2, include_str!("../../wgsl/gate.wgsl")],
                     &[ReadWrite, Read, ReadWrite, ReadWrite, Uniform, Uniform],
                 ),
-                row_width: widths.row,
             })
         })
     }

@@ -9,14 +9,13 @@
 //! | operator | kernel | workgroup |
 //! |---|---|---|
 //! | embedding | `embed` | 512 elements |
-//! | RMSNorm and packing to int16 | `rmsnorm` | a token |
+//! | residual, RMSNorm and packing to int16 | `residual_norm` | a token |
 //! | int8 x int16 matrix | `linear`, `linear_tile` (four tokens at a time) | 32 rows |
 //! | the same in software | `linear_subgroup`, `linear_tile_subgroup` (eight tokens) | 32 rows |
 //! | heads: biases, norms, packing, rotation, KV cache | `heads` | a head |
 //! | attention | `attention` | a query head |
 //! | heads to the input of the output projection | `join_heads` | a token |
 //! | SiLU gate and packing | `gate` | a token |
-//! | residual | `residual` | 32 or 1024 elements |
 //!
 //! An [encoder](WgpuEncoder) has `post_norm` (bias, residual, LayerNorm and packing, a token) and `gelu` (bias, GELU and packing, a token) besides.
 //!

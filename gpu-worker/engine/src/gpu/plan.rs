@@ -111,9 +111,12 @@ pub(super) struct Rows {
     attended: Buffer,
     attended_exponents: Buffer,
     joined: Packed,
-    added: Buffer,
+    /// Outputs of o and down, which the next norm adds to the residual rows.
+    pub(super) added: Buffer,
+    /// What the first norm adds: zeros.
+    nothing: Buffer,
     gate_up: Buffer,
-    gated: Packed,
+    pub(super) gated: Packed,
 }
 
 impl Rows {
@@ -148,6 +151,7 @@ impl Rows {
             attended_exponents: i32s("exponents of attention", heads)?,
             joined: Packed::new(core, rows, d.heads * d.head_dim)?,
             added: i32s("outputs of o and down", hidden)?,
+            nothing: i32s("zeros", hidden)?,
             gate_up: i32s("outputs of gate and up", 2 * inner)?,
             gated: Packed::new(core, rows, d.feed_forward)?,
         })
@@ -172,16 +176,15 @@ impl Rows {
     /// One decoder layer over its KV cache.
     pub(super) fn layer(&self, core: &Core, index: usize, cache: &Buffer) -> Vec<Launch> {
         let layer = &core.weights.layers[index];
-        let mut launches = vec![norm(core, &self.residual, &layer.attention_norm, &self.normed)];
+        let before = if index == 0 { &self.nothing } else { &self.added };
+        let mut launches = vec![self.norm(core, [before, &self.gated.exponents], &layer.attention_norm)];
         launches.extend(matrix(core, &layer.qkv, &self.normed, &self.qkv, &self.step));
         launches.extend(self.attention(core, &layer.heads, cache));
         launches.extend(matrix(core, &layer.o, &self.joined, &self.added, &self.step));
-        launches.push(self.residual(core, &self.joined, &layer.o_exponent));
-        launches.push(norm(core, &self.residual, &layer.ffn_norm, &self.normed));
+        launches.push(self.norm(core, [&self.added, &self.joined.exponents], &layer.ffn_norm));
         launches.extend(matrix(core, &layer.gate_up, &self.normed, &self.gate_up, &self.step));
         launches.push(self.gate(core, &layer.gate_up_exponents));
         launches.extend(matrix(core, &layer.down, &self.gated, &self.added, &self.step));
-        launches.push(self.residual(core, &self.gated, &layer.down_exponent));
         launches
     }
 
@@ -223,10 +226,8 @@ impl Rows {
         ]
     }
 
-    fn residual(&self, core: &Core, input: &Packed, exponent: &Buffer) -> Launch {
-        let width = (core.model.dimensions().hidden / 4).div_ceil(core.kernels.row_width);
-        let buffers = [&self.added, &input.exponents, &self.residual, exponent];
-        Launch::new(core, &core.kernels.residual, &buffers, Some(width))
+    fn norm(&self, core: &Core, added: [&Buffer; 2], gain: &Gain) -> Launch {
+        norm(core, &self.residual, added, gain, &self.normed)
     }
 
     fn gate(&self, core: &Core, exponents: &Buffer) -> Launch {
@@ -242,17 +243,19 @@ impl Rows {
     }
 }
 
-/// A norm of residual rows, packed.
-pub(super) fn norm(core: &Core, residual: &Buffer, gain: &Gain, out: &Packed) -> Launch {
+/// A norm of residual rows, packed, after a matrix's output was added to them; `added` are that and the exponents of what the matrix read.
+pub(super) fn norm(core: &Core, residual: &Buffer, added: [&Buffer; 2], gain: &Gain, out: &Packed) -> Launch {
     let buffers = [
         residual,
+        added[0],
+        added[1],
         &gain.gain,
         &out.planes,
         &out.exponents,
         &gain.norm,
         &core.weights.tables,
     ];
-    Launch::new(core, &core.kernels.rms_norm, &buffers, None)
+    Launch::new(core, &core.kernels.residual_norm, &buffers, None)
 }
 
 /// A matrix, shard by shard.

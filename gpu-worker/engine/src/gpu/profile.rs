@@ -9,7 +9,7 @@
 //! The bytes are those that can't be saved: every weight, key, value and row once a pass. Time is the least of several runs over all layers
 //! one after the other, so that weights come from memory as they do in a pass.
 //!
-//! What stays under half of its bound does so for one of three reasons. Operators of one row a token (norms, gates, heads, joining, residuals)
+//! What stays under half of its bound does so for one of three reasons. Operators of one row a token (norms, gates, heads, joining)
 //! move little and wait for their launch and for the barriers of their reductions; no bound counts those. In software a load or store of a lane is
 //! code of its own with a check of its bounds, 20 times what a multiplication takes, and the matrix kernels there spend most of their time in
 //! them although they share each load between eight tokens. And attention emulates a 64-bit product for every score.
@@ -196,7 +196,7 @@ fn cost(launch: &Launch, shape: Shape<'_>) -> (u64, u64) {
     let cached = kv * (2 * dim + 8);
     match launch.kernel.name {
         "embed" => (tokens * hidden * 5, 0),
-        "rmsnorm" => (hidden * 4 + tokens * hidden * 6, 0),
+        "residual_norm" => (hidden * 4 + tokens * hidden * 14, 0),
         "heads" => (
             tokens * ((heads + 2 * kv) * dim * 4 + heads * dim * 2 + cached + dim * 2),
             0,
@@ -208,7 +208,6 @@ fn cost(launch: &Launch, shape: Shape<'_>) -> (u64, u64) {
             (bytes, seen * heads * dim * 3)
         }
         "join_heads" => (tokens * heads * dim * 6, 0),
-        "residual" => (tokens * hidden * 12, 0),
         "gate" => (tokens * inner * 10, 0),
         // A matrix: weights, scales, rows of x and of y.
         _ => {

@@ -9,7 +9,7 @@
 //!   has a tile, that kernel takes its place from four rows on, with a quarter of the rows, rounded up.
 //! - A **pass** puts up to `rows` tokens through the model: write `tokens`, `table` (`wgsl/pages.wgsl`: there is one sequence, whose page `i` is
 //!   the cache's page `i`) and `step` (rows, capacity); run `embed`, then all `layers`.
-//! - **Outputs** of up to `rows` tokens: copy their rows of the pass's `residual` into the outputs' one, write `step` (rows, 0), run `launches`. Then
+//! - **Outputs** of up to `rows` tokens: copy their rows of each buffer `from` of `wanted`, of so many `bytes` each, into the one `to`, write `step` (rows, 0), run `launches`. Then
 //!   each row has an exponent, two planes of bytes, high and low, each half of `plane_bytes`, of which the first `hidden` count, and
 //!   `vocabulary` logits under the exponent plus `logits_shift`.
 use super::{
@@ -87,15 +87,21 @@ struct PassText {
     tokens: usize,
     table: usize,
     step: usize,
-    residual: usize,
     embed: Vec<LaunchText>,
     layers: Vec<Vec<LaunchText>>,
 }
 
 #[derive(Debug, Serialize)]
+struct WantedText {
+    from: usize,
+    to: usize,
+    bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
 struct OutputsText {
     rows: usize,
-    residual: usize,
+    wanted: Vec<WantedText>,
     step: usize,
     launches: Vec<LaunchText>,
     exponents: usize,
@@ -184,16 +190,21 @@ impl Writer {
             tokens: self.number(&cache.buffers.tokens),
             table: self.number(&cache.buffers.table),
             step: self.number(&cache.buffers.step),
-            residual: self.number(&cache.buffers.residual),
             embed: self.launches(&cache.embed),
             layers: cache.layers.iter().map(|layer| self.launches(layer)).collect(),
         }
     }
 
     fn outputs(&mut self, outputs: &Outputs, logits_shift: i32) -> OutputsText {
+        let wanted = outputs.wanted.iter().map(|wanted| WantedText {
+            from: self.number(&wanted.from),
+            to: self.number(&wanted.to),
+            bytes: wanted.bytes,
+        });
+        let wanted = wanted.collect();
         OutputsText {
             rows: outputs.most_rows,
-            residual: self.number(&outputs.residual),
+            wanted,
             step: self.number(&outputs.step),
             launches: self.launches(&outputs.launches),
             exponents: self.number(&outputs.hidden.exponents),

@@ -2,6 +2,7 @@
 //! A model's tensors in device memory, laid out as the WGSL files say.
 use super::{device::Device, kernels::BLOCK, GpuError};
 use crate::model::{Bias, HeadEpsilon, Linear, Model, Norm};
+use std::iter;
 
 /// Bytes of weights that are put in place on the host at a time.
 const UPLOAD: usize = 8 << 20;
@@ -98,15 +99,16 @@ fn upload_blocks(device: &Device, rows: &[(&[i8], [i32; 2])], vectors: usize) ->
 /// Gain of a norm.
 pub(super) struct Gain {
     pub(super) gain: wgpu::Buffer,
-    /// `Norm` of rmsnorm.wgsl.
+    /// `Norm` of residual_norm.wgsl.
     pub(super) norm: wgpu::Buffer,
 }
 
 impl Gain {
-    pub(super) fn upload(device: &Device, norm: &Norm) -> Result<Self, GpuError> {
+    /// `added` is the exponent of the matrix whose output is added to the residual rows before the norm.
+    pub(super) fn upload(device: &Device, norm: &Norm, added: i32) -> Result<Self, GpuError> {
         Ok(Self {
             gain: device.upload("gain", norm.gain())?,
-            norm: device.uniform("exponent of a gain", &[norm.exponent()]),
+            norm: device.uniform("exponents of a norm", &[norm.exponent(), added]),
         })
     }
 }
@@ -157,10 +159,8 @@ pub(super) struct Layer {
     pub(super) gate_up: Matrix,
     pub(super) down: Matrix,
     pub(super) heads: Heads,
-    /// Exponents of the other matrices, each as the operator that reads its output wants them.
-    pub(super) o_exponent: wgpu::Buffer,
+    /// `Projections` of gate.wgsl.
     pub(super) gate_up_exponents: wgpu::Buffer,
-    pub(super) down_exponent: wgpu::Buffer,
 }
 
 /// A whole model.
@@ -192,15 +192,19 @@ impl Weights {
             .zip(&model.rope.sin)
             .map(|(cos, sin)| [*cos, *sin])
             .collect();
+        // What a layer gives is added by the norm after it.
+        let added = model.layers.iter().map(|layer| output_exponent(&layer.down));
+        let added: Vec<i32> = iter::once(0).chain(added).collect();
         Ok(Self {
             embed_shards: embed_shards.collect(),
             embed,
             layers: model
                 .layers
                 .iter()
-                .map(|layer| upload_layer(device, layer, model.head_epsilon))
+                .zip(&added)
+                .map(|(layer, added)| upload_layer(device, layer, *added, model.head_epsilon))
                 .collect::<Result<_, _>>()?,
-            final_norm: Gain::upload(device, &model.final_norm)?,
+            final_norm: Gain::upload(device, &model.final_norm, added[model.layers.len()])?,
             head: model
                 .head
                 .as_ref()
@@ -220,6 +224,7 @@ impl Weights {
 fn upload_layer(
     device: &Device,
     layer: &crate::model::Layer,
+    added: i32,
     head_epsilon: Option<HeadEpsilon>,
 ) -> Result<Layer, GpuError> {
     let inputs = [&layer.q, &layer.k, &layer.v];
@@ -235,12 +240,10 @@ fn upload_layer(
     let gate_up = Matrix::upload(device, &[&layer.gate, &layer.up])?;
     let down = Matrix::upload(device, &[&layer.down])?;
     Ok(Layer {
-        attention_norm: Gain::upload(device, &layer.attention_norm)?,
-        ffn_norm: Gain::upload(device, &layer.ffn_norm)?,
+        attention_norm: Gain::upload(device, &layer.attention_norm, added)?,
+        ffn_norm: Gain::upload(device, &layer.ffn_norm, output_exponent(&layer.o))?,
         heads,
-        o_exponent: device.uniform("exponent of o", &o.exponents),
         gate_up_exponents: device.uniform("exponents of gate, up", &gate_up.exponents),
-        down_exponent: device.uniform("exponent of down", &down.exponents),
         qkv,
         o,
         gate_up,

@@ -22,14 +22,13 @@ fn a_profile_has_every_operator_with_its_bytes_and_products() {
         let layers = DIMENSIONS.layers as usize;
         let expected = [
             ("embed", 1),
-            ("rmsnorm", 2 * layers),
+            ("residual_norm", 2 * layers),
             ("linear_tile", 4 * layers),
             ("heads", layers),
             ("attention", layers),
             ("join_heads", layers),
-            ("residual", 2 * layers),
             ("gate", layers),
-            ("rmsnorm", 1),
+            ("residual_norm", 1),
             ("linear", 1),
         ];
         assert_eq!(found, expected);

@@ -1,27 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Operators on rows: norm, gate, residual, joining heads.
+//! Operators on rows: residual and norm, gate, joining heads.
 use super::{exponents, extreme_rows, on_every_adapter, pack16, Rig};
 use crate::{gpu::weights, testing::Random};
 use ergon_exact::{attention, gate, norm, residual};
 
-fn check_norm(rig: &Rig, random: &mut Random, epsilon: &[u64; 32]) {
+fn check_norm(rig: &Rig, random: &mut Random, most: i32, epsilon: &[u64; 32]) {
     let width = rig.d.hidden as usize;
-    let rows = extreme_rows(random, width);
-    let most = (1 << 23) - 1;
+    let (y, mut rows) = (extreme_rows(random, width), extreme_rows(random, width));
+    rows.rotate_left(7);
+    let x_exponents = exponents(random, y.len(), most);
+    let limit = (1 << 23) - 1;
     let gain: Vec<i32> = (0..width)
-        .map(|i| [most, -most, 0, random.next() as i32 >> 9][i % 4])
+        .map(|i| [limit, -limit, 0, random.next() as i32 >> 9][i % 4])
         .collect();
     let padded = width.next_multiple_of(16);
     let out = (rig.room(rows.len() * padded / 2), rig.room(rows.len()));
+    let h = rig.upload(&rows.concat());
     let buffers = [
-        &rig.upload(&rows.concat()),
+        &h,
+        &rig.upload(&y.concat()),
+        &rig.upload(&x_exponents),
         &rig.upload(&gain),
         &out.0,
         &out.1,
-        &rig.uniform(&[-17]),
+        &rig.uniform(&[-17, -7]),
         &weights::tables(&rig.device, epsilon),
     ];
-    rig.run(&rig.kernels.rms_norm, &buffers, (rows.len() as u32, 1));
+    rig.run(&rig.kernels.residual_norm, &buffers, (rows.len() as u32, 1));
+    for ((h, y), exponent) in rows.iter_mut().zip(&y).zip(&x_exponents) {
+        residual::add(h, y, exponent - 7);
+    }
+    assert_eq!(rig.read_i32(&h), rows.concat(), "{}", rig.device.name);
     let (found, exponents) = (rig.read_rows(&out.0, width), rig.read_i32(&out.1));
     for (i, row) in rows.iter().enumerate() {
         let mut expected = vec![0; width];
@@ -37,12 +46,12 @@ fn check_norm(rig: &Rig, random: &mut Random, epsilon: &[u64; 32]) {
 }
 
 #[test]
-fn rms_norm_equals_exact() {
+fn residual_and_rms_norm_equal_exact() {
     on_every_adapter(|rig| {
         let random = &mut Random::new(1);
-        check_norm(rig, random, &[1; 32]);
-        check_norm(rig, random, &[(1 << 62) - 1; 32]);
-        check_norm(rig, random, &std::array::from_fn(|i| (1 << 40) >> i));
+        check_norm(rig, random, 12, &[1; 32]);
+        check_norm(rig, random, 40, &[(1 << 62) - 1; 32]);
+        check_norm(rig, random, 100, &std::array::from_fn(|i| (1 << 40) >> i));
     });
 }
 
@@ -79,33 +88,6 @@ fn gate_equals_exact() {
                 (exponent + shift, &expected),
                 "{name}, row {i}"
             );
-        }
-    });
-}
-
-#[test]
-fn residual_equals_exact() {
-    on_every_adapter(|rig| {
-        let random = &mut Random::new(3);
-        let width = rig.d.hidden as usize;
-        let (y, mut h) = (extreme_rows(random, width), extreme_rows(random, width));
-        h.rotate_left(7);
-        for most in [12, 40, 100] {
-            let x_exponents = exponents(random, y.len(), most);
-            let buffer = rig.upload(&h.concat());
-            let buffers = [
-                &rig.upload(&y.concat()),
-                &rig.upload(&x_exponents),
-                &buffer,
-                &rig.uniform(&[-7]),
-            ];
-            let groups = (rig.d.hidden / 4).div_ceil(rig.kernels.row_width);
-            rig.run(&rig.kernels.residual, &buffers, (groups, y.len() as u32));
-            let mut expected = h.clone();
-            for ((h, y), exponent) in expected.iter_mut().zip(&y).zip(&x_exponents) {
-                residual::add(h, y, exponent - 7);
-            }
-            assert_eq!(rig.read_i32(&buffer), expected.concat(), "{}", rig.device.name);
         }
     });
 }
