@@ -170,13 +170,14 @@ impl Served {
             ..serving::Config::default()
         };
         tracing::info!(
-            name,
+            name = &*name,
             backend = backend.name(),
             kv_cache_mib = limits.kv_bytes >> 20,
             "serving"
         );
         let recover = recover(model.clone(), config.backend, config.adapter.clone());
-        let server = Server::start_with(backend, limits, recover)?;
+        let server = Server::start_with(backend, limits, recover)
+            .with_context(|| format!("{name} can't be served with kv-cache-mib = {}", config.kv_cache_mib))?;
         Ok(Self {
             model,
             server,

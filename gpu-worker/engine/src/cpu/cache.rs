@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The KV cache: `i8` mantissas and one exponent a (position, head), page after page, position after position.
-use crate::{backend::PAGE, model::Model};
+use crate::{
+    backend::{page_bytes, Error, PAGE},
+    model::Model,
+};
 use std::ops::Range;
 
 /// Keys, or values, of one layer.
@@ -35,15 +38,20 @@ pub(super) struct LayerCache {
 }
 
 /// Cache of so many pages.
-pub(super) fn new(model: &Model, pages: usize) -> Vec<LayerCache> {
+pub(super) fn new(model: &Model, pages: usize) -> Result<Vec<LayerCache>, Error> {
     let d = model.dimensions();
+    let bytes = page_bytes(d).saturating_mul(pages as u64);
+    // A vector of zeros that there is no room for ends the process, so room is asked for first.
+    let room = usize::try_from(bytes).map(|bytes| Vec::<u8>::new().try_reserve_exact(bytes));
+    if !matches!(room, Ok(Ok(()))) {
+        return Err(Error::Memory { pages, bytes });
+    }
     let plane = || Plane::new(pages, d.kv_heads as usize, d.head_dim as usize);
-    (0..d.layers)
-        .map(|_| LayerCache {
-            keys: plane(),
-            values: plane(),
-        })
-        .collect()
+    let layer = |_| LayerCache {
+        keys: plane(),
+        values: plane(),
+    };
+    Ok((0..d.layers).map(layer).collect())
 }
 
 /// Slot of a position of a sequence with these pages.

@@ -58,7 +58,7 @@ impl Backend for CpuBackend {
         Ok(Box::new(CpuCache {
             model: self.model.clone(),
             level: self.level,
-            layers: cache::new(&self.model, pages),
+            layers: cache::new(&self.model, pages)?,
             pages,
         }))
     }
@@ -237,6 +237,18 @@ mod tests {
                 capacity: 256
             })
         ));
+    }
+
+    #[test]
+    fn a_cache_that_no_machine_has_room_for_is_refused() {
+        let backend = backend(testing::DIMENSIONS, true, Level::available()[0]);
+        for pages in [usize::MAX, usize::MAX / 2, 1 << 40] {
+            let refused = backend.cache(pages).map(drop).unwrap_err();
+            assert!(
+                matches!(refused, Error::Memory { pages: of, .. } if of == pages),
+                "{refused}"
+            );
+        }
     }
 
     #[test]
