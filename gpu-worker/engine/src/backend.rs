@@ -43,6 +43,14 @@ pub enum Error {
         /// Tokens given.
         tokens: usize,
     },
+    /// The system doesn't give as much memory as a KV cache takes.
+    #[error("a KV cache of {pages} pages takes {bytes} bytes of memory, more than there is")]
+    Memory {
+        /// Its pages.
+        pages: usize,
+        /// Its size.
+        bytes: u64,
+    },
     /// The device failed.
     #[error("the device failed: {0}")]
     Device(String),
@@ -86,8 +94,10 @@ pub struct Logits {
 pub struct Position {
     /// Final hidden state: the row after the last norm.
     pub hidden: PackedRow,
-    /// Logits of the next token.
-    pub logits: Logits,
+    /// The token with the highest logit, the lowest id among equals: what greedy decoding takes.
+    pub likeliest: u32,
+    /// Logits of the next token, if they are wanted: many bytes, which a device would have to send.
+    pub logits: Option<Logits>,
 }
 
 /// Positions of a page of a KV cache.
@@ -110,6 +120,8 @@ pub struct Run<'a> {
     pub tokens: &'a [u32],
     /// Outputs of so many of the last tokens are wanted.
     pub wanted: usize,
+    /// Whether they are wanted with their logits.
+    pub logits: bool,
 }
 
 /// A KV cache on a device: pages of [`PAGE`] positions, which the caller hands out to sequences.
@@ -152,6 +164,8 @@ pub(crate) struct Row<'a> {
     pub pages: &'a [u32],
     /// Whether its output is wanted.
     pub wanted: bool,
+    /// Whether it is wanted with its logits.
+    pub logits: bool,
 }
 
 /// Checks the arguments of [`Cache::forward`] for every backend, and gives the tokens of all runs one after the other.
@@ -165,6 +179,7 @@ pub(crate) fn rows<'a>(model: &Model, pages: usize, batch: &[Run<'a>]) -> Result
             position: run.first + i,
             pages: run.pages,
             wanted: i >= unwanted,
+            logits: run.logits,
         }));
     }
     Ok(rows)

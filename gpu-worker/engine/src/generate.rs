@@ -131,6 +131,9 @@ pub fn execute(
     }
     let mut generation = Generation::new(model.clone(), request.clone(), hint);
     let mut sequence = backend.sequence(generation.positions())?;
+    if generation.is_greedy() {
+        sequence = sequence.without_logits();
+    }
     loop {
         let Next { tokens, wanted, .. } = generation.next(CHUNK);
         let count = tokens.len();

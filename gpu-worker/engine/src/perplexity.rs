@@ -29,7 +29,8 @@ pub fn perplexity(
         for chunk in window.chunks(CHUNK) {
             let next = window.iter().skip(sequence.len() + 1).copied();
             for (position, next) in sequence.forward(chunk, chunk.len())?.iter().zip(next) {
-                loss -= log_likelihood(&position.logits, next);
+                let logits = position.logits.as_ref().expect("a sequence gives them");
+                loss -= log_likelihood(logits, next);
                 predicted += 1;
             }
             done += chunk.len();

@@ -8,6 +8,7 @@ pub struct Sequence {
     pages: Vec<u32>,
     len: usize,
     capacity: usize,
+    logits: bool,
 }
 
 impl Sequence {
@@ -26,7 +27,13 @@ impl Sequence {
             pages: (0..pages as u32).collect(),
             len: 0,
             capacity,
+            logits: true,
         })
+    }
+
+    /// Gives outputs without logits from now on.
+    pub fn without_logits(self) -> Self {
+        Self { logits: false, ..self }
     }
 
     /// Number of tokens in the cache.
@@ -55,6 +62,7 @@ impl Sequence {
             first: self.len,
             tokens,
             wanted,
+            logits: self.logits,
         };
         let outputs = self.cache.forward(&[run])?;
         self.len = needed;

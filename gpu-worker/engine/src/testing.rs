@@ -4,7 +4,7 @@ use crate::{
     backend::{Logits, PackedRow, Position},
     model::{AttentionScale, Bias, HeadEpsilon, Layer, Linear, Model, Norm, Parts, RopeTable, TokenTable},
 };
-use ergon_exact::{attention, bias, embed, gate, linear, norm, pack, residual, rope};
+use ergon_exact::{attention, bias, embed, gate, linear, norm, pack, residual, rope, sampling};
 use ergon_primitives::manifest::{Architecture, Dimensions, Manifest, ARITHMETIC_VERSION};
 use ergon_primitives::H256;
 use std::{ffi::OsStr, io::Write};
@@ -237,7 +237,8 @@ fn reference_position(model: &Model, caches: &mut [Vec<HeadCache>], position: us
     let (mantissas, exponent) = multiply(model.output(), &hidden);
     Position {
         hidden,
-        logits: Logits { mantissas, exponent },
+        likeliest: sampling::greedy(&mantissas),
+        logits: Some(Logits { mantissas, exponent }),
     }
 }
 

@@ -11,7 +11,6 @@ use ergon_engine::{
     tokenizer::Tokenizer,
     Model,
 };
-use ergon_exact::sampling::greedy;
 use std::sync::Arc;
 
 const PROMPT: usize = 64;
@@ -30,7 +29,7 @@ fn generate(backend: &dyn Backend, prompt: &[u32], cuts: &[usize], decoded: usiz
         start += cut;
     }
     for _ in 0..decoded {
-        let token = greedy(&outputs.last().expect("one is wanted").logits.mantissas);
+        let token = outputs.last().expect("one is wanted").likeliest;
         outputs.extend(sequence.forward(&[token], 1).unwrap());
     }
     outputs

@@ -11,7 +11,6 @@ use ergon_engine::{
     tokenizer::{decode, Tokenizer},
     Backend, Model,
 };
-use ergon_exact::sampling::greedy;
 use serde::Deserialize;
 use std::{
     ops::ControlFlow,
@@ -63,7 +62,7 @@ fn continue_greedily(model: &Arc<Model>, prompt: &[u32], count: usize) -> Vec<u3
     let mut input = prompt.to_vec();
     let mut answer = Vec::new();
     while answer.len() < count {
-        let token = greedy(&sequence.forward(&input, 1).unwrap()[0].logits.mantissas);
+        let token = sequence.forward(&input, 1).unwrap()[0].likeliest;
         answer.push(token);
         if model.manifest.end_of_sequence.contains(&token) {
             break;

@@ -9,7 +9,6 @@ use ergon_engine::{
     gpu::{self, GpuError, WgpuBackend},
     Backend, Model,
 };
-use ergon_exact::sampling::greedy;
 use ergon_primitives::{hash, H256};
 use std::time::Instant;
 
@@ -118,11 +117,7 @@ impl Length {
                     .iter()
                     .flat_map(|position| [position.hidden.hash(), logits_hash(position)]),
             );
-            tokens = outputs
-                .last()
-                .map(|last| greedy(&last.logits.mantissas))
-                .into_iter()
-                .collect();
+            tokens = outputs.last().map(|last| last.likeliest).into_iter().collect();
             parts.extend(tokens.iter().map(|token| hash(&[&token.to_le_bytes()])));
         }
         let parts: Vec<&[u8]> = parts.iter().map(H256::as_bytes).collect();
@@ -139,13 +134,13 @@ fn prompt(model: &Model, count: u32) -> Vec<u32> {
 }
 
 fn logits_hash(position: &Position) -> H256 {
-    let mantissas: Vec<u8> = position
-        .logits
+    let logits = position.logits.as_ref().expect("a sequence gives them");
+    let mantissas: Vec<u8> = logits
         .mantissas
         .iter()
         .flat_map(|mantissa| mantissa.to_le_bytes())
         .collect();
-    hash(&[&position.logits.exponent.to_le_bytes(), &mantissas])
+    hash(&[&logits.exponent.to_le_bytes(), &mantissas])
 }
 
 #[cfg(test)]

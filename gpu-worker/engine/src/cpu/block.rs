@@ -8,7 +8,7 @@ use crate::{
     backend::{Logits, PackedRow, Position, Row},
     model::{Layer, Linear, Model, Norm},
 };
-use ergon_exact::{attention, bias, embed, gate, linear, norm, pack, residual, rope};
+use ergon_exact::{attention, bias, embed, gate, linear, norm, pack, residual, rope, sampling};
 use rayon::prelude::*;
 use std::{borrow::Cow, ops::Range};
 
@@ -151,20 +151,21 @@ impl<'m> Block<'m> {
     pub fn outputs(&self) -> Vec<Position> {
         let model = self.engine.model;
         let rows = self.rows.iter().zip(self.h.chunks(model.embed.columns()));
-        let wanted: Vec<&[i32]> = rows.filter(|(row, _)| row.wanted).map(|(_, h)| h).collect();
-        let hidden = self.normalize(&model.final_norm, &wanted.concat());
+        let (wanted, h): (Vec<&Row<'_>>, Vec<&[i32]>) = rows.filter(|(row, _)| row.wanted).unzip();
+        let hidden = self.normalize(&model.final_norm, &h.concat());
         let logits = self.linear(model.output(), &hidden);
-        let position = |i| Position {
+        let position = |(i, row): (usize, &&Row<'_>)| Position {
             hidden: PackedRow {
                 mantissas: hidden.row(i).to_vec(),
                 exponent: hidden.exponents[i],
             },
-            logits: Logits {
+            likeliest: sampling::greedy(logits.row(i)),
+            logits: row.logits.then(|| Logits {
                 mantissas: logits.row(i).to_vec(),
                 exponent: logits.exponents[i],
-            },
+            }),
         };
-        (0..hidden.exponents.len()).map(position).collect()
+        wanted.iter().enumerate().map(position).collect()
     }
 
     fn head_dim(&self) -> usize {

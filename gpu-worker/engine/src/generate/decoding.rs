@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! An answer as it grows: choosing tokens, and what ends it.
 use super::{draw, Execution, Request};
-use crate::{backend::Position, model::Model};
+use crate::{
+    backend::{Logits, Position},
+    model::Model,
+};
 use ergon_exact::sampling::{sample, Settings};
 use ergon_primitives::{
     commitment::{Leaf, Outcome, StopReason},
@@ -34,22 +37,33 @@ impl Decoding {
         }
     }
 
-    /// Chooses the next token from what the model gives at the position before it.
-    pub fn choose(&mut self, at: &Position) -> Option<StopReason> {
+    pub fn is_greedy(&self) -> bool {
+        self.request.settings.temperature_milli == 0
+    }
+
+    fn sample(&self, logits: &Logits) -> u32 {
         let DecodeSettings {
             temperature_milli,
             top_k,
             top_p_milli,
             ..
         } = self.request.settings;
-        let position = self.tokens.len() as u32;
         let settings = Settings {
             temperature_milli,
             top_k,
             top_p_milli,
         };
-        let draw = draw(&self.request.sampling_key, position);
-        let token = sample(&at.logits.mantissas, at.logits.exponent, settings, draw);
+        let draw = draw(&self.request.sampling_key, self.tokens.len() as u32);
+        sample(&logits.mantissas, logits.exponent, settings, draw)
+    }
+
+    /// Chooses the next token from what the model gives at the position before it; with the logits unless decoding is greedy.
+    pub fn choose(&mut self, at: &Position) -> Option<StopReason> {
+        let position = self.tokens.len() as u32;
+        let token = match &at.logits {
+            Some(logits) if !self.is_greedy() => self.sample(logits),
+            _ => at.likeliest,
+        };
         self.tokens.push(token);
         self.leaves.push(Leaf {
             position,

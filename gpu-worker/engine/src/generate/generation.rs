@@ -53,6 +53,11 @@ impl Generation {
         self.decoding.prompt().len() + self.decoding.limit - 1
     }
 
+    /// Whether its tokens are chosen without the logits.
+    pub fn is_greedy(&self) -> bool {
+        self.decoding.is_greedy()
+    }
+
     /// Prompt and chosen tokens.
     pub fn settled(&self) -> &[u32] {
         &self.tokens[..self.decoding.prompt().len() + self.decoding.tokens.len()]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The KV cache on the device, buffers between operators, and the forward pass.
 use super::{
-    plan::{matrix, norm, Launch, Packed, Rows},
+    plan::{likeliest, matrix, norm, Launch, Packed, Rows},
     Core, GpuError,
 };
 use crate::backend::{by_run, page_bytes, rows, Cache, Error, Logits, PackedRow, Position, Row, Run, PAGE};
@@ -75,7 +75,7 @@ impl WgpuCache {
         let wanted: Vec<usize> = (0..rows.len()).filter(|i| rows[*i].wanted).collect();
         let mut positions = Vec::with_capacity(wanted.len());
         for wanted in wanted.chunks(self.outputs.most_rows) {
-            positions.extend(self.outputs.compute(&self.core, wanted)?);
+            positions.extend(self.outputs.compute(&self.core, rows, wanted)?);
         }
         if wanted.is_empty() {
             device.wait()?;
@@ -156,6 +156,7 @@ pub(super) struct Outputs {
     pub(super) wanted: [Wanted; 3],
     pub(super) hidden: Packed,
     pub(super) logits: Buffer,
+    likeliest: Buffer,
     pub(super) step: Buffer,
     pub(super) launches: Vec<Launch>,
     readback: Buffer,
@@ -192,61 +193,70 @@ impl Outputs {
             &hidden,
         )];
         launches.extend(matrix(core, core.weights.output(), &hidden, &logits, &step));
-        let bytes = most_rows * (4 + hidden.bytes + u64::from(d.vocabulary) * 4);
+        let tokens = device.storage("likeliest tokens", most_rows * 4)?;
+        launches.push(likeliest(core, &logits, &tokens));
+        let bytes = most_rows * (8 + hidden.bytes + u64::from(d.vocabulary) * 4);
         Ok(Self {
             most_rows: most_rows as usize,
             readback: device.readback(bytes),
             wanted,
             hidden,
             logits,
+            likeliest: tokens,
             step,
             launches,
         })
     }
 
-    /// Outputs of these rows of the pass, at most `most_rows`.
-    fn compute(&self, core: &Core, rows: &[usize]) -> Result<Vec<Position>, GpuError> {
+    /// Outputs of the rows with these numbers, at most `most_rows`.
+    fn compute(&self, core: &Core, rows: &[Row<'_>], wanted: &[usize]) -> Result<Vec<Position>, GpuError> {
         let d = core.model.dimensions();
-        let count = rows.len() as u64;
+        let count = wanted.len();
         core.device
             .queue
-            .write_buffer(&self.step, 0, bytemuck::cast_slice(&[rows.len() as u32]));
+            .write_buffer(&self.step, 0, bytemuck::cast_slice(&[count as u32]));
         let mut encoder = core.device.device.create_command_encoder(&Default::default());
-        for (i, row) in rows.iter().enumerate() {
+        for (i, row) in wanted.iter().enumerate() {
             for Wanted { from, to, bytes } in &self.wanted {
                 encoder.copy_buffer_to_buffer(from, *row as u64 * bytes, to, i as u64 * bytes, *bytes);
             }
         }
-        encode(&mut encoder, &self.launches, rows.len() as u32);
-        let mut end = 0;
-        let sources = [
+        encode(&mut encoder, &self.launches, count as u32);
+        let mut sources = vec![
             (&self.hidden.exponents, 4),
             (&self.hidden.planes, self.hidden.bytes),
-            (&self.logits, u64::from(d.vocabulary) * 4),
+            (&self.likeliest, 4),
         ];
+        if wanted.iter().any(|row| rows[*row].logits) {
+            sources.push((&self.logits, u64::from(d.vocabulary) * 4));
+        }
+        let mut end = 0;
         for (buffer, bytes) in sources {
-            encoder.copy_buffer_to_buffer(buffer, 0, &self.readback, end, count * bytes);
-            end += count * bytes;
+            encoder.copy_buffer_to_buffer(buffer, 0, &self.readback, end, count as u64 * bytes);
+            end += count as u64 * bytes;
         }
         core.device.queue.submit([encoder.finish()]);
         let data = core.device.read(&self.readback, end)?;
-        let (exponents, rest) = data.split_at(rows.len() * 4);
-        let (planes, logits) = rest.split_at(rows.len() * self.hidden.bytes as usize);
+        let (exponents, rest) = data.split_at(count * 4);
+        let (planes, rest) = rest.split_at(count * self.hidden.bytes as usize);
+        let (likeliest, logits) = rest.split_at(count * 4);
         let shift = core.weights.output().exponents[0];
-        let positions = words(exponents)
-            .zip(planes.chunks_exact(self.hidden.bytes as usize))
-            .zip(logits.chunks_exact(d.vocabulary as usize * 4))
-            .map(|((exponent, planes), logits)| Position {
-                hidden: PackedRow {
-                    mantissas: join_planes(planes, d.hidden as usize),
-                    exponent,
-                },
-                logits: Logits {
-                    mantissas: words(logits).collect(),
-                    exponent: exponent + shift,
-                },
-            });
-        Ok(positions.collect())
+        let position = |i: usize, exponent: i32, planes: &[u8], likeliest: i32| Position {
+            hidden: PackedRow {
+                mantissas: join_planes(planes, d.hidden as usize),
+                exponent,
+            },
+            likeliest: likeliest as u32,
+            logits: rows[wanted[i]].logits.then(|| Logits {
+                mantissas: words(&logits[i * d.vocabulary as usize * 4..][..d.vocabulary as usize * 4]).collect(),
+                exponent: exponent + shift,
+            }),
+        };
+        let planes = planes.chunks_exact(self.hidden.bytes as usize);
+        let each = words(exponents).zip(planes).zip(words(likeliest)).enumerate();
+        Ok(each
+            .map(|(i, ((exponent, planes), likeliest))| position(i, exponent, planes, likeliest))
+            .collect())
     }
 }
 

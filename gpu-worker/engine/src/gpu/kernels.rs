@@ -130,6 +130,7 @@ pub(super) struct Kernels {
     pub(super) attention: Kernel,
     pub(super) join_heads: Kernel,
     pub(super) gate: Kernel,
+    pub(super) likeliest: Kernel,
 }
 
 impl Kernels {
@@ -183,6 +184,11 @@ impl Kernels {
                     "gate",
                     &[REDUCE, EXP2, include_str!("../../wgsl/gate.wgsl")],
                     &[ReadWrite, Read, ReadWrite, ReadWrite, Uniform, Uniform],
+                ),
+                likeliest: compiler.compile(
+                    "likeliest",
+                    &[REDUCE, include_str!("../../wgsl/likeliest.wgsl")],
+                    &[Read, ReadWrite],
                 ),
             })
         })
@@ -262,6 +268,7 @@ fn constants(d: &Dimensions, parts: Parts, scale: (i32, i32), widths: &Widths) -
         ("HEADS", d.heads),
         ("KV_HEADS", d.kv_heads),
         ("HEAD_DIM", d.head_dim),
+        ("VOCABULARY", d.vocabulary),
         (
             "BIASES",
             u32::from(parts.biases) * (d.heads + 2 * d.kv_heads) * d.head_dim,

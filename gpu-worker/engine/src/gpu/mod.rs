@@ -16,6 +16,7 @@
 //! | attention | `attention` | a query head |
 //! | heads to the input of the output projection | `join_heads` | a token |
 //! | SiLU gate and packing | `gate` | a token |
+//! | token of the highest logit | `likeliest` | a token |
 //!
 //! An [encoder](WgpuEncoder) has `post_norm` (bias, residual, LayerNorm and packing, a token) and `gelu` (bias, GELU and packing, a token) besides.
 //!

@@ -258,6 +258,11 @@ pub(super) fn norm(core: &Core, residual: &Buffer, added: [&Buffer; 2], gain: &G
     Launch::new(core, &core.kernels.residual_norm, &buffers, None)
 }
 
+/// The likeliest token of each row of logits.
+pub(super) fn likeliest(core: &Core, logits: &Buffer, tokens: &Buffer) -> Launch {
+    Launch::new(core, &core.kernels.likeliest, &[logits, tokens], None)
+}
+
 /// A matrix, shard by shard.
 pub(super) fn matrix<'a>(
     core: &'a Core,

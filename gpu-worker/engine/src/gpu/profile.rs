@@ -9,7 +9,7 @@
 //! The bytes are those that can't be saved: every weight, key, value and row once a pass. Time is the least of several runs over all layers
 //! one after the other, so that weights come from memory as they do in a pass.
 //!
-//! What stays under half of its bound does so for one of three reasons. Operators of one row a token (norms, gates, heads, joining)
+//! What stays under half of its bound does so for one of three reasons. Operators of one row a token (norms, gates, heads, joining, choice)
 //! move little and wait for their launch and for the barriers of their reductions; no bound counts those. In software a load or store of a lane is
 //! code of its own with a check of its bounds, 20 times what a multiplication takes, and the matrix kernels there spend most of their time in
 //! them although they share each load between eight tokens. And attention emulates a 64-bit product for every score.
@@ -99,6 +99,7 @@ impl WgpuBackend {
                 first,
                 tokens,
                 wanted,
+                logits: false,
             }])
         };
         forward(0, &vec![0; position], 0)?;
@@ -209,6 +210,7 @@ fn cost(launch: &Launch, shape: Shape<'_>) -> (u64, u64) {
         }
         "join_heads" => (tokens * heads * dim * 6, 0),
         "gate" => (tokens * inner * 10, 0),
+        "likeliest" => (tokens * u64::from(d.vocabulary) * 4, 0),
         // A matrix: weights, scales, rows of x and of y.
         _ => {
             let [weights, scales] = [0, 1].map(|i| launch.buffers[i].size());

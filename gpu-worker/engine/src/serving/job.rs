@@ -64,6 +64,11 @@ impl Job {
         self.cancelled.load(Ordering::Relaxed)
     }
 
+    /// Whether outputs are of use only with their logits.
+    pub fn needs_logits(&self) -> bool {
+        self.top_logprobs.is_some() || !self.generation.is_greedy()
+    }
+
     /// Takes the outputs of the next `count` tokens and tells which tokens follow; gives why the answer is complete, if it is.
     pub fn accept(&mut self, count: usize, outputs: &[Position]) -> Option<StopReason> {
         let before = self.generation.chosen().len();
@@ -74,7 +79,10 @@ impl Job {
         let tokens = self.generation.chosen()[before..].iter().zip(outputs);
         let tokens = tokens.map(|(token, at)| OutputToken {
             token: *token,
-            logprobs: self.top_logprobs.map(|top| TokenLogprobs::new(&at.logits, *token, top)),
+            logprobs: self
+                .top_logprobs
+                .zip(at.logits.as_ref())
+                .map(|(top, logits)| TokenLogprobs::new(logits, *token, top)),
         });
         let tokens = tokens.collect();
         let output = match stop {

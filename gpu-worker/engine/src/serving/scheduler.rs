@@ -156,6 +156,7 @@ impl Scheduler {
                 first,
                 tokens,
                 wanted,
+                logits: running.job.needs_logits(),
             });
         }
         self.cache.forward(&batch)

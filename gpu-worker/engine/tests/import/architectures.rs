@@ -55,9 +55,9 @@ fn logits_of_an_imported_model_are_those_of_double_precision_within_what_int8_co
         let found: Vec<Vec<f64>> = positions
             .iter()
             .map(|position| {
-                let unit = f64::from(position.logits.exponent).exp2();
-                position
-                    .logits
+                let logits = position.logits.as_ref().unwrap();
+                let unit = f64::from(logits.exponent).exp2();
+                logits
                     .mantissas
                     .iter()
                     .map(|mantissa| f64::from(*mantissa) * unit)

@@ -30,10 +30,13 @@ fn a_profile_has_every_operator_with_its_bytes_and_products() {
             ("gate", layers),
             ("residual_norm", 1),
             ("linear", 1),
+            ("likeliest", 1),
         ];
         assert_eq!(found, expected);
         let [hidden, vocabulary] = [DIMENSIONS.hidden, DIMENSIONS.vocabulary].map(u64::from);
-        let logits = profile.operators.last().unwrap();
+        let [.., logits, _] = &profile.operators[..] else {
+            panic!("there are {} operators", profile.operators.len());
+        };
         assert_eq!(logits.products, 2 * hidden * vocabulary);
         // Weights, scales, x and y.
         assert_eq!(

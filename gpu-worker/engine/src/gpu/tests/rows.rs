@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Operators on rows: residual and norm, gate, joining heads.
+//! Operators on rows: residual and norm, gate, joining heads, choice.
 use super::{exponents, extreme_rows, on_every_adapter, pack16, Rig};
 use crate::{gpu::weights, testing::Random};
-use ergon_exact::{attention, gate, norm, residual};
+use ergon_exact::{attention, gate, norm, residual, sampling};
 
 fn check_norm(rig: &Rig, random: &mut Random, most: i32, epsilon: &[u64; 32]) {
     let width = rig.d.hidden as usize;
@@ -122,5 +122,20 @@ fn join_heads_equals_exact() {
                 );
             }
         }
+    });
+}
+
+#[test]
+fn the_likeliest_token_is_the_lowest_with_the_highest_logit() {
+    on_every_adapter(|rig| {
+        let random = &mut Random::new(5);
+        let mut rows = extreme_rows(random, rig.d.vocabulary as usize);
+        let reversed: Vec<Vec<i32>> = rows.iter().map(|row| row.iter().rev().copied().collect()).collect();
+        rows.extend(reversed);
+        let out = rig.room(rows.len());
+        let buffers = [&rig.upload(&rows.concat()), &out];
+        rig.run(&rig.kernels.likeliest, &buffers, (rows.len() as u32, 1));
+        let expected: Vec<i32> = rows.iter().map(|row| sampling::greedy(row) as i32).collect();
+        assert_eq!(rig.read_i32(&out), expected, "{}", rig.device.name);
     });
 }
