@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Files as memory.
-use crate::model::Bytes;
+use crate::model::{Bytes, Memory};
 use memmap2::{Mmap, MmapOptions};
 use std::{fs::File, io, ops::Range, path::Path, sync::Arc};
 
 /// A file of which parts are mapped read-only, so that its size costs no memory of its own. What was read of a part counts towards this
-/// process's memory only until that part's [`Bytes`] are dropped.
+/// process's memory only until that part's [`Bytes`] are dropped or released.
 ///
 /// A file that another process shortens while it is mapped ends this process; artifacts are therefore replaced by renaming, never
 /// rewritten in place.
@@ -51,7 +51,26 @@ impl MappedFile {
         // write is only read as plain integers, of which every bit pattern is valid.
         #[allow(unsafe_code)]
         let map: Mmap = unsafe { MmapOptions::new().offset(range.start).len(length).map(&self.file)? };
-        Bytes::view(Arc::new(map), 0..length).ok_or_else(outside)
+        Bytes::view(Arc::new(Mapping(map)), 0..length).ok_or_else(outside)
+    }
+}
+
+/// A mapped part of a file.
+struct Mapping(Mmap);
+
+impl Memory for Mapping {
+    fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    #[cfg(unix)]
+    fn release(&self) {
+        // SAFETY: of a file that is mapped read-only nothing is lost but the pages in memory; who reads on reads the same bytes from the file.
+        #[allow(unsafe_code)]
+        let advised = unsafe { self.0.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
+        if let Err(error) = advised {
+            tracing::debug!(target: "ergon_engine", %error, "a mapped tensor stays in memory");
+        }
     }
 }
 
@@ -71,6 +90,29 @@ mod tests {
         file.seek(SeekFrom::Start(at)).unwrap();
         file.write_all(b"beyond 4 GiB").unwrap();
         (file, at)
+    }
+
+    /// Kilobytes of the mapping that begins at `bytes` which are in this process's memory.
+    #[cfg(target_os = "linux")]
+    fn resident(bytes: &[u8]) -> u64 {
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let (_, mapping) = maps.split_once(&format!("{:x}-", bytes.as_ptr() as usize)).unwrap();
+        let line = mapping.lines().find_map(|line| line.strip_prefix("Rss:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn released_bytes_leave_the_memory_and_are_the_same_when_they_are_read_again() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let content: Vec<u8> = (0..1 << 20).map(|i: u32| (i % 251) as u8).collect();
+        file.write_all(&content).unwrap();
+        let bytes = MappedFile::open(file.path()).unwrap().whole().unwrap();
+        assert_eq!(bytes.as_bytes(), content);
+        assert!(resident(bytes.as_bytes()) >= 1024);
+        bytes.release();
+        assert_eq!(resident(bytes.as_bytes()), 0);
+        assert_eq!(bytes.as_bytes(), content);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use ergon_primitives::manifest::{self, Architecture, Dimensions, Manifest, Manif
 
 mod tensors;
 
-pub use tensors::{Bias, Bytes, Linear, Norm};
+pub use tensors::{Bias, Bytes, Linear, Memory, Norm};
 
 // What the chain registers is what the arithmetic is proven for.
 const _: () = assert!(

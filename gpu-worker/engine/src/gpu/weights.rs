@@ -60,6 +60,8 @@ impl Matrix {
                 rows: shard.len() as u32,
             });
         }
+        // From here on the weights are read on the device only.
+        parts.iter().for_each(|part| part.release());
         Ok(Self {
             shards,
             exponents: parts.iter().map(|part| output_exponent(part)).collect(),

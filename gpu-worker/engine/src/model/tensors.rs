@@ -3,23 +3,43 @@
 use super::{expect, ModelError};
 use std::{fmt, ops::Range, sync::Arc};
 
-/// Bytes of a tensor: a view into memory that tensors share, as a mapped file.
+/// Memory that tensors are views of.
+pub trait Memory: Send + Sync {
+    /// Its bytes, which never change.
+    fn bytes(&self) -> &[u8];
+
+    /// Says that the bytes won't be read soon: a mapped file's then no longer count towards this process's memory, until they are read again.
+    fn release(&self) {}
+}
+
+impl Memory for Vec<u8> {
+    fn bytes(&self) -> &[u8] {
+        self
+    }
+}
+
+/// Bytes of a tensor: a view into memory that tensors may share.
 #[derive(Clone)]
 pub struct Bytes {
-    owner: Arc<dyn AsRef<[u8]> + Send + Sync>,
+    owner: Arc<dyn Memory>,
     range: Range<usize>,
 }
 
 impl Bytes {
     /// View of `range` in `owner`; `None` if the owner is shorter.
-    pub fn view(owner: Arc<dyn AsRef<[u8]> + Send + Sync>, range: Range<usize>) -> Option<Self> {
-        (*owner).as_ref().get(range.clone())?;
+    pub fn view(owner: Arc<dyn Memory>, range: Range<usize>) -> Option<Self> {
+        owner.bytes().get(range.clone())?;
         Some(Self { owner, range })
     }
 
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
-        &(*self.owner).as_ref()[self.range.clone()]
+        &self.owner.bytes()[self.range.clone()]
+    }
+
+    /// Says that they won't be read soon, see [`Memory::release`].
+    pub fn release(&self) {
+        self.owner.release();
     }
 
     /// The bytes as signed integers.
@@ -155,6 +175,11 @@ impl Linear {
     /// All weights, row after row.
     pub fn weight(&self) -> &[i8] {
         self.weight.as_i8()
+    }
+
+    /// Says that the weights won't be read soon, see [`Memory::release`].
+    pub fn release(&self) {
+        self.weight.release();
     }
 
     /// Weights of one row.
