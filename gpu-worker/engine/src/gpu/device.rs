@@ -112,6 +112,10 @@ impl Device {
             Some(wgpu::Error::OutOfMemory { .. }) => Err(GpuError::OutOfMemory {
                 what,
                 bytes: self.requested.load(Ordering::Relaxed) - requested,
+                given: self
+                    .device
+                    .generate_allocator_report()
+                    .map(|report| report.total_allocated_bytes),
                 adapter: self.name.clone(),
             }),
             Some(error) => Err(self.failed(error.to_string())),

@@ -98,12 +98,14 @@ pub enum GpuError {
         adapter: String,
     },
     /// The device's memory is used up.
-    #[error("{adapter} is out of memory: {what} takes {bytes} bytes")]
+    #[error("{adapter} is out of memory: {what} takes {bytes} bytes{}", given.map_or(String::new(), |given| format!(", all that it gave is {given}")))]
     OutOfMemory {
         /// What was to be stored.
         what: &'static str,
         /// Bytes that all of it takes.
         bytes: u64,
+        /// Bytes that the device gave for this and everything before, where its driver tells.
+        given: Option<u64>,
         /// Name of the adapter.
         adapter: String,
     },

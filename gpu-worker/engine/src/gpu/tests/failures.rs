@@ -5,13 +5,13 @@ use crate::{
     backend::Error,
     cpu::CpuBackend,
     generate::{execute, Request},
-    gpu::WgpuBackend,
+    gpu::{GpuError, WgpuBackend},
     serving::{Config, Event, Server},
     testing::{model, reference, Random},
     Backend,
 };
 use ergon_primitives::{manifest::Dimensions, request::DecodeSettings, H256};
-use std::{ops::ControlFlow, sync::Arc};
+use std::{env, ops::ControlFlow, process::Command, sync::Arc};
 
 /// Its embedding takes 64 KiB, its rows at most 1.5 KiB.
 const SHAPE: Dimensions = Dimensions {
@@ -56,6 +56,42 @@ fn what_can_not_be_cut_is_refused_with_numbers() {
         device.max_binding = 4 << 10;
         let error = WgpuBackend::on(device, model.clone()).map(drop).unwrap_err();
         assert!(error.to_string().contains("8192 bytes are needed"), "{error}");
+    }
+}
+
+#[test]
+fn what_a_device_has_no_memory_for_is_refused_with_the_numbers() {
+    const LIMITED: &str = "ERGON_TEST_LIMITED_MEMORY";
+    if env::var_os(LIMITED).is_none() {
+        // A software adapter has the memory that the system gives to a process.
+        let name = "gpu::tests::failures::what_a_device_has_no_memory_for_is_refused_with_the_numbers";
+        let limited = Command::new("sh")
+            .args(["-c", r#"ulimit -v 4000000 && exec "$0" "$@""#])
+            .arg(env::current_exe().unwrap())
+            .args(["--exact", name])
+            .env(LIMITED, "")
+            .output()
+            .unwrap();
+        let output = String::from_utf8_lossy(&limited.stdout);
+        return assert!(limited.status.success() && output.contains("1 passed"), "{output}");
+    }
+    for device in devices() {
+        let buffers = || {
+            (0..100)
+                .map(|_| device.storage("test", 128 << 20))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let error = device.guard("buffers", buffers).unwrap_err();
+        let GpuError::OutOfMemory { bytes, given, .. } = &error else {
+            panic!("{error}");
+        };
+        let given = given.expect("Vulkan's allocator tells");
+        assert_eq!(*bytes, 100 * (128 << 20));
+        assert!((128 << 20..*bytes).contains(&given), "{error}");
+        assert!(
+            error.to_string().ends_with(&format!("all that it gave is {given}")),
+            "{error}"
+        );
     }
 }
 
