@@ -46,7 +46,7 @@ struct Arguments {
     /// Rounds of each comparison.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Only lets a backend work and prints this process's peak memory in bytes.
+    /// Only lets a backend work and prints this process's memory.
     #[arg(long, hide = true)]
     memory_of: Option<Device>,
 }
@@ -61,15 +61,17 @@ enum Device {
 fn main() -> anyhow::Result<()> {
     gpu::include_software_adapters();
     let arguments = Arguments::parse();
-    let model = Arc::new(Artifact::load(&arguments.model, Verify::Skip)?);
+    let load = || Ok(Artifact::load(&arguments.model, Verify::Skip)?);
     if let Some(device) = arguments.memory_of {
-        let backend: Box<dyn Backend> = match device {
-            Device::Cpu => Box::new(CpuBackend::new(model)),
-            Device::Wgpu => Box::new(WgpuBackend::new(model, &gpu::select(&arguments.adapter)?)?),
+        let open = |model| -> anyhow::Result<Box<dyn Backend>> {
+            Ok(match device {
+                Device::Cpu => Box::new(CpuBackend::new(model)),
+                Device::Wgpu => Box::new(WgpuBackend::new(model, &gpu::select(&arguments.adapter)?)?),
+            })
         };
-        return memory::report(&*backend, suite::MEMORY_PROMPT);
+        return memory::report(open, load, suite::MEMORY_PROMPT);
     }
-    let report = suite::run(&arguments, model)?;
+    let report = suite::run(&arguments, Arc::new(load()?))?;
     let (json, html) = (arguments.out.join("report.json"), arguments.out.join("index.html"));
     fs::create_dir_all(&arguments.out)
         .and_then(|()| fs::write(&json, serde_json::to_string_pretty(&report)? + "\n"))

@@ -2,7 +2,7 @@
 //! The report as a page: one HTML file that needs nothing else.
 use crate::{
     plot::{bars, escaped, lines, Line},
-    report::{Limit, Report, Roof, Row, Sweep},
+    report::{reasons, Limit, Report, Roof, Row, Sweep},
 };
 
 const STYLE: &str = "
@@ -20,6 +20,7 @@ pub fn page(report: &Report) -> String {
     let rows: String = report.rows.iter().map(row).collect();
     let limits: String = report.limits.iter().map(limit).collect();
     let sweeps: String = report.sweeps.iter().map(sweep).collect();
+    let reasons: String = reasons(&report.roofline).iter().map(reason).collect();
     let memory: Vec<_> = report
         .limits
         .iter()
@@ -35,7 +36,7 @@ pub fn page(report: &Report) -> String {
          <h2>Tokens a second</h2><table><tr><th>measure<th>ours<th>peer<th>ratio<th>bar<th>aim<th></tr>{rows}</table>\
          <h2>Limits</h2><table><tr><th>quotient<th>value<th>bar<th>aim<th></tr>{limits}</table>\
          <h2>Over batch and context</h2>{sweeps}\
-         <h2>Roofline</h2><p>Part of what the device can do, measured in the same run, that a kernel reaches; the mark is all of it.</p>{}\
+         <h2>Roofline</h2><p>Part of what the device can do, measured in the same run, that a kernel reaches; the mark is all of it.</p>{}<ul>{reasons}</ul>\
          <h2>Memory</h2><p>Peak over the artifact's size; the mark is the bar.</p>{}</html>\n",
         escaped(&report.machine.to_string()),
         escaped(&report.ours.join("; ")),
@@ -85,10 +86,14 @@ fn sweep(sweep: &Sweep) -> String {
 }
 
 fn roof(roof: &Roof) -> (String, f64, f64) {
-    (
-        format!("{}: {}", roof.pass, roof.kernel),
-        roof.bound / roof.milliseconds,
-        1.0,
+    (format!("{}: {}", roof.pass, roof.kernel), roof.part(), 1.0)
+}
+
+fn reason((reason, kernels): &(&str, Vec<String>)) -> String {
+    let kernels = escaped(&kernels.join("; "));
+    format!(
+        "<li>Under half of the bound: {kernels}. The reason: {}.",
+        escaped(reason)
     )
 }
 
@@ -125,11 +130,12 @@ mod tests {
             }],
             roofline: vec![Roof {
                 pass: "cpu, decode".into(),
-                kernel: "matrices",
+                kernel: "matrices".into(),
                 milliseconds: 20.0,
                 bytes: 5,
                 products: 5,
                 bound: 10.0,
+                reason: Some("it & that"),
             }],
         };
         let page = page(&report);
@@ -142,6 +148,7 @@ mod tests {
             "a sweep",
             "cpu, decode: matrices",
             "0.5 of 1",
+            "cpu, decode: matrices. The reason: it &amp; that",
         ] {
             assert!(page.contains(part), "{part}");
         }

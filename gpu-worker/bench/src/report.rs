@@ -124,7 +124,7 @@ pub struct Roof {
     /// The device, and what kind of pass.
     pub pass: String,
     /// The kernel.
-    pub kernel: &'static str,
+    pub kernel: String,
     /// Milliseconds of all its launches.
     pub milliseconds: f64,
     /// Bytes that it has to move.
@@ -133,6 +133,29 @@ pub struct Roof {
     pub products: u64,
     /// Milliseconds that no kernel could stay under, by what was measured in the same run.
     pub bound: f64,
+    /// Why it stays under half of its bound, if it does.
+    pub reason: Option<&'static str>,
+}
+
+impl Roof {
+    /// What it reaches of what is possible.
+    pub fn part(&self) -> f64 {
+        self.bound / self.milliseconds
+    }
+}
+
+/// The reasons of kernels that stay under half of their bounds, each with those that it holds for.
+pub fn reasons(roofline: &[Roof]) -> Vec<(&'static str, Vec<String>)> {
+    let mut reasons: Vec<(&str, Vec<String>)> = vec![];
+    for roof in roofline {
+        let Some(reason) = roof.reason else { continue };
+        let name = format!("{}: {}", roof.pass, roof.kernel);
+        match reasons.iter_mut().find(|(other, _)| *other == reason) {
+            Some((_, names)) => names.push(name),
+            None => reasons.push((reason, vec![name])),
+        }
+    }
+    reasons
 }
 
 /// The middle of some numbers, the mean of both middle ones if their count is even.
@@ -182,7 +205,7 @@ impl fmt::Display for Report {
             writeln!(f, " {:>6.1}x {:>6.1}x  {}", row.bar, row.aim, row.verdict())?;
         }
         for limit in &self.limits {
-            write!(f, "{:<64} {:>7.4}", limit.title, limit.value)?;
+            write!(f, "{:<67} {:>7.4}", limit.title, limit.value)?;
             writeln!(f, " {:>7.3} {:>7.3}  {}", limit.bar, limit.aim, limit.verdict())?;
         }
         if !self.roofline.is_empty() {
@@ -194,12 +217,10 @@ impl fmt::Display for Report {
         }
         for roof in &self.roofline {
             let (name, taken) = (format!("{}: {}", roof.pass, roof.kernel), roof.milliseconds);
-            writeln!(
-                f,
-                "{name:<64} {:>9.3} {taken:>9.3} {:>7.2}",
-                roof.bound,
-                roof.bound / taken
-            )?;
+            writeln!(f, "{name:<64} {:>9.3} {taken:>9.3} {:>7.2}", roof.bound, roof.part())?;
+        }
+        for (reason, kernels) in reasons(&self.roofline) {
+            writeln!(f, "\nunder half of the bound: {}\n  {reason}", kernels.join("; "))?;
         }
         Ok(())
     }

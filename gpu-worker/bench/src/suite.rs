@@ -4,7 +4,7 @@ use crate::{
     bookkeeping,
     compare::{compare, sweep, Measure},
     machine::Machine,
-    memory,
+    memory::{self, Memory},
     ours::Ours,
     peer::{Device, Peer},
     report::{self, Limit, Report, Roof, Row, Sweep},
@@ -189,13 +189,16 @@ impl Suite<'_> {
         let arguments: Vec<String> = std::env::args().skip(1).collect();
         let mut arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         arguments.extend(["--memory-of", device]);
-        let Some(peak) = memory::of_child(&arguments)? else {
+        let Some(Memory { before, most }) = memory::of_child(&arguments)? else {
             return Ok(());
         };
         self.limits.push(Limit {
             key,
-            title: format!("{device}: peak memory over the artifact's size"),
-            value: peak as f64 / fs::metadata(&self.arguments.model)?.len() as f64,
+            title: format!(
+                "{device}: peak memory over the artifact's size, beyond {} MiB without it",
+                before >> 20
+            ),
+            value: most.saturating_sub(before) as f64 / fs::metadata(&self.arguments.model)?.len() as f64,
             bar: 1.3,
             aim: 1.1,
         });

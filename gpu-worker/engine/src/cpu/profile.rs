@@ -62,6 +62,7 @@ impl CpuBackend {
         OperatorTime {
             operator: "matrices",
             launches: matrices(&self.model).count(),
+            tokens,
             seconds: least(runs, multiply),
             bytes: weights as u64,
             products: (2 * weights * tokens) as u64,
@@ -93,6 +94,7 @@ impl CpuBackend {
         OperatorTime {
             operator: "attention",
             launches: layers,
+            tokens,
             seconds: least(runs, attend),
             // Keys and values, though here they are the same.
             bytes: 2 * cached.len() as u64,

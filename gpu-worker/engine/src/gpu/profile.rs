@@ -43,6 +43,8 @@ pub struct OperatorTime {
     pub operator: &'static str,
     /// Launches in a pass.
     pub launches: usize,
+    /// Tokens that each launch has: only the last one goes on to the logits.
+    pub tokens: usize,
     /// Seconds of all of them.
     pub seconds: f64,
     /// Bytes that they have to read or write.
@@ -172,6 +174,7 @@ fn operators(device: &Device, cache: &WgpuCache, shape: Shape<'_>, runs: usize) 
         Ok(OperatorTime {
             operator,
             launches: launches.len(),
+            tokens: rows as usize,
             seconds: least(runs, || time_launches(device, &launches, rows as u32))?,
             bytes,
             products,
