@@ -37,9 +37,8 @@ fn check_post_norm(rig: &Rig, [output, output_bias, norm_bias, gain]: [i32; 4], 
     let x_exponents = exponents(random, y.len(), 40);
     let gains: Vec<i32> = (0..width).map(|_| random.next() as i32 >> 9).collect();
     let [first, second] = [0, 1].map(|_| constants(random, width));
-    let padded = width.next_multiple_of(16);
     let residual_rows = rig.upload(&h.concat());
-    let out = (rig.room(y.len() * padded / 2), rig.room(y.len()));
+    let out = rig.packed_room(y.len(), width);
     let buffers = [
         &rig.upload(&y.concat()),
         &rig.upload(&x_exponents),
@@ -52,24 +51,16 @@ fn check_post_norm(rig: &Rig, [output, output_bias, norm_bias, gain]: [i32; 4], 
     ];
     let kernels = EncoderKernels::new(&rig.device, &rig.d).unwrap();
     rig.run(&kernels.post_norm, &buffers, (y.len() as u32, 1));
-    let (found, found_exponents) = (rig.read_rows(&out.0, width), rig.read_i32(&out.1));
-    let found_rows = rig.read_i32(&residual_rows);
-    for (i, (y, h)) in y.iter().zip(&h).enumerate() {
-        let (mut y, mut h, mut normed) = (y.clone(), h.clone(), vec![0; width]);
-        let exponent = bias::add(&mut y, x_exponents[i] + output, &first, -output_bias);
-        residual::add(&mut h, &y, exponent);
-        let exponent = norm::layer_norm(&h, &gains, gain, epsilon, &mut normed);
+    for ((y, h), x_exponent) in y.iter().zip(&mut h).zip(&x_exponents) {
+        let (mut y, mut normed) = (y.clone(), vec![0; width]);
+        let exponent = bias::add(&mut y, x_exponent + output, &first, -output_bias);
+        residual::add(h, &y, exponent);
+        let exponent = norm::layer_norm(h, &gains, gain, epsilon, &mut normed);
         let exponent = bias::add(&mut normed, exponent, &second, -norm_bias);
-        residual::replace(&mut h, &normed, exponent);
-        let name = &rig.device.name;
-        assert_eq!(found_rows[i * width..][..width], h, "{name}, row {i}");
-        let (expected, shift) = pack16(&h);
-        assert_eq!(
-            (found_exponents[i], &found[i]),
-            (RESIDUAL_EXPONENT + shift, &expected),
-            "{name}, row {i}"
-        );
+        residual::replace(h, &normed, exponent);
     }
+    assert_eq!(rig.read_i32(&residual_rows), h.concat(), "{}", rig.device.name);
+    rig.assert_packed(&out, h.into_iter().map(|row| (row, RESIDUAL_EXPONENT)));
 }
 
 #[test]
@@ -89,8 +80,7 @@ fn gelu_equals_exact() {
         let y = outputs(random, width);
         let x_exponents = exponents(random, y.len(), 45);
         let constants = constants(random, width);
-        let padded = width.next_multiple_of(16);
-        let out = (rig.room(y.len() * padded / 2), rig.room(y.len()));
+        let out = rig.packed_room(y.len(), width);
         let mut phi = [0u32; 81 * 4];
         phi[..gelu::PHI.len()].copy_from_slice(&gelu::PHI);
         let buffers = [
@@ -104,20 +94,14 @@ fn gelu_equals_exact() {
         ];
         let kernels = EncoderKernels::new(&rig.device, &rig.d).unwrap();
         rig.run(&kernels.gelu, &buffers, (y.len() as u32, 1));
-        let (found, found_exponents) = (rig.read_rows(&out.0, width), rig.read_i32(&out.1));
-        for (i, y) in y.iter().enumerate() {
+        let activated = y.iter().zip(&x_exponents).map(|(y, x_exponent)| {
             let mut y = y.clone();
-            let exponent = bias::add(&mut y, x_exponents[i] - 6, &constants, 27);
+            let exponent = bias::add(&mut y, x_exponent - 6, &constants, 27);
             let (a, shift) = pack16(&y);
             let exponent = gelu::gelu(&a, exponent + shift, &mut y);
-            let (expected, shift) = pack16(&y);
-            let name = &rig.device.name;
-            assert_eq!(
-                (found_exponents[i], &found[i]),
-                (exponent + shift, &expected),
-                "{name}, row {i}"
-            );
-        }
+            (y, exponent)
+        });
+        rig.assert_packed(&out, activated);
     });
 }
 

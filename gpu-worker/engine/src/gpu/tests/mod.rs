@@ -98,6 +98,11 @@ impl Rig {
         self.upload(&vec![0x5a5a_5a5a; count])
     }
 
+    /// Room for packed rows: byte planes and exponents.
+    fn packed_room(&self, rows: usize, width: usize) -> (Buffer, Buffer) {
+        (self.room(rows * width.next_multiple_of(16) / 2), self.room(rows))
+    }
+
     fn tables(&self) -> Buffer {
         weights::tables(&self.device, &[1; 32])
     }
@@ -140,6 +145,22 @@ impl Rig {
             row
         })
         .collect()
+    }
+
+    /// Asserts that a kernel packed these rows, each of values under an exponent.
+    fn assert_packed(&self, out: &(Buffer, Buffer), expected: impl Iterator<Item = (Vec<i32>, i32)>) {
+        let expected: Vec<_> = expected.collect();
+        let (found, exponents) = (self.read_rows(&out.0, expected[0].0.len()), self.read_i32(&out.1));
+        assert_eq!((found.len(), exponents.len()), (expected.len(), expected.len()));
+        for (i, (row, exponent)) in expected.iter().enumerate() {
+            let (mantissas, shift) = pack16(row);
+            let name = &self.device.name;
+            assert_eq!(
+                (exponents[i], &found[i]),
+                (exponent + shift, &mantissas),
+                "{name}, row {i}"
+            );
+        }
     }
 }
 

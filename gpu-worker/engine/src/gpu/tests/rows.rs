@@ -13,8 +13,7 @@ fn check_norm(rig: &Rig, random: &mut Random, most: i32, epsilon: &[u64; 32]) {
     let gain: Vec<i32> = (0..width)
         .map(|i| [limit, -limit, 0, random.next() as i32 >> 9][i % 4])
         .collect();
-    let padded = width.next_multiple_of(16);
-    let out = (rig.room(rows.len() * padded / 2), rig.room(rows.len()));
+    let out = rig.packed_room(rows.len(), width);
     let h = rig.upload(&rows.concat());
     let buffers = [
         &h,
@@ -31,18 +30,12 @@ fn check_norm(rig: &Rig, random: &mut Random, most: i32, epsilon: &[u64; 32]) {
         residual::add(h, y, exponent - 7);
     }
     assert_eq!(rig.read_i32(&h), rows.concat(), "{}", rig.device.name);
-    let (found, exponents) = (rig.read_rows(&out.0, width), rig.read_i32(&out.1));
-    for (i, row) in rows.iter().enumerate() {
-        let mut expected = vec![0; width];
-        let exponent = norm::rms_norm(row, &gain, -17, epsilon, &mut expected);
-        let (expected, shift) = pack16(&expected);
-        let name = &rig.device.name;
-        assert_eq!(
-            (exponents[i], &found[i]),
-            (exponent + shift, &expected),
-            "{name}, row {i}"
-        );
-    }
+    let normed = rows.iter().map(|row| {
+        let mut normed = vec![0; width];
+        let exponent = norm::rms_norm(row, &gain, -17, epsilon, &mut normed);
+        (normed, exponent)
+    });
+    rig.assert_packed(&out, normed);
 }
 
 #[test]
@@ -64,8 +57,7 @@ fn gate_equals_exact() {
         b.rotate_left(5);
         let x_exponents = exponents(random, a.len(), 60);
         let y: Vec<i32> = a.iter().zip(&b).flat_map(|(a, b)| [a, b]).flatten().copied().collect();
-        let padded = width.next_multiple_of(16);
-        let out = (rig.room(a.len() * padded / 2), rig.room(a.len()));
+        let out = rig.packed_room(a.len(), width);
         let buffers = [
             &rig.upload(&y),
             &rig.upload(&x_exponents),
@@ -75,20 +67,19 @@ fn gate_equals_exact() {
             &rig.tables(),
         ];
         rig.run(&rig.kernels.gate, &buffers, (a.len() as u32, 1));
-        let (found, found_exponents) = (rig.read_rows(&out.0, width), rig.read_i32(&out.1));
-        for i in 0..a.len() {
-            let ((a, a_shift), (b, b_shift)) = (pack16(&a[i]), pack16(&b[i]));
+        let gated = a.iter().zip(&b).zip(&x_exponents).map(|((a, b), x_exponent)| {
+            let ((a, a_shift), (b, b_shift)) = (pack16(a), pack16(b));
             let mut products = vec![0; width];
-            let (a_exponent, b_exponent) = (x_exponents[i] - 9 + a_shift, x_exponents[i] + 4 + b_shift);
-            let exponent = gate::gate(&a, a_exponent, &b, b_exponent, &mut products);
-            let (expected, shift) = pack16(&products);
-            let name = &rig.device.name;
-            assert_eq!(
-                (found_exponents[i], &found[i]),
-                (exponent + shift, &expected),
-                "{name}, row {i}"
+            let exponent = gate::gate(
+                &a,
+                x_exponent - 9 + a_shift,
+                &b,
+                x_exponent + 4 + b_shift,
+                &mut products,
             );
-        }
+            (products, exponent)
+        });
+        rig.assert_packed(&out, gated);
     });
 }
 
@@ -98,10 +89,9 @@ fn join_heads_equals_exact() {
         let random = &mut Random::new(4);
         let (heads, width) = (rig.d.heads as usize, (rig.d.heads * rig.d.head_dim) as usize);
         let rows = extreme_rows(random, width);
-        let padded = width.next_multiple_of(16);
         for most in [0, 3, 40, 500] {
             let head_exponents = exponents(random, rows.len() * heads, most);
-            let out = (rig.room(rows.len() * padded / 2), rig.room(rows.len()));
+            let out = rig.packed_room(rows.len(), width);
             let buffers = [
                 &rig.upload(&rows.concat()),
                 &rig.upload(&head_exponents),
@@ -109,18 +99,12 @@ fn join_heads_equals_exact() {
                 &out.1,
             ];
             rig.run(&rig.kernels.join_heads, &buffers, (rows.len() as u32, 1));
-            let (found, found_exponents) = (rig.read_rows(&out.0, width), rig.read_i32(&out.1));
-            for (i, (row, exponents)) in rows.iter().zip(head_exponents.chunks(heads)).enumerate() {
+            let joined = rows.iter().zip(head_exponents.chunks(heads)).map(|(row, exponents)| {
                 let mut row = row.clone();
                 let exponent = attention::join_heads(&mut row, exponents);
-                let (expected, shift) = pack16(&row);
-                let name = &rig.device.name;
-                assert_eq!(
-                    (found_exponents[i], &found[i]),
-                    (exponent + shift, &expected),
-                    "{name}, row {i}"
-                );
-            }
+                (row, exponent)
+            });
+            rig.assert_packed(&out, joined);
         }
     });
 }
