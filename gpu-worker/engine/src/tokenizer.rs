@@ -3,14 +3,21 @@
 //!
 //! Ids come from the `tokenizers` crate, without any token that the text itself doesn't name: a prompt is final. Text comes from the table
 //! of every token's bytes, which the manifest binds: the bytes of an answer are the concatenated bytes of its tokens. Therefore only
-//! byte-level BPE (GPT-2's mapping of bytes to characters) is accepted: there, every token but the added ones can be inverted. Added
-//! tokens, like `<|im_end|>`, stand for their text.
+//! vocabularies are accepted whose every token stands for certain bytes: byte-level BPE (GPT-2's mapping of bytes to characters) and
+//! SentencePiece's BPE with byte fallback ([`sentencepiece`]). Added tokens, like `<|im_end|>`, stand for their text.
+//!
+//! The ids of a text stand for that text byte by byte, unless the tokenizer changes it: by normalizing it, or, as SentencePiece does, by
+//! putting spaces before it ([`Tokenizer::spells`]).
 use crate::model::TokenTable;
 use file::File;
+use sentencepiece::Prefix;
 use std::collections::{BTreeMap, HashMap};
 
 pub mod definition;
 mod file;
+pub mod merges;
+pub mod sentencepiece;
+mod spelling;
 pub mod wordpiece;
 
 /// Why a tokenizer can't be used.
@@ -20,7 +27,7 @@ pub enum TokenizerError {
     #[error("the tokenizer's definition is malformed: {0}")]
     Malformed(String),
     /// The tokenizer is of another kind.
-    #[error("a tokenizer with {0} is not supported (supported: byte-level BPE)")]
+    #[error("a tokenizer with {0} is not supported (supported: byte-level BPE, SentencePiece BPE with byte fallback)")]
     Unsupported(String),
     /// The tokenizer of an encoder is of another kind.
     #[error("a tokenizer without WordPiece is not supported for an encoder")]
@@ -46,23 +53,34 @@ pub enum TokenizerError {
     Text(String),
 }
 
-/// A byte-level BPE tokenizer.
-pub struct Tokenizer(tokenizers::Tokenizer);
+/// What the characters of a token stand for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    ByteLevel,
+    SentencePiece(Prefix),
+}
+
+/// A BPE tokenizer.
+pub struct Tokenizer {
+    tokenizer: tokenizers::Tokenizer,
+    kind: Kind,
+}
 
 impl Tokenizer {
     /// Tokenizer that a `tokenizer.json` defines. Truncation, padding and the post-processor in it are ignored.
     pub fn from_json(json: &[u8]) -> Result<Self, TokenizerError> {
-        let file = File::read(json)?;
+        let mut file = File::read(json)?;
         let malformed = |error: tokenizers::Error| TokenizerError::Malformed(error.to_string());
-        let tokenizer = tokenizers::Tokenizer::from_bytes(file.checked()?).map_err(malformed)?;
+        let (kind, checked) = file.checked()?;
+        let tokenizer = tokenizers::Tokenizer::from_bytes(checked).map_err(malformed)?;
         file.check_ids(|token| tokenizer.token_to_id(token))?;
-        Ok(Self(tokenizer))
+        Ok(Self { tokenizer, kind })
     }
 
     /// Ids of `text`, in which added tokens are recognised by their text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizerError> {
         let encoding = self
-            .0
+            .tokenizer
             .encode_fast(text, false)
             .map_err(|error| TokenizerError::Text(error.to_string()))?;
         Ok(encoding.get_ids().to_vec())
@@ -70,13 +88,13 @@ impl Tokenizer {
 
     /// Id of the token that is written `token`.
     pub fn id(&self, token: &str) -> Option<u32> {
-        self.0.token_to_id(token)
+        self.tokenizer.token_to_id(token)
     }
 
     /// Bytes of every token of a model with `vocabulary` tokens; none for ids that the tokenizer doesn't use.
     pub fn token_table(&self, vocabulary: u32) -> Result<TokenTable, TokenizerError> {
         let tokens: BTreeMap<u32, String> = self
-            .0
+            .tokenizer
             .get_vocab(true)
             .into_iter()
             .map(|(token, id)| (id, token))
@@ -84,19 +102,21 @@ impl Tokenizer {
         if let Some(id) = tokens.keys().next_back().filter(|id| **id >= vocabulary) {
             return Err(TokenizerError::Vocabulary { id: *id, vocabulary });
         }
-        let (added, byte_of) = (self.0.get_added_tokens_decoder(), byte_of_char());
+        let (added, byte_of) = (self.tokenizer.get_added_tokens_decoder(), byte_of_char());
+        let bytes_of = |token: &String| match self.kind {
+            Kind::ByteLevel => token.chars().map(|char| byte_of.get(&char).copied()).collect(),
+            Kind::SentencePiece(_) => Some(sentencepiece::bytes_of(token)),
+        };
         let (mut bytes, mut offsets) = (Vec::new(), vec![0u32]);
         for id in 0..vocabulary {
             if let Some(added) = added.get(&id) {
                 bytes.extend_from_slice(added.content.as_bytes());
             } else if let Some(token) = tokens.get(&id) {
-                for char in token.chars() {
-                    let byte = byte_of.get(&char);
-                    bytes.push(*byte.ok_or_else(|| TokenizerError::NotByteLevel {
-                        id,
-                        token: token.clone(),
-                    })?);
-                }
+                let token_bytes: Option<Vec<u8>> = bytes_of(token);
+                bytes.extend(token_bytes.ok_or_else(|| TokenizerError::NotByteLevel {
+                    id,
+                    token: token.clone(),
+                })?);
             }
             offsets.push(
                 u32::try_from(bytes.len()).map_err(|_| TokenizerError::Unsupported("tokens of over 4 GiB".into()))?,
@@ -180,10 +200,9 @@ mod tests {
         let mut tokens: Vec<String> = byte_of_char().keys().map(char::to_string).collect();
         tokens.sort();
         tokens.extend(["he", "llo", "ll", "<|end|>"].map(String::from));
-        let merges: Vec<String> = ["h e", "l l", "ll o"].map(String::from).to_vec();
         let definition = Definition {
             tokens: &tokens,
-            merges: &merges,
+            merges: vec![("h", "e"), ("l", "l"), ("ll", "o")],
             added: vec![Added { id: 259, special: true }],
             splitting,
         };
@@ -235,13 +254,13 @@ mod tests {
     fn qwen2_cuts_digits_contractions_and_line_ends_and_composes_characters() {
         let tokenizer = with_splitting(Splitting::Qwen2);
         let pieces = |text: &str| {
-            let normalized = tokenizer.0.get_normalizer().map(|normalizer| {
+            let normalized = tokenizer.tokenizer.get_normalizer().map(|normalizer| {
                 let mut text = tokenizers::NormalizedString::from(text);
                 tokenizers::Normalizer::normalize(normalizer, &mut text).unwrap();
                 text
             });
             let mut cut = tokenizers::PreTokenizedString::from(normalized.unwrap());
-            let splitter = tokenizer.0.get_pre_tokenizer().unwrap();
+            let splitter = tokenizer.tokenizer.get_pre_tokenizer().unwrap();
             tokenizers::PreTokenizer::pre_tokenize(splitter, &mut cut).unwrap();
             let splits = cut.get_splits(tokenizers::OffsetReferential::Original, tokenizers::OffsetType::Byte);
             splits

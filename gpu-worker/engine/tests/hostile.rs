@@ -126,7 +126,22 @@ fn mutate(random: &mut Random, input: &mut Vec<u8>, other: &[u8]) {
 
 #[test]
 fn no_gguf_file_panics_or_allocates_beyond_its_size() {
-    attack("gguf", fuzz::targets::gguf, vec![("model".into(), seeds::gguf())], 400);
+    let made = vec![
+        ("model".into(), seeds::gguf()),
+        ("sentencepiece".into(), seeds::sentencepiece_gguf()),
+    ];
+    attack("gguf", fuzz::targets::gguf, made, 400);
+}
+
+#[test]
+fn a_vocabulary_with_as_many_merges_as_can_be_is_imported_in_the_memory_that_its_size_allows() {
+    let seed = seeds::runs_gguf(ergon_engine::tokenizer::merges::MAX_MERGED);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.gguf");
+    fs::write(&path, &seed).unwrap();
+    let peak = fuzz::allocation::peak_of(|| drop(seeds::imported(&path)));
+    let allowed = fuzz::allocation::allowance(seed.len());
+    assert!(peak <= allowed, "{peak} bytes were allocated, {allowed} are allowed");
 }
 
 #[test]
@@ -134,6 +149,7 @@ fn no_hugging_face_folder_panics_or_allocates_beyond_its_size() {
     let made = vec![
         ("single".into(), seeds::huggingface(false)),
         ("sharded".into(), seeds::huggingface(true)),
+        ("sentencepiece".into(), seeds::sentencepiece_huggingface()),
     ];
     attack("huggingface", fuzz::targets::huggingface, made, 300);
 }
@@ -155,19 +171,35 @@ fn no_chat_panics_or_allocates_beyond_its_size() {
 
 #[test]
 fn no_tokenizer_panics_or_allocates_beyond_its_size() {
-    attack("tokenizer", fuzz::targets::tokenizer, vec![], 200);
+    let made = vec![
+        ("sentencepiece".into(), seeds::sentencepiece_tokenizer(false)),
+        ("metaspace".into(), seeds::sentencepiece_tokenizer(true)),
+    ];
+    attack("tokenizer", fuzz::targets::tokenizer, made, 200);
 }
 
 #[test]
 fn the_seeds_are_models() {
-    for (seed, file) in [(seeds::gguf(), "model.gguf"), (seeds::artifact(), "model.ergon")] {
+    for (seed, file) in [
+        (seeds::gguf(), "model.gguf"),
+        (seeds::sentencepiece_gguf(), "model.gguf"),
+        (seeds::artifact(), "model.ergon"),
+    ] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(file);
         fs::write(&path, &seed).unwrap();
-        assert!(seed.len() < 16 << 10, "{file} has {} bytes", seed.len());
+        assert!(seed.len() < 32 << 10, "{file} has {} bytes", seed.len());
         match file {
             "model.gguf" => drop(seeds::imported(&path)),
             _ => ergon_engine::artifact::Artifact::open(&path).unwrap().verify().unwrap(),
         }
+    }
+    for metaspace in [false, true] {
+        let seed = seeds::sentencepiece_tokenizer(metaspace);
+        let end = seed
+            .windows(5)
+            .position(|bytes| bytes == fuzz::targets::SEPARATOR)
+            .unwrap();
+        ergon_engine::tokenizer::Tokenizer::from_json(&seed[..end]).unwrap();
     }
 }

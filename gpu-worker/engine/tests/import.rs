@@ -24,6 +24,8 @@ mod architectures;
 mod bert;
 #[path = "import/float.rs"]
 mod float;
+#[path = "import/sentencepiece.rs"]
+mod sentencepiece;
 #[path = "import/split.rs"]
 mod split;
 mod tiny;
@@ -290,7 +292,7 @@ fn what_is_not_supported_is_refused_by_name() {
             Entry::U32(8),
             "a sliding window (llama.attention.sliding_window = 8)",
         ),
-        ("tokenizer.ggml.model", Entry::Text("llama".into()), "tokenizer llama"),
+        ("tokenizer.ggml.model", Entry::Text("t5".into()), "tokenizer t5"),
         ("tokenizer.ggml.pre", Entry::Text("mpt".into()), "pre-tokenizer mpt"),
         ("llama.context_length", Entry::U32(1 << 20), "--context"),
         ("llama.attention.head_count_kv", Entry::U32(3), "key-value heads"),

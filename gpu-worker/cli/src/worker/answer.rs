@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From a prompt on chain to token ids: a pure function, since executor and auditors must come to the same verdict.
-use ergon_engine::model::TokenTable;
+use ergon_engine::{model::TokenTable, tokenizer::Tokenizer};
 use ergon_primitives::{commitment::RejectReason, request::Input};
 
 /// Token ids of a prompt for a model with these `tokens` and this `context`, or why it can't be answered.
 ///
 /// Text goes through the tokenizer as it stands: the client has applied the chat template, and special tokens are recognised by their
-/// text. `encode` gives its ids, or nothing if it fails. The ids must stand for the text byte by byte; a tokenizer that changes a text
-/// (by normalizing it, say) can't take it as text.
+/// text. The ids must stand for the text byte by byte, but for the spaces that a SentencePiece tokenizer puts before it
+/// ([`Tokenizer::spells`]); a tokenizer that changes a text (by normalizing it, say) can't take it as text.
 ///
 /// The prompt and at least one output token must fit the context.
 pub fn prompt_ids(
     input: &Input,
-    encode: impl Fn(&str) -> Option<Vec<u32>>,
+    tokenizer: &Tokenizer,
     tokens: &TokenTable,
     context: u32,
 ) -> Result<Vec<u32>, RejectReason> {
@@ -20,9 +20,11 @@ pub fn prompt_ids(
         Input::Tokens(ids) => ids.to_vec(),
         Input::Text(bytes) => {
             let text = std::str::from_utf8(bytes).map_err(|_| RejectReason::InvalidPrompt)?;
-            encode(text)
-                .filter(|ids| spells(ids, tokens, bytes))
-                .ok_or(RejectReason::InvalidPrompt)?
+            let ids = tokenizer.encode(text).map_err(|_| RejectReason::InvalidPrompt)?;
+            if !tokenizer.spells(&ids, tokens, text) {
+                return Err(RejectReason::InvalidPrompt);
+            }
+            ids
         }
     };
     if ids.is_empty() || ids.iter().any(|id| tokens.get(*id).is_none()) {
@@ -34,46 +36,44 @@ pub fn prompt_ids(
     Ok(ids)
 }
 
-/// Whether the bytes of `ids`, at least one each, are `text` one after the other.
-fn spells(ids: &[u32], tokens: &TokenTable, mut text: &[u8]) -> bool {
-    for id in ids {
-        let bytes = tokens.get(*id).filter(|bytes| !bytes.is_empty());
-        match bytes.and_then(|bytes| text.strip_prefix(bytes)) {
-            Some(rest) => text = rest,
-            None => return false,
-        }
-    }
-    text.is_empty()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ergon_engine::tokenizer::{
+        definition::{Definition, Splitting},
+        sentencepiece::byte_token,
+    };
 
-    /// Tokens `a`, `b`, `ab` and the unused fourth one.
-    fn tokens() -> TokenTable {
-        TokenTable::new(b"abab".to_vec(), vec![0, 1, 2, 4, 4]).unwrap()
+    /// Tokens `a`, `b` and `ab`.
+    fn tokenizer() -> Tokenizer {
+        define(&["a", "b", "ab"].map(String::from), Splitting::Gpt2)
     }
 
-    fn encode(text: &str) -> Option<Vec<u32>> {
-        match text {
-            "" => Some(vec![]),
-            "abb" => Some(vec![2, 1]),
-            "aaaa" => Some(vec![0, 0, 0, 0]),
-            "A" => Some(vec![0]),
-            "ab?" => Some(vec![2]),
-            "abc" => Some(vec![2, 9]),
-            "b" => Some(vec![3, 1]),
-            _ => None,
-        }
+    fn define(tokens: &[String], splitting: Splitting) -> Tokenizer {
+        let definition = Definition {
+            tokens,
+            merges: vec![("a", "b")],
+            added: vec![],
+            splitting,
+        };
+        Tokenizer::from_json(&definition.to_json().unwrap()).unwrap()
+    }
+
+    /// With an unused fourth token.
+    fn tokens() -> TokenTable {
+        tokenizer().token_table(4).unwrap()
+    }
+
+    fn taken(input: Input) -> Result<Vec<u32>, RejectReason> {
+        prompt_ids(&input, &tokenizer(), &tokens(), 4)
     }
 
     fn text(text: &[u8]) -> Result<Vec<u32>, RejectReason> {
-        prompt_ids(&Input::Text(text.to_vec().try_into().unwrap()), encode, &tokens(), 4)
+        taken(Input::Text(text.to_vec().try_into().unwrap()))
     }
 
     fn ids(ids: &[u32]) -> Result<Vec<u32>, RejectReason> {
-        prompt_ids(&Input::Tokens(ids.to_vec().try_into().unwrap()), encode, &tokens(), 4)
+        taken(Input::Tokens(ids.to_vec().try_into().unwrap()))
     }
 
     #[test]
@@ -83,9 +83,25 @@ mod tests {
 
     #[test]
     fn a_text_that_its_ids_do_not_spell_is_invalid() {
-        for bytes in [&b"A"[..], b"ab?", b"abc", b"b", b"zzz", b"", b"\xff\xfe"] {
+        for bytes in [&b"A"[..], b"ab?", b"abc", b"zzz", b"", b"\xff\xfe"] {
             assert_eq!(text(bytes), Err(RejectReason::InvalidPrompt), "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn a_text_that_its_ids_spell_but_for_the_space_before_it_is_taken() {
+        let bytes = (0..=255).map(byte_token);
+        let tokens: Vec<String> = bytes.chain(["\u{2581}", "a", "b", "ab"].map(String::from)).collect();
+        let tokenizer = define(&tokens, Splitting::SentencePiece { prefix: true });
+        let table = tokenizer.token_table(260).unwrap();
+        let text = |text: &str| {
+            let input = Input::Text(text.as_bytes().to_vec().try_into().unwrap());
+            prompt_ids(&input, &tokenizer, &table, 8)
+        };
+        assert_eq!(text("ab"), Ok(vec![256, 259]));
+        assert_eq!(text(" ab"), Ok(vec![256, 256, 259]));
+        // Its own `\u{2581}` becomes a space.
+        assert_eq!(text("\u{2581}"), Err(RejectReason::InvalidPrompt));
     }
 
     #[test]

@@ -186,16 +186,15 @@ impl Served {
     }
 
     fn prompt(&self, question: &Question) -> Result<Vec<u32>, ergon_primitives::commitment::RejectReason> {
-        let model = &self.model;
-        let encode = |text: &str| self.tokenizer.encode(text).ok();
-        prompt_ids(&question.input, encode, &model.tokens, model.dimensions().context)
+        let Self { model, tokenizer, .. } = self;
+        prompt_ids(&question.input, tokenizer, &model.tokens, model.dimensions().context)
     }
 
     /// The tokens that an executor has probably chosen: a guess that only saves time.
     fn hint(&self, question: &Question) -> Vec<u32> {
         let output = question.output.as_deref().unwrap_or_default();
         self.tokenizer
-            .encode(&String::from_utf8_lossy(output))
+            .encode_continuation(&String::from_utf8_lossy(output))
             .unwrap_or_default()
     }
 

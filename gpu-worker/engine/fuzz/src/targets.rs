@@ -114,10 +114,12 @@ pub fn tokenizer(data: &[u8]) {
     let Ok(tokenizer) = Tokenizer::from_json(definition) else {
         return;
     };
-    let table = tokenizer.token_table(1 << 10);
-    if let (Ok(ids), Ok(table)) = (tokenizer.encode(&String::from_utf8_lossy(text)), table) {
+    let (text, table) = (String::from_utf8_lossy(text), tokenizer.token_table(1 << 10));
+    if let (Ok(ids), Ok(table)) = (tokenizer.encode(&text), table) {
         decode(&table, &ids);
+        tokenizer.spells(&ids, &table, &text);
     }
+    let _ = tokenizer.encode_continuation(&text);
 }
 
 /// Templates as models have them.

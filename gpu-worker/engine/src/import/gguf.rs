@@ -42,7 +42,8 @@ pub(super) enum GgufValue {
     Texts(Vec<String>),
     Unsigneds(Vec<u64>),
     Signeds(Vec<i64>),
-    /// An array of floats, booleans or arrays: no model needs it.
+    F32s(Vec<f32>),
+    /// An array of doubles or booleans: no model needs it.
     Other,
 }
 
@@ -55,7 +56,9 @@ impl fmt::Display for GgufValue {
             Self::F64(value) => value.fmt(f),
             Self::Bool(value) => value.fmt(f),
             Self::Text(value) => value.fmt(f),
-            Self::Texts(_) | Self::Unsigneds(_) | Self::Signeds(_) | Self::Other => f.write_str("an array"),
+            Self::Texts(_) | Self::Unsigneds(_) | Self::Signeds(_) | Self::F32s(_) | Self::Other => {
+                f.write_str("an array")
+            }
         }
     }
 }
@@ -349,6 +352,11 @@ impl<'a> Reader<'a> {
         Ok(match kind {
             0 | 2 | 4 | 10 => GgufValue::Unsigneds((0..count).map(|_| self.unsigned(kind)).collect::<Result<_, _>>()?),
             1 | 3 | 5 | 11 => GgufValue::Signeds((0..count).map(|_| self.signed(kind)).collect::<Result<_, _>>()?),
+            6 => GgufValue::F32s(
+                (0..count)
+                    .map(|_| self.array().map(f32::from_le_bytes))
+                    .collect::<Result<_, _>>()?,
+            ),
             8 => GgufValue::Texts(
                 (0..count)
                     .map(|_| self.text(MAX_TEXT_FILE as u64))

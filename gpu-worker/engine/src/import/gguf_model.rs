@@ -2,12 +2,12 @@
 //! A decoder in a GGUF container: names, metadata keys and tokenizer as llama.cpp writes them.
 use super::{
     config::Config,
-    gguf::{Gguf, GgufValue},
+    gguf::Gguf,
+    gguf_tokenizer::tokenizer,
     refusal,
     source::{layer_tensor, RowOrder, Source, SourceTensor},
     split, ImportError,
 };
-use crate::tokenizer::definition;
 use ergon_primitives::manifest::{Architecture, Dimensions};
 use std::{collections::BTreeMap, path::Path};
 
@@ -24,10 +24,6 @@ const PARTS: [(&str, &str); 11] = [
     ("ffn_up", "up"),
     ("ffn_down", "down"),
 ];
-
-/// Types of tokens in `tokenizer.ggml.token_type` that are added to the vocabulary as a whole.
-const CONTROL: i64 = 3;
-const USER_DEFINED: i64 = 4;
 
 /// Describes the model in the GGUF file at `path`.
 pub(super) fn open(path: &Path) -> Result<Source, ImportError> {
@@ -130,59 +126,4 @@ fn artifact_name(name: &str) -> Option<String> {
         "output.weight" => Some("head".into()),
         _ => layer_tensor(name, "blk.", &PARTS),
     }
-}
-
-/// The vocabulary as a `tokenizer.json`.
-fn tokenizer(gguf: &Gguf) -> Result<Vec<u8>, ImportError> {
-    let text = |key: &str| gguf.need(key, |gguf, key| gguf.text(key).map(String::from));
-    let model = text("tokenizer.ggml.model")?;
-    if model != "gpt2" {
-        return Err(ImportError::Unsupported(format!(
-            "tokenizer {model} (tokenizer.ggml.model)"
-        )));
-    }
-    let splitting = match text("tokenizer.ggml.pre")?.as_str() {
-        "smollm" => definition::Splitting::SingleDigits,
-        "gpt-2" => definition::Splitting::Gpt2,
-        "qwen2" => definition::Splitting::Qwen2,
-        other => {
-            return Err(ImportError::Unsupported(format!(
-                "pre-tokenizer {other} (tokenizer.ggml.pre)"
-            )))
-        }
-    };
-    let Some(GgufValue::Texts(tokens)) = gguf.values.get("tokenizer.ggml.tokens") else {
-        return Err(gguf.malformed("its metadata has no usable tokenizer.ggml.tokens".into()));
-    };
-    let Some(GgufValue::Signeds(types)) = gguf.values.get("tokenizer.ggml.token_type") else {
-        return Err(gguf.malformed("its metadata has no usable tokenizer.ggml.token_type".into()));
-    };
-    let Some(GgufValue::Texts(merges)) = gguf.values.get("tokenizer.ggml.merges") else {
-        return Err(gguf.malformed("its metadata has no usable tokenizer.ggml.merges".into()));
-    };
-    if types.len() != tokens.len() {
-        return Err(gguf.malformed(format!(
-            "it has {} tokens but {} token types",
-            tokens.len(),
-            types.len()
-        )));
-    }
-    let added = types
-        .iter()
-        .enumerate()
-        .filter(|(_, kind)| matches!(**kind, CONTROL | USER_DEFINED))
-        .map(|(id, kind)| definition::Added {
-            id: id as u32,
-            special: *kind == CONTROL,
-        })
-        .collect();
-    let definition = definition::Definition {
-        tokens,
-        merges,
-        added,
-        splitting,
-    };
-    definition
-        .to_json()
-        .map_err(|problem| gguf.malformed(format!("its tokenizer is unusable ({problem})")))
 }

@@ -28,6 +28,7 @@ mod conversion;
 mod dequantize;
 mod gguf;
 mod gguf_model;
+mod gguf_tokenizer;
 mod huggingface;
 mod quantize;
 mod refusal;
@@ -38,7 +39,7 @@ mod tables;
 
 /// What import supports, for error messages.
 pub const SUPPORTED: &str = "supported: the decoders Llama, Mistral, Qwen2 and Qwen3, without sliding window, RoPE scaling or mixture of experts, \
-                             with a byte-level BPE tokenizer; the encoder BERT in a Hugging Face folder, with GELU, learned positions, mean \
+                             with a tokenizer of byte-level BPE or SentencePiece BPE with byte fallback; the encoder BERT in a Hugging Face folder, with GELU, learned positions, mean \
                              pooling and a WordPiece tokenizer; weights in F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K or Q6_K";
 
 /// Largest header, or file of JSON, in bytes.

@@ -20,7 +20,7 @@ pub fn write_sparse_folder(folder: &Path, dimensions: &Dimensions) -> io::Result
     fs::write(folder.join("config.json"), config.to_string())?;
     let tokenizer = Definition {
         tokens: &["a".into()],
-        merges: &[],
+        merges: vec![],
         added: vec![],
         splitting: Splitting::Gpt2,
     };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Writing a `tokenizer.json` for a byte-level BPE vocabulary.
+//! Writing a `tokenizer.json` for a BPE vocabulary.
+use super::sentencepiece::SPACE;
 use serde::{ser::SerializeMap, Serialize, Serializer};
 
 /// How text is cut before merging.
@@ -11,6 +12,11 @@ pub enum Splitting {
     SingleDigits,
     /// Qwen2's pattern, after Unicode normalization to NFC.
     Qwen2,
+    /// Not at all: tokens are SentencePiece's, with `▁` for a space and a token for every byte.
+    SentencePiece {
+        /// Whether a space is put before every piece of text between added tokens.
+        prefix: bool,
+    },
 }
 
 /// Qwen2's pattern, as its published `tokenizer.json` has it.
@@ -28,10 +34,10 @@ pub struct Added {
 
 /// A vocabulary and its merges.
 pub struct Definition<'a> {
-    /// Tokens by id, in GPT-2's characters.
+    /// Tokens by id; if they are byte-level, in GPT-2's characters.
     pub tokens: &'a [String],
-    /// Merges, best first: two tokens with a space between.
-    pub merges: &'a [String],
+    /// Merges, best first.
+    pub merges: Vec<(&'a str, &'a str)>,
     /// Added tokens, by id.
     pub added: Vec<Added>,
     /// How text is cut.
@@ -56,53 +62,95 @@ impl Definition<'_> {
                 special: added.special,
             })
         });
-        let merges = self
-            .merges
-            .iter()
-            .map(|merge| merge.split_once(' ').ok_or(format!("merge {merge:?} has no space")));
-        let byte_level = |use_regex| Component::ByteLevel {
-            add_prefix_space: false,
-            trim_offsets: true,
-            use_regex,
-        };
         let file = File {
             version: "1.0",
             truncation: (),
             padding: (),
             added_tokens: added.collect::<Result<_, String>>()?,
-            normalizer: (self.splitting == Splitting::Qwen2).then_some(Component::Nfc),
-            pre_tokenizer: match self.splitting {
-                Splitting::Gpt2 => byte_level(true),
-                Splitting::SingleDigits => Component::Sequence {
-                    pretokenizers: vec![
-                        Component::Digits {
-                            individual_digits: true,
-                        },
-                        byte_level(true),
-                    ],
-                },
-                Splitting::Qwen2 => Component::Sequence {
-                    pretokenizers: vec![
-                        Component::Split {
-                            pattern: Pattern { regex: QWEN2 },
-                            behavior: "Isolated",
-                            invert: false,
-                        },
-                        byte_level(false),
-                    ],
-                },
-            },
+            normalizer: self.splitting.normalizer(),
+            pre_tokenizer: self.splitting.pre_tokenizer(),
             post_processor: (),
-            decoder: byte_level(true),
+            decoder: self.splitting.decoder(),
             model: Model {
                 kind: "BPE",
                 ignore_merges: false,
-                byte_fallback: false,
+                byte_fallback: matches!(self.splitting, Splitting::SentencePiece { .. }),
                 vocab: Vocabulary(self.tokens),
-                merges: merges.collect::<Result<_, _>>()?,
+                merges: &self.merges,
             },
         };
         serde_json::to_vec(&file).map_err(|error| error.to_string())
+    }
+}
+
+/// The two tokens of a merge that is written with a space between them.
+pub fn split_merge(merge: &str) -> Result<(&str, &str), String> {
+    merge.split_once(' ').ok_or(format!("merge {merge:?} has no space"))
+}
+
+impl Splitting {
+    fn normalizer(self) -> Option<Component> {
+        match self {
+            Self::Gpt2 | Self::SingleDigits => None,
+            Self::Qwen2 => Some(Component::Nfc),
+            Self::SentencePiece { prefix } => {
+                let prepend = prefix.then_some(Component::Prepend { prepend: SPACE });
+                let normalizers = prepend.into_iter().chain([replace(' ', SPACE)]).collect();
+                Some(Component::Normalizers { normalizers })
+            }
+        }
+    }
+
+    fn pre_tokenizer(self) -> Option<Component> {
+        let pretokenizers = match self {
+            Self::Gpt2 => return Some(byte_level(true)),
+            Self::SingleDigits => vec![
+                Component::Digits {
+                    individual_digits: true,
+                },
+                byte_level(true),
+            ],
+            Self::Qwen2 => vec![
+                Component::Split {
+                    pattern: Pattern::Regex(QWEN2),
+                    behavior: "Isolated",
+                    invert: false,
+                },
+                byte_level(false),
+            ],
+            Self::SentencePiece { .. } => return None,
+        };
+        Some(Component::Sequence { pretokenizers })
+    }
+
+    fn decoder(self) -> Component {
+        let Self::SentencePiece { prefix } = self else {
+            return byte_level(true);
+        };
+        let strip = prefix.then_some(Component::Strip {
+            content: ' ',
+            start: 1,
+            stop: 0,
+        });
+        let steps = [replace(SPACE, ' '), Component::ByteFallback, Component::Fuse];
+        Component::Decoders {
+            decoders: steps.into_iter().chain(strip).collect(),
+        }
+    }
+}
+
+fn byte_level(use_regex: bool) -> Component {
+    Component::ByteLevel {
+        add_prefix_space: false,
+        trim_offsets: true,
+        use_regex,
+    }
+}
+
+fn replace(char: char, content: char) -> Component {
+    Component::Replace {
+        pattern: Pattern::String(char),
+        content,
     }
 }
 
@@ -113,7 +161,7 @@ struct File<'a> {
     padding: (),
     added_tokens: Vec<AddedToken<'a>>,
     normalizer: Option<Component>,
-    pre_tokenizer: Component,
+    pre_tokenizer: Option<Component>,
     post_processor: (),
     decoder: Component,
     model: Model<'a>,
@@ -136,6 +184,28 @@ enum Component {
     Sequence {
         pretokenizers: Vec<Component>,
     },
+    #[serde(rename = "Sequence")]
+    Normalizers {
+        normalizers: Vec<Component>,
+    },
+    #[serde(rename = "Sequence")]
+    Decoders {
+        decoders: Vec<Component>,
+    },
+    Prepend {
+        prepend: char,
+    },
+    Replace {
+        pattern: Pattern,
+        content: char,
+    },
+    ByteFallback,
+    Fuse,
+    Strip {
+        content: char,
+        start: usize,
+        stop: usize,
+    },
     Digits {
         individual_digits: bool,
     },
@@ -154,9 +224,9 @@ enum Component {
 }
 
 #[derive(Serialize)]
-struct Pattern {
-    #[serde(rename = "Regex")]
-    regex: &'static str,
+enum Pattern {
+    Regex(&'static str),
+    String(char),
 }
 
 #[derive(Serialize)]
@@ -166,7 +236,7 @@ struct Model<'a> {
     byte_fallback: bool,
     ignore_merges: bool,
     vocab: Vocabulary<'a>,
-    merges: Vec<(&'a str, &'a str)>,
+    merges: &'a [(&'a str, &'a str)],
 }
 
 struct Vocabulary<'a>(&'a [String]);

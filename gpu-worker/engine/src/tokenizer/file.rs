@@ -4,6 +4,8 @@
 //! The `tokenizers` crate trusts its definitions: it panics on some that are malformed, and warns where it reads another id than the
 //! file says. So a file is read here, checked, and handed to the crate written anew, with nothing in it but what is listed:
 //!
+//! The decoder says what the characters of a token stand for. Where it is byte-level, there may be:
+//!
 //! | part | what may be there |
 //! |---|---|
 //! | `normalizer` | none, `NFC`, `NFD`, `NFKC`, `NFKD`, or a `Sequence` of them |
@@ -12,17 +14,20 @@
 //! | `model` | `BPE` without dropout, and without a prefix or suffix of subwords |
 //! | `added_tokens` | any, with the ids that the crate gives them |
 //!
-//! Ids are below [`MAX_VOCABULARY`]. Truncation, padding and the post-processor, which adds tokens that the text doesn't name, are left out.
-use super::TokenizerError;
+//! Where it isn't, but the model falls back to bytes, the definition is SentencePiece's: [`sentencepiece`] says what may be there. Ids are below [`MAX_VOCABULARY`]. Truncation, padding and the post-processor, which adds tokens that the text doesn't name, are left out.
+use super::{
+    sentencepiece::{self, Parts},
+    Kind, TokenizerError,
+};
 use ergon_primitives::manifest::MAX_VOCABULARY;
-use serde::{de::DeserializeOwned, Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{json, Value};
 use std::collections::HashMap;
 
 /// Longest pattern of a `Split`, in bytes; published ones have up to about 500.
 const MAX_PATTERN: usize = 1 << 12;
 
-/// A checked definition.
+/// A definition.
 #[derive(Deserialize)]
 pub(super) struct File {
     #[serde(default)]
@@ -34,6 +39,16 @@ pub(super) struct File {
     #[serde(default)]
     decoder: Value,
     model: Value,
+}
+
+/// What is handed to the `tokenizers` crate.
+#[derive(Serialize)]
+struct Checked<'a> {
+    version: &'static str,
+    added_tokens: &'a [AddedToken],
+    normalizer: Value,
+    pre_tokenizer: Value,
+    model: Bpe,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -146,20 +161,30 @@ impl File {
         serde_json::from_slice(json).map_err(|error| TokenizerError::Malformed(error.to_string()))
     }
 
-    /// The definition for the `tokenizers` crate.
-    pub fn checked(&self) -> Result<Vec<u8>, TokenizerError> {
+    /// What its tokens stand for, and the definition for the `tokenizers` crate.
+    pub fn checked(&mut self) -> Result<(Kind, Vec<u8>), TokenizerError> {
         let kind = self.model.get("type").and_then(Value::as_str).unwrap_or("BPE");
         if kind != "BPE" {
             return unsupported("a model that isn't BPE");
         }
-        let mut model: Bpe = part(&self.model, "model")?;
+        // Taken, for there may be many merges.
+        let mut model: Bpe = part(self.model.take(), "model")?;
         model.check()?;
-        let normalizer: Option<Normalizer> = part(&self.normalizer, "normalizer")?;
-        let pre_tokenizer: Option<PreTokenizer> = part(&self.pre_tokenizer, "pre-tokenizer")?;
-        pre_tokenizer.as_ref().map_or(Ok(()), PreTokenizer::check)?;
-        if self.decoder.get("type").and_then(Value::as_str) != Some("ByteLevel") {
-            return unsupported("a decoder that isn't byte-level");
-        }
+        let byte_level = self.decoder.get("type").and_then(Value::as_str) == Some("ByteLevel");
+        let (kind, normalizer, pre_tokenizer) = match byte_level {
+            true => {
+                let normalizer: Option<Normalizer> = part(&self.normalizer, "normalizer")?;
+                let pre_tokenizer: Option<PreTokenizer> = part(&self.pre_tokenizer, "pre-tokenizer")?;
+                pre_tokenizer.as_ref().map_or(Ok(()), PreTokenizer::check)?;
+                (Kind::ByteLevel, json!(normalizer), json!(pre_tokenizer))
+            }
+            false if model.byte_fallback => {
+                let parts = Parts::read(&self.normalizer, &self.pre_tokenizer, &self.decoder)?;
+                sentencepiece::check_vocabulary(&model.vocab)?;
+                (Kind::SentencePiece(parts.prefix), parts.normalizer, parts.pre_tokenizer)
+            }
+            false => return unsupported("neither a byte-level decoder nor byte fallback"),
+        };
         let ids = model
             .vocab
             .values()
@@ -167,11 +192,15 @@ impl File {
         if let Some(id) = ids.max().filter(|id| **id >= MAX_VOCABULARY) {
             return malformed(format!("it has token {id}, ids are below {MAX_VOCABULARY}"));
         }
-        let file = json!({
-            "version": "1.0", "added_tokens": self.added_tokens, "normalizer": normalizer, "pre_tokenizer": pre_tokenizer,
-            "decoder": null, "post_processor": null, "truncation": null, "padding": null, "model": model
-        });
-        serde_json::to_vec(&file).map_err(|error| TokenizerError::Malformed(error.to_string()))
+        let file = Checked {
+            version: "1.0",
+            added_tokens: &self.added_tokens,
+            normalizer,
+            pre_tokenizer,
+            model,
+        };
+        let file = serde_json::to_vec(&file).map_err(|error| TokenizerError::Malformed(error.to_string()))?;
+        Ok((kind, file))
     }
 
     /// Refuses a tokenizer that was made of this file but has an added token under another id.
@@ -186,16 +215,19 @@ impl File {
     }
 }
 
-fn unsupported<T>(what: impl Into<String>) -> Result<T, TokenizerError> {
+pub(super) fn unsupported<T>(what: impl Into<String>) -> Result<T, TokenizerError> {
     Err(TokenizerError::Unsupported(what.into()))
 }
 
-fn malformed<T>(problem: impl Into<String>) -> Result<T, TokenizerError> {
+pub(super) fn malformed<T>(problem: impl Into<String>) -> Result<T, TokenizerError> {
     Err(TokenizerError::Malformed(problem.into()))
 }
 
 /// One part of a definition, as far as it is supported.
-fn part<T: DeserializeOwned>(value: &Value, name: &str) -> Result<T, TokenizerError> {
+pub(super) fn part<'de, T: Deserialize<'de>>(
+    value: impl Deserializer<'de, Error = serde_json::Error>,
+    name: &str,
+) -> Result<T, TokenizerError> {
     T::deserialize(value).or_else(|error| unsupported(format!("such a {name} ({error})")))
 }
 

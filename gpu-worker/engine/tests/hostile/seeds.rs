@@ -6,15 +6,24 @@ use crate::{
 };
 use ergon_engine::{
     import::{import, Options},
-    tokenizer::definition::{Added, Definition, Splitting},
+    tokenizer::{
+        definition::{Added, Definition, Splitting},
+        sentencepiece::byte_token,
+    },
 };
 use safetensors::{tensor::TensorView, Dtype};
-use serde_json::json;
+use serde_json::{json, Value};
 use std::{fs, ops::ControlFlow, path::Path};
 
-const VOCABULARY: usize = 8;
-const TOKENS: [&str; VOCABULARY] = ["a", "b", "c", "ab", "d", "e", "f", "<|end|>"];
+const TOKENS: [&str; 8] = ["a", "b", "c", "ab", "d", "e", "f", "<|end|>"];
 const TEMPLATE: &str = "{{ messages[0].content }}";
+
+/// Pieces of a SentencePiece vocabulary, after the tokens for bytes.
+const PIECES: [&str; 8] = ["\u{2581}", "a", "b", "ab", "\u{2581}ab", "<s>", "</s>", "<unk>"];
+
+fn pieces() -> Vec<String> {
+    (0..=255).map(byte_token).chain(texts(&PIECES)).collect()
+}
 
 fn texts(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|text| text.to_string()).collect()
@@ -22,6 +31,48 @@ fn texts(texts: &[&str]) -> Vec<String> {
 
 /// A GGUF file with one layer, a width of 32 and most encodings.
 pub fn gguf() -> Vec<u8> {
+    let entries = [
+        ("model", Entry::Text("gpt2".into())),
+        ("pre", Entry::Text("smollm".into())),
+        ("tokens", Entry::Texts(texts(&TOKENS))),
+        ("token_type", Entry::I32s(vec![1, 1, 1, 1, 1, 1, 1, 3])),
+        ("merges", Entry::Texts(texts(&["a b"]))),
+        ("eos_token_id", Entry::U32(7)),
+    ];
+    with_tokenizer(TOKENS.len(), &entries)
+}
+
+/// The same with SentencePiece's tokens.
+pub fn sentencepiece_gguf() -> Vec<u8> {
+    let types = [[6; 256].as_slice(), &[1, 1, 1, 1, 1, 3, 3, 2]].concat();
+    with_scores(pieces(), types)
+}
+
+/// The same with the runs of every letter, of which each can be made in as many ways as it has letters.
+pub fn runs_gguf(longest: usize) -> Vec<u8> {
+    let run = |letter: char| (1..=longest).map(move |length| letter.to_string().repeat(length));
+    let bytes = (0..=255).map(byte_token).chain(["\u{2581}".into()]);
+    let tokens: Vec<String> = bytes.chain(('a'..='l').flat_map(run)).collect();
+    let padding = (0..tokens.len().next_multiple_of(4) - tokens.len()).map(|id| format!("<{id}>"));
+    let tokens: Vec<String> = tokens.iter().cloned().chain(padding).collect();
+    let types = (0..tokens.len()).map(|id| if id < 256 { 6 } else { 1 }).collect();
+    with_scores(tokens, types)
+}
+
+fn with_scores(tokens: Vec<String>, types: Vec<i32>) -> Vec<u8> {
+    let scores = (0..tokens.len()).map(|id| -(id as f32)).collect();
+    let entries = [
+        ("model", Entry::Text("llama".into())),
+        ("token_type", Entry::I32s(types)),
+        ("scores", Entry::F32s(scores)),
+        ("add_space_prefix", Entry::Bool(true)),
+        ("eos_token_id", Entry::U32(0)),
+        ("tokens", Entry::Texts(tokens.clone())),
+    ];
+    with_tokenizer(tokens.len(), &entries)
+}
+
+fn with_tokenizer(vocabulary: usize, tokenizer: &[(&str, Entry)]) -> Vec<u8> {
     let number = Entry::U32;
     let text = |text: &str| Entry::Text(text.into());
     let entries = [
@@ -32,17 +83,16 @@ pub fn gguf() -> Vec<u8> {
         ("llama.feed_forward_length", number(32)),
         ("llama.attention.head_count", number(2)),
         ("llama.attention.layer_norm_rms_epsilon", Entry::F32(1e-5)),
-        ("tokenizer.ggml.model", text("gpt2")),
-        ("tokenizer.ggml.pre", text("smollm")),
-        ("tokenizer.ggml.tokens", Entry::Texts(texts(&TOKENS))),
-        ("tokenizer.ggml.token_type", Entry::I32s(vec![1, 1, 1, 1, 1, 1, 1, 3])),
-        ("tokenizer.ggml.merges", Entry::Texts(texts(&["a b"]))),
-        ("tokenizer.ggml.eos_token_id", number(7)),
         ("tokenizer.chat_template", text(TEMPLATE)),
     ];
+    let entries = entries.map(|(key, entry)| (key.to_string(), entry)).into_iter();
+    let tokenizer = tokenizer
+        .iter()
+        .map(|(key, entry)| (format!("tokenizer.ggml.{key}"), entry.clone()));
+    let entries: Vec<_> = entries.chain(tokenizer).collect();
     // GGML's numbers of the encodings, and the bytes that 32 weights take.
     let matrix = |(name, kind, block): (&str, u32, usize)| {
-        let rows = if name == "token_embd" { VOCABULARY } else { 32 };
+        let rows = if name == "token_embd" { vocabulary } else { 32 };
         let name = if name == "token_embd" {
             name.into()
         } else {
@@ -63,7 +113,7 @@ pub fn gguf() -> Vec<u8> {
     let norms = ["blk.0.attn_norm.weight", "blk.0.ffn_norm.weight", "output_norm.weight"];
     let norms = norms.map(|name| tensor(name.into(), vec![32], 0, 128));
     let tensors: Vec<GgufTensor> = matrices.into_iter().map(matrix).chain(norms).collect();
-    tiny::gguf(&entries.map(|(key, entry)| (key.to_string(), entry)), &tensors)
+    tiny::gguf(&entries, &tensors)
 }
 
 fn tensor(name: String, shape: Vec<usize>, kind: u32, size: usize) -> GgufTensor {
@@ -79,18 +129,50 @@ fn tensor(name: String, shape: Vec<usize>, kind: u32, size: usize) -> GgufTensor
 
 /// A Hugging Face folder with one layer and a width of 4, as the target takes it.
 pub fn huggingface(sharded: bool) -> Vec<u8> {
-    let config = json!({
-        "model_type": "llama", "hidden_size": 4, "intermediate_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1,
-        "vocab_size": VOCABULARY, "max_position_embeddings": 16, "rms_norm_eps": 1e-5, "tie_word_embeddings": false,
-        "rope_theta": 10000.0, "eos_token_id": [7]
-    });
     let definition = Definition {
         tokens: &texts(&TOKENS),
-        merges: &texts(&["a b"]),
+        merges: vec![("a", "b")],
         added: vec![Added { id: 7, special: true }],
         splitting: Splitting::Gpt2,
     };
-    let bytes = [0x3c; 4 * 4 * VOCABULARY];
+    folder(&definition, sharded)
+}
+
+/// The same with SentencePiece's tokens.
+pub fn sentencepiece_huggingface() -> Vec<u8> {
+    folder(&sentencepiece(&pieces()), false)
+}
+
+/// A definition and a text, as the target takes them; with the normalizer of older definitions, or the pre-tokenizer of newer ones.
+pub fn sentencepiece_tokenizer(metaspace: bool) -> Vec<u8> {
+    let definition = sentencepiece(&pieces()).to_json().unwrap();
+    let mut definition: Value = serde_json::from_slice(&definition).unwrap();
+    if metaspace {
+        definition["normalizer"] = Value::Null;
+        definition["pre_tokenizer"] =
+            json!({"type": "Metaspace", "replacement": "\u{2581}", "prepend_scheme": "first", "split": true});
+    }
+    let text = "ab  ab\n<s>a\u{2581}b\u{e9}</s>";
+    [definition.to_string().as_bytes(), text.as_bytes()].join(SEPARATOR)
+}
+
+fn sentencepiece(pieces: &[String]) -> Definition<'_> {
+    Definition {
+        tokens: pieces,
+        merges: vec![("a", "b"), ("\u{2581}", "ab")],
+        added: [261, 262, 263].map(|id| Added { id, special: true }).to_vec(),
+        splitting: Splitting::SentencePiece { prefix: true },
+    }
+}
+
+fn folder(definition: &Definition<'_>, sharded: bool) -> Vec<u8> {
+    let vocabulary = definition.tokens.len();
+    let config = json!({
+        "model_type": "llama", "hidden_size": 4, "intermediate_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1,
+        "vocab_size": vocabulary, "max_position_embeddings": 16, "rms_norm_eps": 1e-5, "tie_word_embeddings": false,
+        "rope_theta": 10000.0, "eos_token_id": [vocabulary - 1]
+    });
+    let bytes = vec![0x3c; 4 * 4 * vocabulary];
     let view = |(name, dtype, shape): (&str, Dtype, &[usize])| {
         let size = shape.iter().product::<usize>() * dtype.bitsize() / 8;
         let name = name.replace('@', "model.layers.0.");
@@ -98,8 +180,8 @@ pub fn huggingface(sharded: bool) -> Vec<u8> {
     };
     let square: &[usize] = &[4, 4];
     let tensors = [
-        ("model.embed_tokens.weight", Dtype::BF16, &[VOCABULARY, 4][..]),
-        ("lm_head.weight", Dtype::F32, &[VOCABULARY, 4]),
+        ("model.embed_tokens.weight", Dtype::BF16, &[vocabulary, 4][..]),
+        ("lm_head.weight", Dtype::F32, &[vocabulary, 4]),
         ("model.norm.weight", Dtype::F32, &[4]),
         ("@input_layernorm.weight", Dtype::F16, &[4]),
         ("@post_attention_layernorm.weight", Dtype::BF16, &[4]),

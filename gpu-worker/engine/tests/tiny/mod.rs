@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Tiny decoders with random weights, and a writer of GGUF files.
-use ergon_engine::{
-    testing::Random,
-    tokenizer::definition::{Added, Definition, Splitting},
-};
+use ergon_engine::{testing::Random, tokenizer::definition::Splitting};
 use ergon_primitives::manifest::Architecture;
 use half::f16;
 use serde_json::{json, Value};
 use std::collections::BTreeMap;
+
+mod vocabulary;
 
 pub const CHAT_TEMPLATE: &str = "{{ messages[0].content }}";
 /// Id of the token `<|end|>`.
@@ -18,7 +17,6 @@ pub const HIDDEN: usize = 64;
 const INNER: usize = 96;
 pub const HEADS: usize = 4;
 pub const KV_HEADS: usize = 2;
-const VOCABULARY: usize = 260;
 
 /// Weights in Hugging Face's order of rows, exactly what the encodings of [`Tiny::gguf_tensors`] can express.
 pub struct Tensor {
@@ -31,6 +29,7 @@ pub struct Tiny {
     pub architecture: Architecture,
     pub seed: u64,
     pub tied: bool,
+    pub splitting: Splitting,
     /// Applied to every value.
     pub round: fn(f32) -> f32,
 }
@@ -51,9 +50,11 @@ pub enum Entry {
     U16(u16),
     U32(u32),
     F32(f32),
+    Bool(bool),
     Text(String),
     Texts(Vec<String>),
     I32s(Vec<i32>),
+    F32s(Vec<f32>),
 }
 
 /// Kinds of tensors: how GGUF numbers them.
@@ -106,6 +107,7 @@ impl Tiny {
             architecture: Architecture::Llama,
             seed,
             tied: true,
+            splitting: Splitting::SingleDigits,
             round: |value| value,
         }
     }
@@ -114,6 +116,14 @@ impl Tiny {
     pub fn of(architecture: Architecture, seed: u64) -> Self {
         Self {
             architecture,
+            ..Self::new(seed)
+        }
+    }
+
+    /// A model with SentencePiece's tokens, which puts a space before a text if `prefix` is set.
+    pub fn with_sentencepiece(prefix: bool, seed: u64) -> Self {
+        Self {
+            splitting: Splitting::SentencePiece { prefix },
             ..Self::new(seed)
         }
     }
@@ -151,10 +161,11 @@ impl Tiny {
                 },
             );
         };
-        add("embed".into(), &[VOCABULARY, HIDDEN]);
+        let vocabulary = self.tokens().len();
+        add("embed".into(), &[vocabulary, HIDDEN]);
         add("final_norm".into(), &[HIDDEN]);
         if !self.tied {
-            add("head".into(), &[VOCABULARY, HIDDEN]);
+            add("head".into(), &[vocabulary, HIDDEN]);
         }
         for i in 0..LAYERS {
             let dim = self.head_dim();
@@ -210,28 +221,14 @@ impl Tiny {
         json!({
             "model_type": self.model_type(), "hidden_act": "silu", "hidden_size": HIDDEN,
             "intermediate_size": INNER, "num_hidden_layers": LAYERS, "num_attention_heads": HEADS,
-            "num_key_value_heads": KV_HEADS, "head_dim": self.head_dim(), "vocab_size": VOCABULARY, "max_position_embeddings": 128,
+            "num_key_value_heads": KV_HEADS, "head_dim": self.head_dim(), "vocab_size": self.tokens().len(), "max_position_embeddings": 128,
             "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "rope_scaling": null, "tie_word_embeddings": self.tied,
             "attention_bias": false, "mlp_bias": false, "bos_token_id": 256, "eos_token_id": [END], "torch_dtype": "float32"
         })
     }
 
-    pub fn tokenizer(&self) -> Vec<u8> {
-        let (tokens, merges) = (tokens(), merges());
-        let added = vec![Added { id: 256, special: true }, Added { id: END, special: true }];
-        Definition {
-            tokens: &tokens,
-            merges: &merges,
-            added,
-            splitting: Splitting::SingleDigits,
-        }
-        .to_json()
-        .unwrap()
-    }
-
     /// Metadata of a GGUF file.
     pub fn entries(&self) -> Vec<(String, Entry)> {
-        let types = (0..VOCABULARY as i32).map(|id| if id == 256 || id == END as i32 { 3 } else { 1 });
         let number = |size: usize| Entry::U32(size as u32);
         let architecture = self.model_type();
         [
@@ -245,31 +242,12 @@ impl Tiny {
             ("llama.attention.layer_norm_rms_epsilon", Entry::F32(1e-5)),
             ("llama.attention.key_length", number(self.head_dim())),
             ("llama.rope.freq_base", Entry::F32(10000.0)),
-            ("tokenizer.ggml.model", Entry::Text("gpt2".into())),
-            ("tokenizer.ggml.pre", Entry::Text("smollm".into())),
-            ("tokenizer.ggml.tokens", Entry::Texts(tokens())),
-            ("tokenizer.ggml.token_type", Entry::I32s(types.collect())),
-            ("tokenizer.ggml.merges", Entry::Texts(merges())),
-            ("tokenizer.ggml.bos_token_id", Entry::U32(256)),
-            ("tokenizer.ggml.eos_token_id", Entry::U32(END)),
-            ("tokenizer.chat_template", Entry::Text(CHAT_TEMPLATE.into())),
         ]
+        .into_iter()
+        .chain(self.tokenizer_entries())
         .map(|(key, entry)| (key.replace("llama.", &format!("{architecture}.")), entry))
-        .to_vec()
-    }
-}
-
-/// The 256 characters of byte-level BPE by code point, two added tokens, two merged ones.
-fn tokens() -> Vec<String> {
-    let printable = ('!'..='~').chain('\u{a1}'..='\u{ac}').chain('\u{ae}'..='\u{ff}');
-    let characters = printable.chain('\u{100}'..='\u{143}').map(String::from);
-    characters
-        .chain(["<|start|>", "<|end|>", "he", "ll"].map(String::from))
         .collect()
-}
-
-fn merges() -> Vec<String> {
-    ["h e", "l l"].map(String::from).to_vec()
+    }
 }
 
 /// Values that `kind` can express exactly.
@@ -341,6 +319,10 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
             kind(out, 6);
             out.extend(value.to_le_bytes());
         }
+        Entry::Bool(value) => {
+            kind(out, 7);
+            out.push(u8::from(*value));
+        }
         Entry::Text(text) => {
             kind(out, 8);
             put_text(out, text);
@@ -350,6 +332,12 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
             kind(out, 8);
             out.extend((texts.len() as u64).to_le_bytes());
             texts.iter().for_each(|text| put_text(out, text));
+        }
+        Entry::F32s(values) => {
+            kind(out, 9);
+            kind(out, 6);
+            out.extend((values.len() as u64).to_le_bytes());
+            out.extend(values.iter().flat_map(|value| value.to_le_bytes()));
         }
         Entry::I32s(values) => {
             kind(out, 9);
