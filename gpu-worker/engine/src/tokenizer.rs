@@ -7,17 +7,16 @@
 //! SentencePiece's BPE with byte fallback ([`sentencepiece`]). Added tokens, like `<|im_end|>`, stand for their text.
 //!
 //! The ids of a text stand for that text byte by byte, unless the tokenizer changes it: by normalizing it, or, as SentencePiece does, by
-//! putting spaces before it ([`Tokenizer::spells`]).
+//! putting spaces before it.
 use crate::model::TokenTable;
 use file::File;
-use sentencepiece::Prefix;
 use std::collections::{BTreeMap, HashMap};
 
+mod continuation;
 pub mod definition;
 mod file;
 pub mod merges;
 pub mod sentencepiece;
-mod spelling;
 pub mod wordpiece;
 
 /// Why a tokenizer can't be used.
@@ -57,7 +56,10 @@ pub enum TokenizerError {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Kind {
     ByteLevel,
-    SentencePiece(Prefix),
+    SentencePiece {
+        /// Whether spaces are put before a text.
+        prefixes: bool,
+    },
 }
 
 /// A BPE tokenizer.
@@ -105,7 +107,7 @@ impl Tokenizer {
         let (added, byte_of) = (self.tokenizer.get_added_tokens_decoder(), byte_of_char());
         let bytes_of = |token: &String| match self.kind {
             Kind::ByteLevel => token.chars().map(|char| byte_of.get(&char).copied()).collect(),
-            Kind::SentencePiece(_) => Some(sentencepiece::bytes_of(token)),
+            Kind::SentencePiece { .. } => Some(sentencepiece::bytes_of(token)),
         };
         let (mut bytes, mut offsets) = (Vec::new(), vec![0u32]);
         for id in 0..vocabulary {

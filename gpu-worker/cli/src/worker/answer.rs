@@ -6,8 +6,8 @@ use ergon_primitives::{commitment::RejectReason, request::Input};
 /// Token ids of a prompt for a model with these `tokens` and this `context`, or why it can't be answered.
 ///
 /// Text goes through the tokenizer as it stands: the client has applied the chat template, and special tokens are recognised by their
-/// text. The ids must stand for the text byte by byte, but for the spaces that a SentencePiece tokenizer puts before it
-/// ([`Tokenizer::spells`]); a tokenizer that changes a text (by normalizing it, say) can't take it as text.
+/// text. The ids must stand for the text byte by byte; a tokenizer that changes a text (by normalizing it, or by putting a space before it
+/// as SentencePiece does) can't take it as text.
 ///
 /// The prompt and at least one output token must fit the context.
 pub fn prompt_ids(
@@ -21,7 +21,7 @@ pub fn prompt_ids(
         Input::Text(bytes) => {
             let text = std::str::from_utf8(bytes).map_err(|_| RejectReason::InvalidPrompt)?;
             let ids = tokenizer.encode(text).map_err(|_| RejectReason::InvalidPrompt)?;
-            if !tokenizer.spells(&ids, tokens, text) {
+            if !spells(&ids, tokens, bytes) {
                 return Err(RejectReason::InvalidPrompt);
             }
             ids
@@ -34,6 +34,18 @@ pub fn prompt_ids(
         return Err(RejectReason::PromptTooLong);
     }
     Ok(ids)
+}
+
+/// Whether the bytes of `ids`, at least one each, are `text` one after the other.
+fn spells(ids: &[u32], tokens: &TokenTable, mut text: &[u8]) -> bool {
+    for id in ids {
+        let bytes = tokens.get(*id).filter(|bytes| !bytes.is_empty());
+        match bytes.and_then(|bytes| text.strip_prefix(bytes)) {
+            Some(rest) => text = rest,
+            None => return false,
+        }
+    }
+    text.is_empty()
 }
 
 #[cfg(test)]
@@ -89,19 +101,25 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_its_ids_spell_but_for_the_space_before_it_is_taken() {
+    fn a_text_before_which_the_tokenizer_puts_a_space_is_invalid_and_its_ids_are_taken() {
         let bytes = (0..=255).map(byte_token);
         let tokens: Vec<String> = bytes.chain(["\u{2581}", "a", "b", "ab"].map(String::from)).collect();
-        let tokenizer = define(&tokens, Splitting::SentencePiece { prefix: true });
-        let table = tokenizer.token_table(260).unwrap();
-        let text = |text: &str| {
-            let input = Input::Text(text.as_bytes().to_vec().try_into().unwrap());
-            prompt_ids(&input, &tokenizer, &table, 8)
+        let taken = |prefix, input| {
+            let tokenizer = define(&tokens, Splitting::SentencePiece { prefix });
+            prompt_ids(&input, &tokenizer, &tokenizer.token_table(260).unwrap(), 8)
         };
-        assert_eq!(text("ab"), Ok(vec![256, 259]));
-        assert_eq!(text(" ab"), Ok(vec![256, 256, 259]));
+        let text = |text: &str| Input::Text(text.as_bytes().to_vec().try_into().unwrap());
+        let ids = vec![256, 259];
+        for invalid in ["ab", " ab"] {
+            assert_eq!(taken(true, text(invalid)), Err(RejectReason::InvalidPrompt));
+        }
+        assert_eq!(
+            taken(true, Input::Tokens(ids.clone().try_into().unwrap())),
+            Ok(ids.clone())
+        );
+        assert_eq!(taken(false, text(" ab")), Ok(ids));
         // Its own `\u{2581}` becomes a space.
-        assert_eq!(text("\u{2581}"), Err(RejectReason::InvalidPrompt));
+        assert_eq!(taken(false, text("\u{2581}")), Err(RejectReason::InvalidPrompt));
     }
 
     #[test]

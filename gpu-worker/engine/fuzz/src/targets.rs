@@ -117,7 +117,6 @@ pub fn tokenizer(data: &[u8]) {
     let (text, table) = (String::from_utf8_lossy(text), tokenizer.token_table(1 << 10));
     if let (Ok(ids), Ok(table)) = (tokenizer.encode(&text), table) {
         decode(&table, &ids);
-        tokenizer.spells(&ids, &table, &text);
     }
     let _ = tokenizer.encode_continuation(&text);
 }

@@ -181,7 +181,8 @@ impl File {
             false if model.byte_fallback => {
                 let parts = Parts::read(&self.normalizer, &self.pre_tokenizer, &self.decoder)?;
                 sentencepiece::check_vocabulary(&model.vocab)?;
-                (Kind::SentencePiece(parts.prefix), parts.normalizer, parts.pre_tokenizer)
+                let prefixes = parts.prefixes;
+                (Kind::SentencePiece { prefixes }, parts.normalizer, parts.pre_tokenizer)
             }
             false => return unsupported("neither a byte-level decoder nor byte fallback"),
         };

@@ -5,8 +5,8 @@
 //! each, and make up the characters that the vocabulary lacks. So a text's own `▁` becomes a space.
 //!
 //! A space is put before a text, since a word is learned with the space before it. It belongs to the prompt alone: an answer is the bytes
-//! of its tokens, and if the first of them begins with a space, so does the answer. Where the space goes is up to the definition
-//! ([`Prefix`]); as `transformers` does, it goes before every piece of text between added tokens, not only before the first.
+//! of its tokens, and if the first of them begins with a space, so does the answer. Where the space goes is up to the definition: `Prepend` puts it before every
+//! piece of text between added tokens, `Metaspace` before every piece that doesn't begin with one, or before the first only.
 //!
 //! Of a definition, these parts are supported, exactly as `transformers` has written them over time:
 //!
@@ -27,25 +27,13 @@ use std::collections::HashMap;
 /// What stands for a space.
 pub const SPACE: char = '\u{2581}';
 
-/// Before which pieces of a text the tokenizer puts a space; pieces are what stands between added tokens.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Prefix {
-    /// Before none.
-    Never,
-    /// Before the text, unless it begins with a space or an added token.
-    First,
-    /// Before every piece that doesn't begin with a space.
-    Always,
-    /// Before every piece. An added token that is looked for in the normalized text takes the space itself, and ends no piece.
-    Prepend,
-}
-
 /// Parts for the `tokenizers` crate, and what they do.
 #[derive(Debug)]
 pub(super) struct Parts {
     pub normalizer: Value,
     pub pre_tokenizer: Value,
-    pub prefix: Prefix,
+    /// Whether spaces are put before a text.
+    pub prefixes: bool,
 }
 
 #[derive(Clone, Copy, Deserialize, Serialize)]
@@ -78,12 +66,12 @@ impl Parts {
         let replace = json!({"type": "Replace", "pattern": {"String": " "}, "content": SPACE});
         let prepend = json!({"type": "Prepend", "prepend": SPACE});
         let sequence = |normalizers: &[&Value]| json!({"type": "Sequence", "normalizers": normalizers});
-        let prefix = match metaspace {
+        let prefixes = match metaspace {
             Some(metaspace) if normalizer.is_null() => return metaspace.parts(),
             Some(_) => return unsupported("both a normalizer and Metaspace"),
             None if normalizer.is_null() => return unsupported("neither a normalizer nor Metaspace"),
-            None if *normalizer == sequence(&[&prepend, &replace]) => Prefix::Prepend,
-            None if [sequence(&[&replace]), replace].contains(normalizer) => Prefix::Never,
+            None if *normalizer == sequence(&[&prepend, &replace]) => true,
+            None if [sequence(&[&replace]), replace].contains(normalizer) => false,
             None => {
                 return unsupported(format!(
                     "a normalizer ({}) other than Prepend and Replace of spaces",
@@ -94,7 +82,7 @@ impl Parts {
         Ok(Self {
             normalizer: normalizer.clone(),
             pre_tokenizer: Value::Null,
-            prefix,
+            prefixes,
         })
     }
 }
@@ -125,11 +113,7 @@ impl Metaspace {
         Ok(Parts {
             normalizer: Value::Null,
             pre_tokenizer: json!({"type": "Metaspace", "replacement": SPACE, "prepend_scheme": scheme, "split": split}),
-            prefix: match scheme {
-                Scheme::Never => Prefix::Never,
-                Scheme::First => Prefix::First,
-                Scheme::Always => Prefix::Always,
-            },
+            prefixes: !matches!(scheme, Scheme::Never),
         })
     }
 }

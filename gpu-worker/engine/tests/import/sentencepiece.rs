@@ -55,7 +55,6 @@ fn gguf_and_folder_of_a_mistral_give_the_same_model() {
             let tokenizer = tokenizer(&model);
             let text = "<|start|>he hehe\u{e9}<|end|>he";
             let ids = tokenizer.encode(text).unwrap();
-            assert!(tokenizer.spells(&ids, &model.tokens, text));
             let spaced = if prefix {
                 "<|start|> he hehe\u{e9}<|end|> he"
             } else {

@@ -125,36 +125,6 @@ fn every_definition_of_transformers_gives_its_ids() {
 }
 
 #[test]
-fn ids_spell_their_text_with_the_spaces_that_the_definition_adds_and_no_others() {
-    for (name, Defined { cases, .. }) in &FIXTURE.definitions {
-        let tokenizer = defined(name);
-        let table = table(&tokenizer);
-        // The tokens look for the space before them too, take it and give back none.
-        let loses = |text: &str| name == "legacy, normalized tokens" && text.contains(" <");
-        for (text, ids) in cases.iter().filter(|(text, _)| !loses(text)) {
-            assert!(tokenizer.spells(ids, &table, text), "{name}: {text:?}");
-            for other in [format!("{text}a"), format!("  {text}"), format!("a{text}")] {
-                assert!(!tokenizer.spells(ids, &table, &other), "{name}: {text:?}, {other:?}");
-            }
-        }
-    }
-    let tokenizer = defined("legacy");
-    let (table, id) = (table(&tokenizer), |token: &str| tokenizer.id(token).unwrap());
-    let [space, a, end] = ["\u{2581}", "a", "</s>"].map(id);
-    assert!(tokenizer.spells(&[space, a], &table, "a"));
-    assert!(!tokenizer.spells(&[a], &table, "a"), "the space is missing");
-    assert!(
-        !tokenizer.spells(&[space, a, space, a], &table, "aa"),
-        "no piece begins there"
-    );
-    assert!(tokenizer.spells(&[end, space, a], &table, "</s>a"));
-    assert!(
-        !tokenizer.spells(&[space, a, u32::MAX], &table, "a"),
-        "there is no such token"
-    );
-}
-
-#[test]
 fn an_answer_goes_on_without_a_space() {
     for (name, tokenizer, table) in DEFINED.iter() {
         for text in ["License", " License", "", "\nthe", "\u{e9}\u{1f980}", "  two"] {
@@ -344,14 +314,6 @@ proptest! {
         for ((tokenizer, table), prefix) in SCORED.iter().zip(["", " "]) {
             let ids = tokenizer.encode(&text).unwrap();
             prop_assert_eq!(String::from_utf8(decode(table, &ids)).unwrap(), pieces(prefix));
-        }
-    }
-
-    #[test]
-    fn the_ids_of_any_text_spell_it(text in texts()) {
-        for (name, tokenizer, table) in DEFINED.iter().filter(|(name, ..)| !name.contains("normalized")) {
-            let ids = tokenizer.encode(&text).unwrap();
-            prop_assert_eq!(tokenizer.spells(&ids, table, &text), !text.contains(SPACE), "{}", name);
         }
     }
 }
