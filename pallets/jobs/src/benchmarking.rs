@@ -12,6 +12,7 @@ use ergon_primitives::{
     request::{
         DecodeSettings, Input, MAX_OUTPUT_BYTES, MAX_OUTPUT_TOKENS, MAX_PROMPT_BYTES, MAX_PROMPT_TOKENS, MAX_TOP_K,
     },
+    traits::Parameters as _,
     JobId, ModelId, H256,
 };
 use frame_benchmarking::{v2::*, BenchmarkError};
@@ -304,7 +305,8 @@ mod benchmarks {
         T::BenchmarkHelper::operator(0);
         let job = job::<T>(State::Queued, None);
         let model = job.model;
-        frame_system::Pallet::<T>::set_block_number(100u32.into());
+        // It came in block 0.
+        frame_system::Pallet::<T>::set_block_number(T::Parameters::get().assignment_delay.into());
         others_wait::<T>();
         for id in [JOB, JOB + 1] {
             Pallet::<T>::enqueue(&model, id).map_err(|_| "there is room in the queue")?;
