@@ -17,42 +17,42 @@ pub struct MeasuredWeight<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> WeightInfo for MeasuredWeight<T> {
     fn submit() -> Weight {
-        Weight::from_parts(427_794_000, 0).saturating_add(T::DbWeight::get().reads_writes(24, 8))
+        Weight::from_parts(425_621_000, 0).saturating_add(T::DbWeight::get().reads_writes(24, 8))
     }
     fn submit_result() -> Weight {
-        Weight::from_parts(84_715_000, 0).saturating_add(T::DbWeight::get().reads_writes(4, 5))
+        Weight::from_parts(96_894_000, 0).saturating_add(T::DbWeight::get().reads_writes(4, 5))
     }
     fn reveal() -> Weight {
-        Weight::from_parts(1_180_290_000, 0).saturating_add(T::DbWeight::get().reads_writes(66, 38))
+        Weight::from_parts(1_202_503_000, 0).saturating_add(T::DbWeight::get().reads_writes(66, 38))
     }
     fn cancel() -> Weight {
-        Weight::from_parts(79_968_000, 0).saturating_add(T::DbWeight::get().reads_writes(10, 9))
+        Weight::from_parts(79_528_000, 0).saturating_add(T::DbWeight::get().reads_writes(10, 9))
     }
     fn on_initialize_idle() -> Weight {
-        Weight::from_parts(322_989_000, 0).saturating_add(T::DbWeight::get().reads_writes(60, 2))
+        Weight::from_parts(322_358_000, 0).saturating_add(T::DbWeight::get().reads_writes(60, 2))
     }
     fn due() -> Weight {
-        Weight::from_parts(142_992_000, 0).saturating_add(T::DbWeight::get().reads_writes(14, 9))
+        Weight::from_parts(143_622_000, 0).saturating_add(T::DbWeight::get().reads_writes(14, 9))
     }
     fn silent() -> Weight {
-        Weight::from_parts(123_183_000, 0).saturating_add(T::DbWeight::get().reads_writes(10, 8))
+        Weight::from_parts(120_899_000, 0).saturating_add(T::DbWeight::get().reads_writes(10, 8))
     }
     fn redraw() -> Weight {
-        Weight::from_parts(517_828_000, 0).saturating_add(T::DbWeight::get().reads_writes(65, 10))
+        Weight::from_parts(505_609_000, 0).saturating_add(T::DbWeight::get().reads_writes(65, 10))
     }
     fn misses(m: u32) -> Weight {
-        Weight::from_parts(163_786_000, 0)
-            .saturating_add(Weight::from_parts(142_971_000, 0).saturating_mul(m.into()))
+        Weight::from_parts(156_003_000, 0)
+            .saturating_add(Weight::from_parts(136_946_000, 0).saturating_mul(m.into()))
             .saturating_add(T::DbWeight::get().reads_writes(20, 21))
             .saturating_add(T::DbWeight::get().reads(14).saturating_mul(m.into()))
             .saturating_add(T::DbWeight::get().writes(27).saturating_mul(m.into()))
     }
     fn visit() -> Weight {
-        Weight::from_parts(644_486_000, 0).saturating_add(T::DbWeight::get().reads_writes(92, 8))
+        Weight::from_parts(655_852_000, 0).saturating_add(T::DbWeight::get().reads_writes(92, 8))
     }
     fn prune(a: u32) -> Weight {
-        Weight::from_parts(90_181_333, 0)
-            .saturating_add(Weight::from_parts(11_994_333, 0).saturating_mul(a.into()))
+        Weight::from_parts(99_557_500, 0)
+            .saturating_add(Weight::from_parts(13_159_500, 0).saturating_mul(a.into()))
             .saturating_add(T::DbWeight::get().reads_writes(8, 8))
             .saturating_add(T::DbWeight::get().reads(1).saturating_mul(a.into()))
             .saturating_add(T::DbWeight::get().writes(2).saturating_mul(a.into()))
