@@ -120,6 +120,23 @@ pub struct Layer {
     pub down: Linear,
 }
 
+impl Layer {
+    /// Its matrices.
+    pub fn matrices(&self) -> [&Linear; 7] {
+        let Self {
+            q,
+            k,
+            v,
+            o,
+            gate,
+            up,
+            down,
+            ..
+        } = self;
+        [q, k, v, o, gate, up, down]
+    }
+}
+
 /// Rotary tables in Q14: `cos` and `sin` of the angle of `(position, pair)`, `[context, head_dim / 2]`.
 #[derive(Clone, Debug)]
 pub struct RopeTable {

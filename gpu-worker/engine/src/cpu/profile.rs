@@ -105,22 +105,8 @@ impl CpuBackend {
 
 /// Every matrix that a token goes through.
 fn matrices(model: &Model) -> impl Iterator<Item = &Linear> {
-    let of_layers = model.layers.iter().flat_map(of_layer);
+    let of_layers = model.layers.iter().flat_map(Layer::matrices);
     of_layers.chain([model.output()])
-}
-
-fn of_layer(layer: &Layer) -> [&Linear; 7] {
-    let Layer {
-        q,
-        k,
-        v,
-        o,
-        gate,
-        up,
-        down,
-        ..
-    } = layer;
-    [q, k, v, o, gate, up, down]
 }
 
 fn sum(bytes: &[i8], level: Level) -> u64 {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A model's tensors in device memory, laid out as the WGSL files say.
 use super::{device::Device, kernels::BLOCK, GpuError};
-use crate::model::{Bias, HeadEpsilon, Linear, Model, Norm};
+use crate::model::{self, Bias, HeadEpsilon, Linear, Model, Norm};
 use std::iter;
 
 /// Bytes of weights that are put in place on the host at a time.
-const UPLOAD: usize = 8 << 20;
+const UPLOAD: usize = 2 << 20;
 
 /// Consecutive rows of a matrix in one buffer.
 pub(super) struct Shard {
@@ -181,6 +181,10 @@ pub(super) struct Weights {
 
 impl Weights {
     pub(super) fn upload(device: &Device, model: &Model) -> Result<Self, GpuError> {
+        // All were read when they were checked; they come back one by one.
+        let matrices = model.layers.iter().flat_map(model::Layer::matrices);
+        let matrices = matrices.chain([&model.embed]).chain(&model.head);
+        matrices.for_each(Linear::release);
         let embed = Matrix::upload(device, &[&model.embed])?;
         let shift = model.embed.f() + ergon_exact::RESIDUAL_EXPONENT;
         let embed_shards = embed.shards.iter().map(|shard| {
@@ -225,7 +229,7 @@ impl Weights {
 
 fn upload_layer(
     device: &Device,
-    layer: &crate::model::Layer,
+    layer: &model::Layer,
     added: i32,
     head_epsilon: Option<HeadEpsilon>,
 ) -> Result<Layer, GpuError> {
