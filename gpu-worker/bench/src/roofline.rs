@@ -11,24 +11,27 @@ use ergon_engine::{
 
 /// Kernels of the CPU backend in a step of decoding, for 8 sequences, and in a block of a prompt.
 pub fn cpu(backend: &CpuBackend, runs: usize) -> Vec<Roof> {
-    let bounds = backend.bounds(runs);
     let passes = [("cpu, 1 token", 1), ("cpu, 8 tokens", 8), ("cpu, 64 tokens", 64)];
-    let roofs = passes.map(|(pass, tokens)| roofs(pass, tokens, &bounds, backend.operators(256, tokens, runs)));
-    roofs.into_iter().flatten().collect()
+    let passes = passes.map(|(pass, tokens)| (pass, tokens, backend.operators(256, tokens, runs)));
+    roofs(backend.bounds(runs), &passes)
 }
 
 /// Kernels of the wgpu backend in a step of decoding and in a chunk of a prompt.
 pub fn wgpu(backend: &WgpuBackend, runs: usize) -> anyhow::Result<Vec<Roof>> {
-    let mut all = vec![];
-    for (pass, tokens) in [("wgpu, 1 token", 1), ("wgpu, 64 tokens", 64)] {
-        let profile = backend.profile(256, tokens, runs)?;
-        all.extend(roofs(pass, tokens, &profile.bounds, profile.operators));
-    }
-    Ok(all)
+    let [decode, prefill] = [1, 64].map(|tokens| backend.profile(256, tokens, runs));
+    let (decode, prefill) = (decode?, prefill?);
+    let passes = [
+        ("wgpu, 1 token", 1, decode.operators),
+        ("wgpu, 64 tokens", 64, prefill.operators),
+    ];
+    Ok(roofs(prefill.bounds, &passes))
 }
 
-fn roofs(pass: &str, tokens: usize, bounds: &Bounds, operators: Vec<OperatorTime>) -> Vec<Roof> {
-    let roof = |operator: OperatorTime| Roof {
+/// Kernels of passes, each with its name and number of tokens.
+fn roofs(bounds: Bounds, passes: &[(&str, usize, Vec<OperatorTime>)]) -> Vec<Roof> {
+    let operators = passes.iter().flat_map(|(.., operators)| operators);
+    let bounds = operators.fold(bounds, Bounds::raised_by);
+    let roof = |pass: &str, tokens, operator: &OperatorTime| Roof {
         pass: pass.into(),
         kernel: match operator.tokens == tokens {
             true => operator.operator.into(),
@@ -37,10 +40,13 @@ fn roofs(pass: &str, tokens: usize, bounds: &Bounds, operators: Vec<OperatorTime
         milliseconds: operator.seconds * 1e3,
         bytes: operator.bytes,
         products: operator.products,
-        bound: operator.bound(bounds) * 1e3,
-        reason: (operator.roofline(bounds) < 0.5).then(|| reason(operator.operator)),
+        bound: operator.bound(&bounds) * 1e3,
+        reason: (operator.roofline(&bounds) < 0.5).then(|| reason(operator.operator)),
     };
-    operators.into_iter().map(roof).collect()
+    let of_pass = |(pass, tokens, operators): &(&str, usize, Vec<OperatorTime>)| -> Vec<Roof> {
+        operators.iter().map(|operator| roof(pass, *tokens, operator)).collect()
+    };
+    passes.iter().flat_map(of_pass).collect()
 }
 
 /// Why a kernel may stay under half of its bound, from looking into it on a software adapter and on a processor with AVX-512.
@@ -62,5 +68,36 @@ fn reason(kernel: &str) -> &'static str {
              them once pays from 16 tokens on"
         }
         _ => "not looked into yet",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_kernel_reaches_more_than_its_bound_and_a_slow_one_has_a_reason() {
+        let operator = |operator, seconds, bytes, products| OperatorTime {
+            operator,
+            launches: 1,
+            tokens: 1,
+            seconds,
+            bytes,
+            products,
+        };
+        let probed = Bounds {
+            bytes_a_second: 10.0,
+            products_a_second: 100.0,
+        };
+        let fast = operator("linear", 1.0, 20, 50);
+        let slow = operator("gate", 1.0, 4, 0);
+        let found = roofs(probed, &[("pass", 1, vec![fast, slow])]);
+        assert_eq!((found[0].part(), found[0].reason), (1.0, None));
+        assert_eq!(found[1].part(), 0.2);
+        assert!(found[1].reason.is_some());
+        assert_eq!(
+            roofs(probed, &[("pass", 2, vec![slow])])[0].kernel,
+            "gate of the last token"
+        );
     }
 }

@@ -36,6 +36,17 @@ pub struct Bounds {
     pub products_a_second: f64,
 }
 
+impl Bounds {
+    /// The same, raised to what `operator` did: a probe can be slower than a kernel, and what was done can be done.
+    pub fn raised_by(self, operator: &OperatorTime) -> Self {
+        let a_second = |count: u64| count as f64 / operator.seconds;
+        Self {
+            bytes_a_second: self.bytes_a_second.max(a_second(operator.bytes)),
+            products_a_second: self.products_a_second.max(a_second(operator.products)),
+        }
+    }
+}
+
 /// An operator's part of a pass.
 #[derive(Clone, Copy, Debug)]
 pub struct OperatorTime {
