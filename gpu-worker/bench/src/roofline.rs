@@ -41,7 +41,7 @@ fn roofs(bounds: Bounds, passes: &[(&str, usize, Vec<OperatorTime>)]) -> Vec<Roo
         bytes: operator.bytes,
         products: operator.products,
         bound: operator.bound(&bounds) * 1e3,
-        reason: (operator.roofline(&bounds) < 0.5).then(|| reason(operator.operator)),
+        reason: (operator.roofline(&bounds) < 0.5).then(|| reason(pass, operator.operator)),
     };
     let of_pass = |(pass, tokens, operators): &(&str, usize, Vec<OperatorTime>)| -> Vec<Roof> {
         operators.iter().map(|operator| roof(pass, *tokens, operator)).collect()
@@ -50,8 +50,11 @@ fn roofs(bounds: Bounds, passes: &[(&str, usize, Vec<OperatorTime>)]) -> Vec<Roo
 }
 
 /// Why a kernel may stay under half of its bound, from looking into it on a software adapter and on a processor with AVX-512.
-fn reason(kernel: &str) -> &'static str {
+fn reason(pass: &str, kernel: &str) -> &'static str {
     match kernel {
+        "attention" if pass.starts_with("cpu") => {
+            "a head's rows are short for this processor's registers, and weighted values are products of 32 bits, of which the bound counts bytes"
+        }
         "embed" | "residual_norm" | "heads" | "join_heads" | "gate" | "likeliest" => {
             "they move a row or two a token: launching them and the barriers of their reductions take longer, and no bound counts those"
         }
