@@ -59,11 +59,7 @@ fn tiles<const R: usize, const P: usize>(product: &Product<'_>, x: &[[&Planes; P
     let scale = &product.matrix.scale()[product.rows.clone()];
     for (i, (weights, scale)) in weights.chunks(R * columns).zip(scale.chunks(R)).enumerate() {
         for (j, x) in x.iter().enumerate() {
-            let sums = if P == 1 {
-                row_after_row::<R, P>(weights, *x, columns)
-            } else {
-                side_by_side::<R, P>(weights, *x, columns, j == 0)
-            };
+            let sums = tile::<R, P>(weights, *x, columns);
             for p in 0..P.min(product.positions() - j * P) {
                 let mut outputs = [0; R];
                 for (r, (out, scale)) in outputs.iter_mut().zip(scale).enumerate() {
@@ -76,54 +72,39 @@ fn tiles<const R: usize, const P: usize>(product: &Product<'_>, x: &[[&Planes; P
     }
 }
 
-/// The 64 columns from `i` on of a row, those beyond its end as zeros, with 128 added to each.
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512dq,avx512vnni")]
-#[inline]
-#[allow(unsafe_code)]
-fn load_weights(row: &[i8], i: usize) -> __m512i {
-    assert!(i < row.len());
-    let left = row.len() - i;
-    // SAFETY: the row has 64 columns from `i` on, or the mask leaves out those that it hasn't.
-    let weights = unsafe {
-        if left >= WIDTH {
-            _mm512_loadu_si512(row.as_ptr().add(i).cast())
-        } else {
-            _mm512_maskz_loadu_epi8((1 << left) - 1, row.as_ptr().add(i))
-        }
-    };
-    _mm512_xor_si512(weights, _mm512_set1_epi8(-128))
-}
-
-/// The 64 columns from `i` on of both planes.
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512dq,avx512vnni")]
-#[inline]
-#[allow(unsafe_code)]
-fn load_planes(x: &Planes, i: usize) -> [__m512i; 2] {
-    let (high, low) = (&x.high[i..i + WIDTH], &x.low[i..i + WIDTH]);
-    // SAFETY: both are 64 bytes.
-    unsafe {
-        [
-            _mm512_loadu_si512(high.as_ptr().cast()),
-            _mm512_loadu_si512(low.as_ptr().cast()),
-        ]
-    }
-}
-
 /// Products of up to `R` rows with the high planes, position after position, then with the low ones, all with 128 added to each weight.
 ///
 /// Row goes after row, although inputs could stay in registers if rows went side by side: processors fetch ahead of one stream only, and
-/// memory is what bounds the product with a single position.
+/// memory is what bounds this.
 #[target_feature(enable = "avx2,avx512f,avx512bw,avx512dq,avx512vnni")]
 #[inline]
-fn row_after_row<const R: usize, const P: usize>(weights: &[i8], x: [&Planes; P], columns: usize) -> [i32; 16] {
+#[allow(unsafe_code)]
+fn tile<const R: usize, const P: usize>(weights: &[i8], x: [&Planes; P], columns: usize) -> [i32; 16] {
+    let width = columns.next_multiple_of(WIDTH);
     assert!(R * P == 8 && weights.len() <= R * columns);
+    assert!(x.iter().all(|x| x.high.len() == width && x.low.len() == width));
     let mut sums = [_mm512_setzero_si512(); 16];
     for (r, row) in weights.chunks_exact(columns).enumerate() {
         let (mut high, mut low) = ([_mm512_setzero_si512(); P], [_mm512_setzero_si512(); P]);
-        for i in (0..columns).step_by(WIDTH) {
-            let weights = load_weights(row, i);
+        for i in (0..width).step_by(WIDTH) {
+            let left = columns - i;
+            // SAFETY: the row has 64 columns from `i` on, or the mask leaves out those that it hasn't.
+            let weights = unsafe {
+                if left >= WIDTH {
+                    _mm512_loadu_si512(row.as_ptr().add(i).cast())
+                } else {
+                    _mm512_maskz_loadu_epi8((1 << left) - 1, row.as_ptr().add(i))
+                }
+            };
+            let weights = _mm512_xor_si512(weights, _mm512_set1_epi8(-128));
             for p in 0..P {
-                let [x_high, x_low] = load_planes(x[p], i);
+                // SAFETY: `i + 64 <= width`, the length of both planes.
+                let (x_high, x_low) = unsafe {
+                    (
+                        _mm512_loadu_si512(x[p].high.as_ptr().add(i).cast()),
+                        _mm512_loadu_si512(x[p].low.as_ptr().add(i).cast()),
+                    )
+                };
                 high[p] = _mm512_dpbusd_epi32(high[p], weights, x_high);
                 low[p] = _mm512_dpbusd_epi32(low[p], weights, x_low);
             }
@@ -131,41 +112,6 @@ fn row_after_row<const R: usize, const P: usize>(weights: &[i8], x: [&Planes; P]
         for p in 0..P {
             sums[p * R + r] = high[p];
             sums[8 + p * R + r] = low[p];
-        }
-    }
-    sum_each(sums)
-}
-
-/// The same with rows side by side: an input is loaded once for all rows, which counts where several positions share what memory gives.
-/// Memory is asked for the rows after these if `fetch` says so, which is early enough for none to wait.
-#[target_feature(enable = "avx2,avx512f,avx512bw,avx512dq,avx512vnni")]
-#[inline]
-fn side_by_side<const R: usize, const P: usize>(
-    weights: &[i8],
-    x: [&Planes; P],
-    columns: usize,
-    fetch: bool,
-) -> [i32; 16] {
-    assert!(R * P == 8 && weights.len() <= R * columns);
-    // Where there are fewer rows, the first one is computed in place of the others, and nobody reads that.
-    let mut rows = [&weights[..columns]; R];
-    for (slot, row) in rows.iter_mut().zip(weights.chunks_exact(columns)) {
-        *slot = row;
-    }
-    let mut sums = [_mm512_setzero_si512(); 16];
-    for i in (0..columns).step_by(WIDTH) {
-        let planes = x.map(|x| load_planes(x, i));
-        for r in 0..R {
-            if fetch {
-                // Beyond the last row it does nothing.
-                _mm_prefetch::<_MM_HINT_T0>(rows[r].as_ptr().wrapping_add(R * columns + i));
-            }
-            let weights = load_weights(rows[r], i);
-            for p in 0..P {
-                let [high, low] = planes[p];
-                sums[p * R + r] = _mm512_dpbusd_epi32(sums[p * R + r], weights, high);
-                sums[8 + p * R + r] = _mm512_dpbusd_epi32(sums[8 + p * R + r], weights, low);
-            }
         }
     }
     sum_each(sums)
