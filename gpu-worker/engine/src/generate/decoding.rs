@@ -60,9 +60,11 @@ impl Decoding {
     /// Chooses the next token from what the model gives at the position before it; with the logits unless decoding is greedy.
     pub fn choose(&mut self, at: &Position) -> Option<StopReason> {
         let position = self.tokens.len() as u32;
-        let token = match &at.logits {
-            Some(logits) if !self.is_greedy() => self.sample(logits),
-            _ => at.likeliest,
+        let token = if self.is_greedy() {
+            at.likeliest
+        } else {
+            // Anything else in their place would be a wrong answer, for which an operator loses its weight.
+            self.sample(at.logits.as_ref().expect("who isn't greedy asks for logits"))
         };
         self.tokens.push(token);
         self.leaves.push(Leaf {
