@@ -67,8 +67,8 @@ fn reason(pass: &str, kernel: &str) -> &'static str {
              most of the time goes there"
         }
         "matrices" => {
-            "for a few tokens the weights are widened anew for every tile of tokens, and lanes are added up at the end of every row; packing \
-             them once pays from 16 tokens on"
+            "for a few tokens every pair of them loads its inputs anew for each row, and lanes are added up at the end of every row; packing \
+             the weights pays from 16 tokens on"
         }
         _ => "not looked into yet",
     }
