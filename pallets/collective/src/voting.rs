@@ -10,16 +10,19 @@ use frame_support::{
 };
 
 impl<T: Config> Pallet<T> {
-    /// Whether `who` hasn't voted on the poll yet and its own weight would count there, apart from what is delegated to it: so
-    /// that its vote isn't bound to fail. True for each account at most once a poll, unless its vote is taken away again.
-    /// Complexity: O(1).
-    pub fn awaits_vote(poll: PollIndexOf<T>, who: &T::AccountId) -> bool {
+    /// Whether a vote of `who` on the poll would count by its own weight, apart from what is delegated to it: so that it isn't
+    /// bound to fail. Complexity: O(1).
+    pub fn takes_vote(poll: PollIndexOf<T>, who: &T::AccountId) -> bool {
         T::Polls::as_ongoing(poll).is_some_and(|(tally, _)| {
             tally.epoch >= Self::oldest_poll_epoch()
-                && !Voting::<T>::contains_key(poll, who)
                 && Self::delegate_at(who, tally.epoch).is_none()
                 && Self::own_weight(who, tally.epoch) > 0
         })
+    }
+
+    /// Whether `who` has a vote on the poll. Complexity: O(1).
+    pub fn has_voted(poll: PollIndexOf<T>, who: &T::AccountId) -> bool {
+        Voting::<T>::contains_key(poll, who)
     }
 
     pub(crate) fn do_vote(who: T::AccountId, poll: PollIndexOf<T>, aye: bool) -> DispatchResult {

@@ -78,7 +78,7 @@ mod benchmarks {
     }
 
     /// The hot key of a sponsored operator whose sponsor has become poor sends what is its duty, but there is nothing left for duties: all
-    /// records are read and all counters written. A vote takes no longer: four records are read to see that it counts, but none to see
+    /// records are read and all counters written. A changed vote takes no longer: four records are read to see that it counts, but none to see
     /// whom its signer works for.
     #[benchmark]
     fn charge_quota() {

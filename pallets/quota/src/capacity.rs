@@ -175,17 +175,20 @@ impl<T: Config> Pallet<T> {
         period.max(1)
     }
 
-    /// The bucket that is guaranteed to `who` for `call`, if there is one: for duties that of its operator, for votes that of
-    /// the operator itself, if it has weight.
-    pub(crate) fn guaranteed_bucket(who: &T::AccountId, call: &T::RuntimeCall) -> Option<Bucket<T>> {
+    /// The lane of `call`, and the bucket that is guaranteed to `who` for it, if there is one: for duties that of its operator, for
+    /// votes that of the operator itself, if it has weight.
+    pub(crate) fn guaranteed_bucket(who: &T::AccountId, call: &T::RuntimeCall) -> Option<(Lane, Bucket<T>)> {
         let operator = T::Accounts::operator_of(who)?;
-        match T::Lanes::lane(who, &operator, call) {
-            Lane::Duty => Some(Bucket::load(operator, Meter::Duty, T::Parameters::get().duty_points)),
-            Lane::Vote if operator == *who && T::Accounts::weight(who) > 0 => {
-                Some(Bucket::load(operator, Meter::Vote, T::Parameters::get().vote_points))
+        let curve = T::Parameters::get();
+        let lane = T::Lanes::lane(who, &operator, call);
+        let bucket = match lane {
+            Lane::Duty => Bucket::load(operator, Meter::Duty, curve.duty_points),
+            Lane::Vote | Lane::ChangedVote if operator == *who && T::Accounts::weight(who) > 0 => {
+                Bucket::load(operator, Meter::Vote, curve.vote_points)
             }
-            Lane::Vote | Lane::Ordinary => None,
-        }
+            Lane::Vote | Lane::ChangedVote | Lane::Ordinary => return None,
+        };
+        Some((lane, bucket))
     }
 
     /// Puts `amount` back into a bucket.

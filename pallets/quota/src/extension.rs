@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The transaction extension that charges quota where other chains charge fees.
-use crate::{Bucket, Config, Meter, Pallet, Points, WeightInfo};
+use crate::{Bucket, Class, Config, Lane, Meter, Pallet, Points, WeightInfo};
 use codec::{Decode, DecodeWithMemTracking, Encode};
 use core::marker::PhantomData;
 use frame_support::{
@@ -28,7 +28,7 @@ const WHOLE_SHARE: u64 = 1_023;
 const SHARE_BIT: u32 = 32;
 /// What everybody has before newcomers.
 const NO_NEWCOMER: TransactionPriority = 1 << 48;
-/// What duties and votes have before everything else.
+/// What duties and first votes have before everything else.
 const GUARANTEED: TransactionPriority = 1 << 56;
 
 /// Charges the signer's quota for weight and length of a call, and sets the transaction's priority. See the
@@ -81,8 +81,8 @@ impl<T: Config> Charge<T> {
         let capacity = u128::from(self.bucket.shape.capacity.max(1));
         let share: u64 = (left * u128::from(WHOLE_SHARE) / capacity).saturated_into();
         let class = match self.bucket.meter {
+            _ if self.newcomer => 0,
             Meter::Duty | Meter::Vote => GUARANTEED,
-            Meter::Ordinary | Meter::Units if self.newcomer => 0,
             Meter::Ordinary | Meter::Units => NO_NEWCOMER,
         };
         class + (share << SHARE_BIT)
@@ -107,15 +107,29 @@ impl<T: Config> Charge<T> {
 
 impl<T: Config> Pallet<T> {
     /// Chooses the bucket that pays `points` for `call`: a guaranteed one if `who` has one for this lane and it holds
-    /// enough, else the ordinary one.
+    /// enough, else the ordinary one. A changed vote may be sent again and again, and from each part of a split operator: so it draws on
+    /// what an operator has for votes only if it would wait among newcomers, or not be sent at all, and waits among them.
     fn charge(who: &T::AccountId, call: &T::RuntimeCall, points: Points) -> Result<Charge<T>, InvalidTransaction> {
-        if let Some(bucket) = Self::guaranteed_bucket(who, call).filter(|bucket| points <= bucket.remaining()) {
-            return Ok(Charge {
+        let guaranteed = Self::guaranteed_bucket(who, call).filter(|(_, bucket)| points <= bucket.remaining());
+        match guaranteed {
+            None => Self::ordinary_charge(who, points),
+            Some((Lane::ChangedVote, bucket)) => match Self::ordinary_charge(who, points) {
+                Ok(charge) if !charge.newcomer => Ok(charge),
+                _ => Ok(Charge {
+                    bucket,
+                    newcomer: true,
+                    points,
+                }),
+            },
+            Some((_, bucket)) => Ok(Charge {
                 bucket,
                 newcomer: false,
                 points,
-            });
+            }),
         }
+    }
+
+    fn ordinary_charge(who: &T::AccountId, points: Points) -> Result<Charge<T>, InvalidTransaction> {
         let standing = Self::standing(who);
         if points > standing.capacity {
             return Err(InvalidTransaction::Custom(NEVER_AFFORDABLE));
@@ -126,7 +140,7 @@ impl<T: Config> Pallet<T> {
         }
         Ok(Charge {
             bucket,
-            newcomer: standing.class == crate::Class::Newcomer,
+            newcomer: standing.class == Class::Newcomer,
             points,
         })
     }

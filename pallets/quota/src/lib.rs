@@ -43,9 +43,15 @@
 //! that has spent everything else still keeps its deadlines and its voice; only if these are empty, they are ordinary calls. Votes of an
 //! operator without weight, or by its hot keys, are ordinary ones.
 //!
-//! Which calls these are depends on the state, see [`Classify::lane`]: in a poll, the first vote of an account whose own weight
-//! counts there; of a job or an audit, what is awaited of the signer's operator at that moment. Changing a vote, or doing what is done or
-//! too early, is an ordinary call.
+//! Which calls these are depends on the state, see [`Classify::lane`]: in a poll, the votes of an account whose own weight
+//! counts there; of a job or an audit, what is awaited of the signer's operator at that moment. Doing what is done or too early is an
+//! ordinary call.
+//!
+//! | call | draws on | goes |
+//! |---|---|---|
+//! | duty, first vote in a poll | its own bucket, then the ordinary one | before everything else |
+//! | changed vote | the ordinary bucket; if that holds too little or is a newcomer's, the one of votes | like any call of the operator; from the bucket of votes among newcomers, within their share of the block |
+//! | everything else | the ordinary bucket | by class and share |
 //!
 //! # What the extension does
 //!
@@ -61,7 +67,7 @@
 //! era or nonce can. A failing call pays. What a call doesn't use is given back; what it uses is charged, also if its pallet says
 //! `Pays::No`, which is about fees.
 //!
-//! Priority, from the highest bit: duties and votes; everybody but newcomers; share of the bucket that is left after the call, in
+//! Priority, from the highest bit: duties and first votes; everybody but newcomers; share of the bucket that is left after the call, in
 //! 1024 steps; the block in which the transaction's era began, which [`CheckMortality`] adds. So a flood starves itself, and a transaction
 //! replaces one with the same nonce that was signed some blocks before, unless it leaves clearly less in the bucket.
 //!
@@ -79,9 +85,10 @@
 //! # Limits
 //!
 //! * The guaranteed buckets are per operator, so whoever splits its weight has more of them. But that lets each part send only one
-//!   vote for each poll, and the results that it was drawn for, ahead of others: what is repeated draws on its ordinary bucket.
+//!   vote for each poll, and the results that it was drawn for, ahead of others: votes that are repeated beyond its ordinary bucket
+//!   share the newcomers' part of a block.
 //! * The pool classifies each transaction by the state after the last block. Of several votes on one poll that an account sends at once,
-//!   all wait in front; all but the first pay as ordinary calls when their turn comes.
+//!   all wait in front; all but the first pay as changed votes when their turn comes.
 //! * Units of a job are given back to whoever's bucket the requester draws on when it ends, which may be another one than paid if
 //!   the requester has become a hot key or has left its operator in between.
 //!
@@ -137,7 +144,7 @@ pub mod pallet {
     pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
         /// Operators, their hot keys and their weight.
         type Accounts: Accounts<Self::AccountId>;
-        /// Which calls are duties and first votes.
+        /// Which calls are duties and votes.
         type Lanes: Classify<Self::AccountId, Self::RuntimeCall>;
         /// The quota curve.
         type Parameters: Parameters<QuotaParameters>;

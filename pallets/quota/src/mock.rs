@@ -83,7 +83,7 @@ parameter_types! {
     pub storage Curve: QuotaParameters = CURVE;
     /// Weight of each operator.
     pub static Operators: BTreeMap<u64, VoteWeight> = BTreeMap::new();
-    /// Whose next [`VOTE`] would not be its first.
+    /// Who has voted: [`VOTE`] would change that.
     pub static Voted: BTreeSet<u64> = BTreeSet::new();
 }
 
@@ -134,10 +134,12 @@ impl Classify<u64, RuntimeCall> for HandSet {
     fn lane(who: &u64, _: &u64, call: &RuntimeCall) -> Lane {
         match call {
             RuntimeCall::System(frame_system::Call::remark { remark }) if remark == DUTY => Lane::Duty,
-            RuntimeCall::System(frame_system::Call::remark { remark })
-                if remark == VOTE && !Voted::get().contains(who) =>
-            {
-                Lane::Vote
+            RuntimeCall::System(frame_system::Call::remark { remark }) if remark == VOTE => {
+                if Voted::get().contains(who) {
+                    Lane::ChangedVote
+                } else {
+                    Lane::Vote
+                }
             }
             _ => Lane::Ordinary,
         }

@@ -24,8 +24,8 @@ pub trait Classify<AccountId, Call> {
     /// [`charge_quota`](crate::WeightInfo::charge_quota).
     ///
     /// It should look into the state and answer [`Lane::Duty`] only for what this operator was drawn for and has yet to do, and
-    /// [`Lane::Vote`] only for a vote that counts and is the signer's first: then nobody can use the guaranteed buckets, and their
-    /// priority, for calls that are bound to fail, or for the same one again and again.
+    /// [`Lane::Vote`] and [`Lane::ChangedVote`] only for a vote that counts: then nobody can use the guaranteed buckets for calls
+    /// that are bound to fail, nor their priority for the same one again and again.
     fn lane(who: &AccountId, operator: &AccountId, call: &Call) -> Lane;
 }
 
@@ -36,6 +36,8 @@ pub enum Lane {
     Duty,
     /// Voting for the first time.
     Vote,
+    /// Voting again.
+    ChangedVote,
     /// Everything else.
     Ordinary,
 }
@@ -47,7 +49,7 @@ pub enum Meter {
     Ordinary,
     /// Block space for [`Lane::Duty`].
     Duty,
-    /// Block space for [`Lane::Vote`].
+    /// Block space for [`Lane::Vote`] and [`Lane::ChangedVote`].
     Vote,
     /// Compute.
     Units,

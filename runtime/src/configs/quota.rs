@@ -84,7 +84,7 @@ impl Accounts<AccountId> for OperatorsByWeight {
 }
 
 /// What is awaited: a duty only by a hot key of the operator that was drawn for it, and only when its time has come; a vote only by the
-/// operator itself, and only its first in the poll. So nobody gets their priority for calls that are bound to fail.
+/// operator itself, on a poll where it counts. So nobody gets their buckets for calls that are bound to fail.
 pub struct Awaited;
 
 impl Classify<AccountId, RuntimeCall> for Awaited {
@@ -96,9 +96,10 @@ impl Classify<AccountId, RuntimeCall> for Awaited {
                 pallet_audits::Pending::<Runtime>::contains_key(operator, job)
             }
             RuntimeCall::RankedCollective(pallet_compute_collective::Call::vote { poll, .. })
-                if who == operator && RankedCollective::awaits_vote(*poll, operator) =>
+                if who == operator && RankedCollective::takes_vote(*poll, operator) =>
             {
-                return Lane::Vote
+                let changed = RankedCollective::has_voted(*poll, operator);
+                return if changed { Lane::ChangedVote } else { Lane::Vote };
             }
             _ => false,
         };

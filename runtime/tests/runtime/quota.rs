@@ -219,7 +219,7 @@ fn comes_first(path: &str, call: &RuntimeCall) -> bool {
     validate(transaction).unwrap().priority >= 1 << 56
 }
 
-/// Makes accounts operators that weigh something from now on.
+/// Makes accounts operators without workers that weigh something from now on.
 pub fn weighty(paths: &[String]) {
     for path in paths {
         let who = account(path);
@@ -228,7 +228,7 @@ pub fn weighty(paths: &[String]) {
             hot_keys: Default::default(),
             endpoint: Default::default(),
             models: Default::default(),
-            status: pallet_workers::Status::Active,
+            status: pallet_workers::Status::Draining,
             in_flight: 0,
             obligations: 0,
             misses_in_row: 0,
@@ -241,19 +241,53 @@ pub fn weighty(paths: &[String]) {
     pallet_session::CurrentIndex::<Runtime>::mutate(|epoch| *epoch += 1);
 }
 
+/// A call.
+fn vote(poll: u32, aye: bool) -> RuntimeCall {
+    pallet_compute_collective::Call::<Runtime>::vote { poll, aye }.into()
+}
+
+/// A poll that `proposer` opens.
+fn open_poll(proposer: &str) {
+    let proposal = frame_support::traits::Bounded::Inline(remark(1).encode().try_into().unwrap());
+    let models = pallet_compute_collective::Origin::Models;
+    let at = frame_support::traits::schedule::DispatchTime::After(1);
+    let proposer = RuntimeOrigin::signed(account(proposer));
+    assert_ok!(RankedPolls::submit(proposer, Box::new(models.into()), proposal, at));
+}
+
+#[test]
+fn who_has_used_up_his_quota_still_votes_and_changes_his_vote() {
+    dev().execute_with(|| {
+        run_block(vec![]);
+        let path = "//Voter";
+        weighty(&[path.to_string()]);
+        open_poll(path);
+        exhaust(&account(path));
+        let by_voter = |call| signed(&key(path), System::account_nonce(account(path)), call);
+        let exhausted = InvalidTransaction::Custom(EXHAUSTED);
+        assert_eq!(refused(by_voter(vote(1, true))), exhausted, "there is no such poll");
+        run_block(vec![by_voter(vote(0, true))]);
+        for aye in [false, true] {
+            exhaust(&account(path));
+            assert_eq!(refused(by_voter(remark(5))), exhausted);
+            let before = quota::quota(&account(path));
+            assert!(!comes_first(path, &vote(0, aye)));
+            run_block(vec![by_voter(vote(0, aye))]);
+            let record = pallet_compute_collective::Voting::<Runtime>::get(0, account(path)).unwrap();
+            assert_eq!(record.is_aye(), aye);
+            assert!(quota::quota(&account(path)).vote_points < before.vote_points);
+        }
+    });
+}
+
 #[test]
 fn an_operator_split_into_100_has_one_vote_of_each_part_before_all_others_in_a_poll_that_is_open() {
     dev().execute_with(|| {
         run_block(vec![]);
         let parts: Vec<String> = (0..100).map(|part| format!("//Part{part}")).collect();
         weighty(&parts);
-        let vote = |poll, aye| -> RuntimeCall { pallet_compute_collective::Call::<Runtime>::vote { poll, aye }.into() };
         assert!(!comes_first(&parts[0], &vote(0, true)), "there is no such poll");
-        let proposal = frame_support::traits::Bounded::Inline(remark(1).encode().try_into().unwrap());
-        let models = pallet_compute_collective::Origin::Models;
-        let at = frame_support::traits::schedule::DispatchTime::After(1);
-        let proposer = RuntimeOrigin::signed(account(&parts[0]));
-        assert_ok!(RankedPolls::submit(proposer, Box::new(models.into()), proposal, at));
+        open_poll(&parts[0]);
         for part in &parts {
             assert!(comes_first(part, &vote(0, true)));
             assert_ok!(RankedCollective::vote(RuntimeOrigin::signed(account(part)), 0, true));

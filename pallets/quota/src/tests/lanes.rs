@@ -64,9 +64,61 @@ fn votes_of_an_operator_do_not_use_up_what_its_duties_need() {
 }
 
 #[test]
-fn repeated_votes_are_ordinary_however_finely_weight_is_split() {
+fn exhausted_operator_still_changes_its_vote_but_after_others() {
     build_and_execute(|| {
-        operators((1..=100).map(|who| (who, 1)).chain([(150, 10_000)]));
+        operators([(1, 5), (2, 5)]);
+        let cost = LONG + overhead();
+        let priority = |who, text| validate(who, &remark(text), &weighing(LONG)).unwrap().priority;
+        Voted::set([1].into());
+        // As long as it has enough, a changed vote is like any of its calls.
+        assert_eq!(priority(1, VOTE), priority(1, b"x"));
+        let before = points_left(1);
+        go(1, VOTE).unwrap();
+        assert_eq!(points_left(1), before - cost);
+        assert_eq!(Quota::quota_of(&1).vote_points, GUARANTEED_POINTS);
+        flood(1, 100_000);
+        flood(1, 500);
+        assert_eq!(go(1, b"x"), Err(exhausted()));
+        assert!(priority(1, VOTE) < priority(2, b"x"));
+        let left = points_left(1);
+        go(1, VOTE).unwrap();
+        assert_eq!(
+            (points_left(1), Quota::quota_of(&1).vote_points),
+            (left, GUARANTEED_POINTS - cost)
+        );
+        assert_eq!(crate::NewcomersInBlock::<Test>::get().points, cost);
+        while go(1, VOTE).is_ok() {}
+        assert_eq!(go(1, VOTE), Err(exhausted()), "both buckets have an end");
+    });
+}
+
+#[test]
+fn changed_vote_that_fails_or_takes_less_gives_back_to_the_bucket_of_votes() {
+    build_and_execute(|| {
+        operators([(1, 0), (2, 5)]);
+        operators([(1, 1), (2, 1_000_000)]);
+        Voted::set([1].into());
+        let half = PostDispatchInfo {
+            actual_weight: Some(weighing(LONG / 2).call_weight),
+            pays_fee: Default::default(),
+        };
+        run(1, &remark(VOTE), LONG, Ok(half)).unwrap().unwrap();
+        let cost = LONG / 2 + overhead();
+        assert_eq!(Quota::quota_of(&1).vote_points, GUARANTEED_POINTS - cost);
+        assert_eq!(points_left(1), NEWCOMER_POINTS);
+        assert_eq!(crate::NewcomersInBlock::<Test>::get().points, cost);
+        run(1, &remark(VOTE), LONG, failed()).unwrap().unwrap_err();
+        assert_eq!(
+            Quota::quota_of(&1).vote_points,
+            GUARANTEED_POINTS - cost - LONG - overhead()
+        );
+    });
+}
+
+#[test]
+fn repeated_votes_get_no_more_than_newcomers_do_however_finely_weight_is_split() {
+    build_and_execute(|| {
+        operators((1..=100).map(|who| (who, 1)).chain([(150, 1_000_000)]));
         let priority = |who, text| validate(who, &remark(text), &weighing(LONG)).unwrap().priority;
         let others = priority(150, b"x");
         for who in 1..=100 {
@@ -75,13 +127,19 @@ fn repeated_votes_are_ordinary_however_finely_weight_is_split() {
             Voted::mutate(|voted| voted.insert(who));
             assert!(priority(who, VOTE) < others);
         }
-        // All that they send besides is what newcomers may send in a block.
-        go_to(2);
-        let more: u64 = (1..=100)
-            .map(|who| (0..50).take_while(|_| go(who, VOTE).is_ok()).count() as u64)
-            .sum();
-        assert!(more > 0 && more * (LONG + overhead()) <= Quota::newcomer_points_per_block());
-        assert!((1..=100).all(|who| Quota::quota_of(&who).vote_points >= GUARANTEED_POINTS - LONG - overhead()));
+        // All that they send besides, votes or not, is what newcomers may send in a block.
+        let cost = LONG + overhead();
+        for block in 2..5 {
+            go_to(block);
+            let sent = (1..=100)
+                .flat_map(|who| [(who, VOTE), (who, b"x")])
+                .map(|(who, text)| (0..50).take_while(|_| go(who, text).is_ok()).count() as u64);
+            let used = sent.sum::<u64>() * cost;
+            let share = Quota::newcomer_points_per_block();
+            assert!(used <= share && used > share - cost, "{used} of {share}");
+        }
+        assert_eq!(go(100, VOTE), Err(no_room()));
+        assert_eq!(go(150, b"x"), Ok(()));
     });
 }
 
