@@ -70,7 +70,7 @@ fn main() -> anyhow::Result<()> {
                 Device::Wgpu => Box::new(WgpuBackend::new(model, &gpu::select(&arguments.adapter)?)?),
             })
         };
-        return memory::report(open, load, suite::MEMORY_PROMPT);
+        return memory::report(open, load);
     }
     let report = suite::run(&arguments, Arc::new(load()?))?;
     let (json, html) = (arguments.out.join("report.json"), arguments.out.join("index.html"));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The most memory that a worker's engine takes, in a process of its own, with models of several sizes.
+//! The most memory that a worker's engine takes, in a process of its own, with models of several sizes; and what the peer takes.
 use crate::{
     ours::Ours,
+    peer::Peer,
     work::{Side, Work},
 };
 use anyhow::{bail, Context};
@@ -57,6 +58,13 @@ pub const SHAPES: [(&str, Dimensions); 3] = [
     ),
 ];
 
+/// Tokens of the prompt: few, since it only has to touch every weight.
+const PROMPT: usize = 32;
+/// Tokens after it.
+const DECODE: usize = 4;
+/// Room that a peer is given for them.
+pub const CONTEXT: usize = 64;
+
 /// Writes an artifact of this shape to `artifact`, by way of a model folder that takes no disk.
 pub fn write_artifact(artifact: &Path, dimensions: &Dimensions) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
@@ -95,31 +103,41 @@ pub fn of_child(artifact: &Path, device: &str) -> anyhow::Result<Option<Memory>>
 pub fn report(
     open: impl Fn(Arc<Model>) -> anyhow::Result<Box<dyn Backend>>,
     load: impl Fn() -> anyhow::Result<Model>,
-    prompt: usize,
 ) -> anyhow::Result<()> {
     let work = |model: Model| {
         let backend = open(Arc::new(model))?;
-        let work = Work::new(prompt, 4, 1, backend.model().dimensions().vocabulary);
+        let work = work_with(backend.model().dimensions().vocabulary);
         Ours(&*backend).measure(&work)
     };
     work(testing::model(DIMENSIONS, true, 1))?;
-    let before = status("VmRSS:")?;
+    let process = std::process::id();
+    let before = status(process, "VmRSS:")?;
     work(load()?)?;
-    let memory = before.zip(status("VmHWM:")?);
+    let memory = before.zip(status(process, "VmHWM:")?);
     let memory = memory.map(|(before, most)| Memory { before, most });
     println!("{}", serde_json::to_string(&memory)?);
     Ok(())
 }
 
-/// A size that the system tells of this process, in bytes; `None` where it doesn't.
-fn status(name: &str) -> anyhow::Result<Option<u64>> {
-    let Ok(status) = fs::read_to_string("/proc/self/status") else {
+/// Most memory of a peer that has only done the same work, in bytes; `None` where the system doesn't tell.
+pub fn of_peer(mut peer: Peer, vocabulary: u32) -> anyhow::Result<Option<u64>> {
+    peer.measure(&work_with(vocabulary))?;
+    status(peer.process(), "VmHWM:")
+}
+
+fn work_with(vocabulary: u32) -> Work {
+    Work::new(PROMPT, DECODE, 1, vocabulary)
+}
+
+/// A size that the system tells of a process, in bytes; `None` where it doesn't.
+fn status(process: u32, name: &str) -> anyhow::Result<Option<u64>> {
+    let Ok(status) = fs::read_to_string(format!("/proc/{process}/status")) else {
         return Ok(None);
     };
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kilobytes = line.and_then(|line| line.trim().split(' ').next());
     let kilobytes: u64 = kilobytes
-        .with_context(|| format!("/proc/self/status has no {name}"))?
+        .with_context(|| format!("/proc/{process}/status has no {name}"))?
         .parse()?;
     Ok(Some(kilobytes * 1024))
 }

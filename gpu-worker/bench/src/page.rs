@@ -20,6 +20,8 @@ pub fn page(report: &Report) -> String {
     let rows: String = report.rows.iter().map(row).collect();
     let limits: String = report.limits.iter().map(limit).collect();
     let sweeps: String = report.sweeps.iter().map(sweep).collect();
+    let notes = report.memory.iter().filter_map(Footprint::note);
+    let notes: String = notes.map(|note| format!("<li>{}.", escaped(&note))).collect();
     let reasons: String = reasons(&report.roofline).iter().map(reason).collect();
     format!(
         "<!doctype html><html lang='en'><meta charset='utf-8'><title>Ergon: benchmark</title><style>{STYLE}</style>\
@@ -28,7 +30,7 @@ pub fn page(report: &Report) -> String {
          <h2>Limits</h2><table><tr><th>quotient<th>value<th>bar<th>aim<th></tr>{limits}</table>\
          <h2>Over batch and context</h2>{sweeps}\
          <h2>Roofline</h2><p>Part of what the device can do, measured in the same run, that a kernel reaches; the mark is all of it.</p>{}<ul>{reasons}</ul>\
-         <h2>Memory</h2><p>Peak memory over the artifact's size.</p>{}</html>\n",
+         <h2>Memory</h2><p>Peak memory over the artifact's size.</p>{}<ul>{notes}</ul></html>\n",
         escaped(&report.machine.to_string()),
         escaped(&report.ours.join("; ")),
         escaped(&report.peers.join("; ")),
@@ -140,6 +142,7 @@ mod tests {
                 artifact_bytes: 777 << 20,
                 before: 1,
                 most: 800 << 20,
+                peer: Some(1600 << 20),
             }],
             sweeps: vec![Sweep {
                 title: "a sweep".into(),
@@ -164,6 +167,7 @@ mod tests {
             "aim reached",
             "cpu: &lt;bookkeeping&gt;",
             ">777<",
+            "llama.cpp takes 1600 MiB, 2.0 times as much",
             "a sweep",
             "cpu, decode: matrices",
             "0.5 of 1",

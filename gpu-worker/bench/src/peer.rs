@@ -96,6 +96,11 @@ impl Peer {
         Ok((this, hello))
     }
 
+    /// The system's number of its process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     fn answer<T: DeserializeOwned>(&mut self) -> anyhow::Result<T> {
         let mut line = String::new();
         if self.output.read_line(&mut line)? == 0 {

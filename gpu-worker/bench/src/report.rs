@@ -114,12 +114,25 @@ pub struct Footprint {
     pub before: u64,
     /// Most bytes of all.
     pub most: u64,
+    /// Most bytes of the peer with its node, for the same work with the same model; `None` if it wasn't asked.
+    pub peer: Option<u64>,
 }
 
 impl Footprint {
     /// The peak over the artifact's size.
     pub fn quotient(&self) -> f64 {
         self.most as f64 / self.artifact_bytes as f64
+    }
+
+    /// What the quotient is to be compared with, of the model that the peer has too.
+    pub fn note(&self) -> Option<String> {
+        let (device, model, peer) = (self.device, self.model, self.peer?);
+        let [before, most, peer_most] = [self.before, self.most, peer].map(|bytes| bytes >> 20);
+        let times = peer as f64 / self.most as f64;
+        Some(format!(
+            "{device}: of {most} MiB with {model}, {before} MiB are the program, the driver and compiled kernels; llama.cpp takes {peer_most} MiB, {times:.1} \
+             times as much"
+        ))
     }
 
     /// The quotient with what it should be.
@@ -247,14 +260,8 @@ impl fmt::Display for Report {
             write!(f, "{:<67} {:>7.4}", limit.title, limit.value)?;
             writeln!(f, " {:>7.3} {:>7.3}  {}", limit.bar, limit.aim, limit.verdict())?;
         }
-        // It doesn't depend on the model.
-        let of_one_model = |footprint: &&Footprint| footprint.model == self.memory[0].model;
-        for Footprint { device, before, .. } in self.memory.iter().filter(of_one_model) {
-            let size = before >> 20;
-            writeln!(
-                f,
-                "{device}: {size} MiB of the memory are the program, the driver and compiled kernels"
-            )?;
+        for note in self.memory.iter().filter_map(Footprint::note) {
+            writeln!(f, "{note}")?;
         }
         if !self.roofline.is_empty() {
             writeln!(

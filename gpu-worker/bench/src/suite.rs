@@ -23,8 +23,6 @@ use std::{fs, path::Path, sync::Arc};
 const PROMPT: usize = 256;
 /// Sequences that decode together.
 const BATCH: usize = 8;
-/// Prompt of what measures memory: short, since it only has to touch every weight.
-pub const MEMORY_PROMPT: usize = 32;
 
 const CPU: [Measure; 2] = [
     Measure {
@@ -203,35 +201,51 @@ impl Suite<'_> {
         Ok(())
     }
 
-    /// Memory of both backends with the model of the other measures, then with larger ones.
+    /// Memory of both backends and the peer with the model of the other measures, then of both backends with larger ones.
     fn memory(&mut self) -> anyhow::Result<()> {
         let arguments = self.arguments;
-        self.memory_with("SmolLM2-135M", &arguments.model)?;
+        for mut footprint in footprints("SmolLM2-135M", &arguments.model)? {
+            footprint.peer = self.memory_of_peer(footprint.device)?;
+            self.memory.push(footprint);
+        }
         fs::create_dir_all(&arguments.out)?;
         let folder = tempfile::tempdir_in(&arguments.out)?;
         for (name, dimensions) in &memory::SHAPES {
             let artifact = folder.path().join("model.ergon");
             memory::write_artifact(&artifact, dimensions)?;
-            self.memory_with(name, &artifact)?;
+            self.memory.extend(footprints(name, &artifact)?);
         }
         Ok(())
     }
 
-    fn memory_with(&mut self, model: &'static str, artifact: &Path) -> anyhow::Result<()> {
-        let artifact_bytes = fs::metadata(artifact)?.len();
-        for device in ["cpu", "wgpu"] {
-            eprintln!("bench: peak memory on {device}, {model}");
-            let Some(Memory { before, most }) = memory::of_child(artifact, device)? else {
-                return Ok(());
-            };
-            self.memory.push(Footprint {
+    fn memory_of_peer(&self, device: &str) -> anyhow::Result<Option<u64>> {
+        let adapter = gpu::select(&self.arguments.adapter)?;
+        let device = match device {
+            "cpu" => Device::Cpu,
+            _ => Device::Vulkan(&adapter.name),
+        };
+        let peer = self.peer(device, 1, memory::CONTEXT)?;
+        eprintln!("bench: peak memory of {}", peer.name());
+        memory::of_peer(peer, self.model.dimensions().vocabulary)
+    }
+}
+
+/// Memory of both backends with a model; none where the system doesn't tell.
+fn footprints(model: &'static str, artifact: &Path) -> anyhow::Result<Vec<Footprint>> {
+    let artifact_bytes = fs::metadata(artifact)?.len();
+    let mut footprints = vec![];
+    for device in ["cpu", "wgpu"] {
+        eprintln!("bench: peak memory on {device}, {model}");
+        if let Some(Memory { before, most }) = memory::of_child(artifact, device)? {
+            footprints.push(Footprint {
                 device,
                 model,
                 artifact_bytes,
                 before,
                 most,
+                peer: None,
             });
         }
-        Ok(())
     }
+    Ok(footprints)
 }
