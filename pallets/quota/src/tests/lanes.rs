@@ -95,7 +95,6 @@ fn exhausted_operator_still_changes_its_vote_but_after_others() {
 #[test]
 fn changed_vote_that_fails_or_takes_less_gives_back_to_the_bucket_of_votes() {
     build_and_execute(|| {
-        operators([(1, 0), (2, 5)]);
         operators([(1, 1), (2, 1_000_000)]);
         Voted::set([1].into());
         let half = PostDispatchInfo {
