@@ -9,12 +9,13 @@ use ergon_primitives::{
     ModelId, Units,
 };
 use ergon_runtime_api::{EstimateInfo, PromptLength, QuotaClass, QuotaInfo, Subject};
-use frame_support::{dispatch::GetDispatchInfo, MAX_EXTRINSIC_DEPTH};
+use frame_support::{dispatch::GetDispatchInfo, traits::Authorize, MAX_EXTRINSIC_DEPTH};
 use pallet_jobs::UncheckedInput;
 use pallet_quota::{Class, Points};
 use sp_core::sr25519;
 use sp_runtime::{
     generic::{Era, Preamble},
+    transaction_validity::TransactionSource,
     MultiAddress, MultiSignature,
 };
 
@@ -51,7 +52,14 @@ pub fn estimate(subject: Subject) -> Option<EstimateInfo> {
             max_tokens,
         } => submission(model, prompt, max_tokens)?,
         Subject::Extrinsic(bytes) => {
-            UncheckedExtrinsic::decode_all_with_depth_limit(MAX_EXTRINSIC_DEPTH, &mut &bytes[..]).ok()?
+            let transaction =
+                UncheckedExtrinsic::decode_all_with_depth_limit(MAX_EXTRINSIC_DEPTH, &mut &bytes[..]).ok()?;
+            match transaction.preamble {
+                Preamble::Signed(..) => transaction,
+                _ if authorizes_itself(&transaction.function) => transaction,
+                // Nobody can send it like this: it is yet to be signed.
+                _ => as_if_signed(transaction.function),
+            }
         }
     };
     Some(EstimateInfo {
@@ -65,7 +73,7 @@ pub fn estimate(subject: Subject) -> Option<EstimateInfo> {
     })
 }
 
-/// A transaction like one that submits this job. Its length is that of the longest: with a nonce and an era that take the most bytes.
+/// A transaction like one that submits this job.
 fn submission(model: ModelId, prompt: PromptLength, max_tokens: u32) -> Option<UncheckedExtrinsic> {
     let input = match prompt {
         PromptLength::Bytes(length) => UncheckedInput::Text(vec![0; in_call(length)?].try_into().ok()?),
@@ -77,15 +85,20 @@ fn submission(model: ModelId, prompt: PromptLength, max_tokens: u32) -> Option<U
         settings: DecodeSettings::greedy(max_tokens),
         seed: Some(0),
     };
+    Some(as_if_signed(call.into()))
+}
+
+/// A transaction with this call by nobody. Its length is that of the longest: with a nonce and an era that take the most bytes.
+fn as_if_signed(call: RuntimeCall) -> UncheckedExtrinsic {
     let nobody = AccountId::new([0; 32]);
     let signature = MultiSignature::Sr25519(sr25519::Signature::default());
     let extensions = extensions(u32::MAX, Era::mortal(64, 0));
-    Some(UncheckedExtrinsic::new_signed(
-        call.into(),
-        MultiAddress::Id(nobody),
-        signature,
-        extensions,
-    ))
+    UncheckedExtrinsic::new_signed(call, MultiAddress::Id(nobody), signature, extensions)
+}
+
+/// Whether the call needs no signer, be it valid or not.
+fn authorizes_itself(call: &RuntimeCall) -> bool {
+    call.authorize(TransactionSource::External).is_some()
 }
 
 /// The length of a prompt, unless it is longer than any: nobody makes the runtime allocate more.

@@ -128,6 +128,29 @@ pub fn insert_auditing<T: Config>(id: JobId, executor: &T::AccountId) {
     insert::<T>(id, job::<T>(State::Auditing, Some(executor)));
 }
 
+/// Stores an audited job, and gives the reveal that its executor owes.
+pub fn insert_attested<T: Config>(id: JobId, executor: &T::AccountId) -> Call<T> {
+    let mut job = job::<T>(State::Auditing, Some(executor));
+    let header = Header {
+        answer: answer_id(id, &job.request, &job.sampling_key.unwrap_or_default()),
+        prompt_tokens: 1,
+        outcome: OUTCOME,
+        output: output_hash(&longest_output()),
+        output_tokens: 1,
+        leaves: H256::repeat_byte(4),
+    };
+    if let Some(answer) = &mut job.answer {
+        (answer.auditors, answer.attested) = (MOST_AUDITORS, true);
+        answer.sealed = sealed(&SEAL, &header.root());
+    }
+    insert::<T>(id, job);
+    Call::reveal {
+        job: id,
+        seal: SEAL,
+        header,
+    }
+}
+
 /// The operators after the first, which executes.
 fn auditors<T: Config>(count: u32) -> Vec<T::AccountId> {
     (1..=count).map(|index| T::BenchmarkHelper::operator(index).0).collect()
@@ -183,28 +206,18 @@ mod benchmarks {
 
     /// It settles the job, and everybody is credited for the first time.
     #[benchmark]
-    fn reveal() {
+    fn reveal() -> Result<(), BenchmarkError> {
         let ((executor, hot), auditors) = (T::BenchmarkHelper::operator(0), auditors::<T>(MOST_AUDITORS));
-        let mut job = job::<T>(State::Auditing, Some(&executor));
-        let header = Header {
-            answer: answer_id(JOB, &job.request, &job.sampling_key.unwrap_or_default()),
-            prompt_tokens: 1,
-            outcome: OUTCOME,
-            output: output_hash(&longest_output()),
-            output_tokens: 1,
-            leaves: H256::repeat_byte(4),
+        let Call::reveal { seal, header, .. } = insert_attested::<T>(JOB, &executor) else {
+            return Err(BenchmarkError::Stop("it is no reveal"));
         };
-        if let Some(answer) = &mut job.answer {
-            (answer.auditors, answer.attested) = (MOST_AUDITORS, true);
-            answer.sealed = sealed(&SEAL, &header.root());
-        }
-        insert::<T>(JOB, job);
         T::BenchmarkHelper::audit(JOB, &executor, &auditors, Some(header.root()));
 
         #[extrinsic_call]
-        _(RawOrigin::Signed(hot), JOB, SEAL, header);
+        _(RawOrigin::Signed(hot), JOB, seal, header);
 
         assert!(Jobs::<T>::get(JOB).is_some_and(|job| job.state == State::Settled && job.units > 0));
+        Ok(())
     }
 
     /// A job in the middle of its queue; one that is assigned already takes less.

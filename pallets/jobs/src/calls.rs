@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What requesters and executors do.
 use crate::{
-    assignment::most_units, types::UncheckedOutput, Answer, Config, Error, Event, Headers, Inputs, Job, Jobs, NextJob,
-    Outputs, Pallet, Queues, State, UncheckedInput,
+    assignment::most_units, types::UncheckedOutput, Answer, Call, Config, Error, Event, Headers, Inputs, Job, Jobs,
+    NextJob, Outputs, Pallet, Queues, State, UncheckedInput,
 };
 use ergon_primitives::{
     commitment::{self, Header, Outcome},
     quota::Quota,
-    request::{prompt_hash, request_hash, DecodeSettings, Input, Output, SettingsError},
+    request::{prompt_hash, request_hash, DecodeSettings, Input, Output, SettingsError, MAX_OUTPUT_BYTES},
     traits::{Audits, Models, Parameters, Verdict, Workers},
     JobId, ModelId, H256,
 };
@@ -78,17 +78,21 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// Whether `operator` is to answer the job, and hasn't yet. Complexity: O(1).
-    pub fn awaits_result(id: JobId, operator: &T::AccountId) -> bool {
-        Jobs::<T>::get(id).is_some_and(|job| job.state == State::Assigned && job.executor.as_ref() == Some(operator))
-    }
-
-    /// Whether `operator` is to reveal its answer to the job: everybody has attested, and it hasn't yet. Complexity: O(1).
-    pub fn awaits_reveal(id: JobId, operator: &T::AccountId) -> bool {
-        Jobs::<T>::get(id).is_some_and(|job| {
-            let attested = job.answer.as_ref().is_some_and(|answer| answer.attested);
-            attested && job.state.is_active() && job.executor.as_ref() == Some(operator)
-        })
+    /// Whether `call`, signed by `hot`, is an answer or a reveal that its operator owes now and that would succeed: true of each at most
+    /// once. Complexity: O(length of the output).
+    pub fn is_due(hot: &T::AccountId, call: &Call<T>) -> bool {
+        match call {
+            Call::submit_result {
+                job,
+                output,
+                prompt_tokens,
+                output_tokens,
+                outcome,
+                ..
+            } => Self::answerable(hot, *job, output, *prompt_tokens, *output_tokens, outcome).is_ok(),
+            Call::reveal { job, seal, header } => Self::revealable(hot, *job, seal, header).is_ok(),
+            _ => false,
+        }
     }
 
     /// The job, if `hot` works for its executor.
@@ -99,19 +103,19 @@ impl<T: Config> Pallet<T> {
         Ok((job, operator))
     }
 
-    pub(crate) fn do_submit_result(
-        hot: T::AccountId,
+    /// The job and its executor, if `hot` may answer it like this now.
+    fn answerable(
+        hot: &T::AccountId,
         id: JobId,
-        output: UncheckedOutput,
+        output: &UncheckedOutput,
         prompt_tokens: u32,
         output_tokens: u32,
-        outcome: Outcome,
-        sealed: H256,
-    ) -> DispatchResult {
-        let (mut job, operator) = Self::executed_by(&hot, id)?;
+        outcome: &Outcome,
+    ) -> Result<(JobOf<T>, T::AccountId), DispatchError> {
+        let (job, operator) = Self::executed_by(hot, id)?;
         ensure!(job.answer.is_none(), Error::<T>::AlreadyAnswered);
         ensure!(job.state == State::Assigned, Error::<T>::WrongState);
-        let output = Output::try_from(output.into_inner()).map_err(|_| Error::<T>::OutputTooLong)?;
+        ensure!(output.len() <= MAX_OUTPUT_BYTES as usize, Error::<T>::OutputTooLong);
         match outcome {
             Outcome::Completed(_) => {
                 let (most_prompt, most_output) = (job.max_prompt_tokens, job.settings.max_tokens);
@@ -129,7 +133,20 @@ impl<T: Config> Pallet<T> {
                 ensure!(empty, Error::<T>::RejectionNotEmpty);
             }
         }
+        Ok((job, operator))
+    }
 
+    pub(crate) fn do_submit_result(
+        hot: T::AccountId,
+        id: JobId,
+        output: UncheckedOutput,
+        prompt_tokens: u32,
+        output_tokens: u32,
+        outcome: Outcome,
+        sealed: H256,
+    ) -> DispatchResult {
+        let (mut job, operator) = Self::answerable(&hot, id, &output, prompt_tokens, output_tokens, &outcome)?;
+        let output = Output::truncate_from(output.into_inner());
         let now = frame_system::Pallet::<T>::block_number();
         Self::enter(id, &mut job, State::Answered, now);
         job.answer = Some(Answer {
@@ -155,22 +172,32 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    pub(crate) fn do_reveal(hot: T::AccountId, id: JobId, seal: H256, header: Header) -> DispatchResult {
-        let (job, operator) = Self::executed_by(&hot, id)?;
+    /// The job, its executor and the root of the header, if `hot` may reveal this now.
+    fn revealable(
+        hot: &T::AccountId,
+        id: JobId,
+        seal: &H256,
+        header: &Header,
+    ) -> Result<(JobOf<T>, T::AccountId, H256), DispatchError> {
+        let (job, operator) = Self::executed_by(hot, id)?;
         let (Some(answer), true) = (&job.answer, job.state.is_active()) else {
             return Err(Error::<T>::WrongState.into());
         };
         ensure!(answer.attested, Error::<T>::TooEarly);
         let root = header.root();
         ensure!(
-            commitment::sealed(&seal, &root) == answer.sealed,
+            commitment::sealed(seal, &root) == answer.sealed,
             Error::<T>::RevealDoesNotFitSeal
         );
         ensure!(
-            Self::matches_answer(id, &job, answer, &header),
+            Self::matches_answer(id, &job, answer, header),
             Error::<T>::HeaderMismatch
         );
+        Ok((job, operator, root))
+    }
 
+    pub(crate) fn do_reveal(hot: T::AccountId, id: JobId, seal: H256, header: Header) -> DispatchResult {
+        let (job, operator, root) = Self::revealable(&hot, id, &seal, &header)?;
         let now = frame_system::Pallet::<T>::block_number();
         Headers::<T>::insert(id, header);
         Self::deposit_event(Event::Revealed {

@@ -26,10 +26,46 @@ pub const NEVER_AFFORDABLE: u8 = 3;
 const WHOLE_SHARE: u64 = 1_023;
 /// Position of the share in a priority. Below it is what [`CheckMortality`](crate::CheckMortality) adds.
 const SHARE_BIT: u32 = 32;
-/// What everybody has before newcomers.
-const NO_NEWCOMER: TransactionPriority = 1 << 48;
-/// What duties and first votes have before everything else.
-const GUARANTEED: TransactionPriority = 1 << 56;
+
+/// Whom a call goes before, and whose part of a block it takes.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Turn {
+    /// After everybody else, within the newcomers' share.
+    Newcomer,
+    /// Before newcomers, within half of their share.
+    ChangedVote,
+    /// Before both.
+    Ordinary,
+    /// Before everything else.
+    Guaranteed,
+}
+
+impl Turn {
+    fn priority(self) -> TransactionPriority {
+        match self {
+            Self::Newcomer => 0,
+            Self::ChangedVote => 1 << 47,
+            Self::Ordinary => 1 << 48,
+            Self::Guaranteed => 1 << 56,
+        }
+    }
+
+    fn take<T: Config>(self, points: Points) -> Option<()> {
+        match self {
+            Self::Newcomer => Pallet::<T>::take_newcomer_points(points),
+            Self::ChangedVote => Pallet::<T>::take_changed_vote_points(points),
+            Self::Ordinary | Self::Guaranteed => Some(()),
+        }
+    }
+
+    fn give_back<T: Config>(self, points: Points) {
+        match self {
+            Self::Newcomer => Pallet::<T>::give_back_newcomer_points(points),
+            Self::ChangedVote => Pallet::<T>::give_back_changed_vote_points(points),
+            Self::Ordinary | Self::Guaranteed => {}
+        }
+    }
+}
 
 /// Charges the signer's quota for weight and length of a call, and sets the transaction's priority. See the
 /// [module documentation](crate) for the rules.
@@ -62,7 +98,7 @@ impl<T> core::fmt::Debug for ChargeQuota<T> {
 /// A bucket and what is to be taken out of it.
 pub struct Charge<T: Config> {
     bucket: Bucket<T>,
-    newcomer: bool,
+    turn: Turn,
     points: Points,
 }
 
@@ -70,36 +106,30 @@ pub struct Charge<T: Config> {
 pub struct Charged<AccountId> {
     owner: AccountId,
     meter: Meter,
-    newcomer: bool,
+    turn: Turn,
     points: Points,
 }
 
 impl<T: Config> Charge<T> {
-    /// `class | remaining share << 32`, after this call, so that a flood starves itself.
+    /// `turn | remaining share << 32`, after this call, so that a flood starves itself.
     fn priority(&self) -> TransactionPriority {
         let left = u128::from(self.bucket.remaining().saturating_sub(self.points));
         let capacity = u128::from(self.bucket.shape.capacity.max(1));
         let share: u64 = (left * u128::from(WHOLE_SHARE) / capacity).saturated_into();
-        let class = match self.bucket.meter {
-            _ if self.newcomer => 0,
-            Meter::Duty | Meter::Vote => GUARANTEED,
-            Meter::Ordinary | Meter::Units => NO_NEWCOMER,
-        };
-        class + (share << SHARE_BIT)
+        self.turn.priority() + (share << SHARE_BIT)
     }
 
     fn take(mut self) -> Result<Charged<T::AccountId>, TransactionValidityError> {
-        if self.newcomer {
-            // Not invalid: there is room in a later block.
-            Pallet::<T>::take_newcomer_points(self.points).ok_or(InvalidTransaction::ExhaustsResources)?;
-        }
+        // Not invalid: there is room in a later block.
+        let room = self.turn.take::<T>(self.points);
+        room.ok_or(InvalidTransaction::ExhaustsResources)?;
         self.bucket.charge(self.points);
         let (owner, meter) = (self.bucket.owner.clone(), self.bucket.meter);
         self.bucket.save();
         Ok(Charged {
             owner,
             meter,
-            newcomer: self.newcomer,
+            turn: self.turn,
             points: self.points,
         })
     }
@@ -108,22 +138,22 @@ impl<T: Config> Charge<T> {
 impl<T: Config> Pallet<T> {
     /// Chooses the bucket that pays `points` for `call`: a guaranteed one if `who` has one for this lane and it holds
     /// enough, else the ordinary one. A changed vote may be sent again and again, and from each part of a split operator: so it draws on
-    /// what an operator has for votes only if it would wait among newcomers, or not be sent at all, and waits among them.
+    /// what an operator has for votes only if it would wait among newcomers, or not be sent at all, and takes of their share of a block.
     fn charge(who: &T::AccountId, call: &T::RuntimeCall, points: Points) -> Result<Charge<T>, InvalidTransaction> {
         let guaranteed = Self::guaranteed_bucket(who, call).filter(|(_, bucket)| points <= bucket.remaining());
         match guaranteed {
             None => Self::ordinary_charge(who, points),
             Some((Lane::ChangedVote, bucket)) => match Self::ordinary_charge(who, points) {
-                Ok(charge) if !charge.newcomer => Ok(charge),
+                Ok(charge) if charge.turn == Turn::Ordinary => Ok(charge),
                 _ => Ok(Charge {
                     bucket,
-                    newcomer: true,
+                    turn: Turn::ChangedVote,
                     points,
                 }),
             },
             Some((_, bucket)) => Ok(Charge {
                 bucket,
-                newcomer: false,
+                turn: Turn::Guaranteed,
                 points,
             }),
         }
@@ -140,16 +170,17 @@ impl<T: Config> Pallet<T> {
         }
         Ok(Charge {
             bucket,
-            newcomer: standing.class == Class::Newcomer,
+            turn: match standing.class {
+                Class::Unknown | Class::Newcomer => Turn::Newcomer,
+                Class::Genesis | Class::Sponsored | Class::Operator => Turn::Ordinary,
+            },
             points,
         })
     }
 
     fn give_back(charged: &Charged<T::AccountId>, points: Points) {
         Self::refund(&charged.owner, charged.meter, points);
-        if charged.newcomer {
-            Self::give_back_newcomer_points(points);
-        }
+        charged.turn.give_back::<T>(points);
     }
 }
 

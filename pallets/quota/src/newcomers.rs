@@ -20,6 +20,7 @@ impl<T: Config> Pallet<T> {
             NewcomerUse {
                 block,
                 points: 0,
+                changed_votes: 0,
                 units: 0,
                 tickets: 0,
             }
@@ -33,10 +34,24 @@ impl<T: Config> Pallet<T> {
         (taken.points <= Self::newcomer_points_per_block()).then(|| NewcomersInBlock::<T>::put(taken))
     }
 
+    /// The same for a changed vote; `None` also if such votes have taken half of what newcomers may, which they come before.
+    pub(crate) fn take_changed_vote_points(points: Points) -> Option<()> {
+        let votes = Self::newcomer_use().changed_votes.checked_add(points)?;
+        (votes <= Self::newcomer_points_per_block() / 2).then_some(())?;
+        Self::take_newcomer_points(points)?;
+        NewcomersInBlock::<T>::mutate(|taken| taken.changed_votes = votes);
+        Some(())
+    }
+
     pub(crate) fn give_back_newcomer_points(points: Points) {
         let mut taken = Self::newcomer_use();
         taken.points = taken.points.saturating_sub(points);
         NewcomersInBlock::<T>::put(taken);
+    }
+
+    pub(crate) fn give_back_changed_vote_points(points: Points) {
+        Self::give_back_newcomer_points(points);
+        NewcomersInBlock::<T>::mutate(|taken| taken.changed_votes = taken.changed_votes.saturating_sub(points));
     }
 
     /// Takes `units` of this block; `None` if newcomers have taken too many.

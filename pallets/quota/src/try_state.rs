@@ -30,6 +30,7 @@ impl<T: Config> Pallet<T> {
         let most = MAX_NEWCOMER_SHARE * Self::block_points();
         ensure!(
             newcomers.points <= most
+                && newcomers.changed_votes <= newcomers.points.min(most / 2)
                 && newcomers.units <= most.saturating_mul(MAX_UNITS_PER_POINT)
                 && newcomers.tickets <= T::MaxTicketsPerBlock::get(),
             "quota: newcomers have taken more than their share of a block"

@@ -99,6 +99,8 @@ pub struct NewcomerUse<BlockNumber> {
     pub block: BlockNumber,
     /// Block space.
     pub points: Points,
+    /// What changed votes have of that.
+    pub changed_votes: Points,
     /// Compute.
     pub units: Units,
     /// Accounts let in by a ticket.

@@ -83,17 +83,18 @@ impl Accounts<AccountId> for OperatorsByWeight {
     }
 }
 
-/// What is awaited: a duty only by a hot key of the operator that was drawn for it, and only when its time has come; a vote only by the
-/// operator itself, on a poll where it counts. So nobody gets their buckets for calls that are bound to fail.
+/// What is awaited: a duty only by a hot key of the operator that was drawn for it, when its time has come and if it is done right; a
+/// vote only by the operator itself, on a poll where it counts. So nobody gets their buckets for calls that fail.
 pub struct Awaited;
 
 impl Classify<AccountId, RuntimeCall> for Awaited {
     fn lane(who: &AccountId, operator: &AccountId, call: &RuntimeCall) -> Lane {
-        let awaited = match call {
-            RuntimeCall::Jobs(pallet_jobs::Call::submit_result { job, .. }) => Jobs::awaits_result(*job, operator),
-            RuntimeCall::Jobs(pallet_jobs::Call::reveal { job, .. }) => Jobs::awaits_reveal(*job, operator),
+        let due = match call {
+            RuntimeCall::Jobs(call) => Jobs::is_due(who, call),
+            // The call would refuse anybody but a hot key.
             RuntimeCall::Audits(pallet_audits::Call::attest { job, .. }) => {
                 pallet_audits::Pending::<Runtime>::contains_key(operator, job)
+                    && Workers::operator_of(who).as_ref() == Some(operator)
             }
             RuntimeCall::RankedCollective(pallet_compute_collective::Call::vote { poll, .. })
                 if who == operator && RankedCollective::takes_vote(*poll, operator) =>
@@ -103,8 +104,7 @@ impl Classify<AccountId, RuntimeCall> for Awaited {
             }
             _ => false,
         };
-        // The call would refuse anybody but a hot key.
-        if awaited && Workers::operator_of(who).as_ref() == Some(operator) {
+        if due {
             Lane::Duty
         } else {
             Lane::Ordinary

@@ -206,10 +206,41 @@ fn a_duty_comes_first_only_by_a_hot_key_and_in_its_time() {
         .into();
         assert!(comes_first(hot, &result));
         assert!(!comes_first(operator, &result), "who is no worker can't answer");
+        let attest: RuntimeCall = pallet_audits::Call::<Runtime>::attest {
+            job: id,
+            attestation: Default::default(),
+        }
+        .into();
+        assert!(!comes_first(hot, &attest), "it is no auditor");
         assert!(!comes_first(hot, &reveal));
         answer(id);
         assert!(!comes_first(hot, &result), "it is answered");
         assert!(!comes_first(hot, &reveal), "nobody has attested");
+    });
+}
+
+#[test]
+fn an_executor_can_not_fill_blocks_with_answers_that_fail() {
+    dev().execute_with(|| {
+        let (id, operator, hot) = assigned();
+        let call = |prompt_tokens| -> RuntimeCall {
+            pallet_jobs::Call::<Runtime>::submit_result {
+                job: id,
+                output: OUTPUT.to_vec().try_into().unwrap(),
+                prompt_tokens,
+                output_tokens: 2,
+                outcome: header(0).outcome,
+                sealed: sealed(&SEAL, &header(0).root()),
+            }
+            .into()
+        };
+        let before = quota::quota(&account(operator));
+        assert!(comes_first(hot, &call(7)) && !comes_first(hot, &call(0)));
+        run_block(vec![signed(&key(hot), System::account_nonce(account(hot)), call(0))]);
+        let after = quota::quota(&account(operator));
+        assert_eq!(after.duty_points, before.duty_points);
+        assert!(after.points < before.points, "its ordinary quota pays");
+        assert!(comes_first(hot, &call(7)), "what it owes still goes first");
     });
 }
 
@@ -367,9 +398,17 @@ fn estimates_are_what_is_charged() {
 
         let transaction = signed(&key("//Dave"), 0, remark(300));
         let estimate = quota::estimate(Subject::Extrinsic(transaction.encode())).unwrap();
+        let yet_unsigned = [unsigned(remark(300)), UncheckedExtrinsic::new_bare(remark(300))]
+            .map(|transaction| quota::estimate(Subject::Extrinsic(transaction.encode())).unwrap());
         run_block(vec![transaction]);
         let left = quota::quota(&account("//Dave"));
         assert_eq!((estimate.points, estimate.units), (left.capacity - left.points, 0));
+        for other in yet_unsigned {
+            assert!(
+                (estimate.points..estimate.points + 10).contains(&other.points),
+                "{other:?}"
+            );
+        }
         let free = quota::estimate(Subject::Extrinsic(unsigned(join(model)).encode())).unwrap();
         assert_eq!((free.points, free.units), (0, 0));
     });

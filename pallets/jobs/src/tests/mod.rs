@@ -3,6 +3,7 @@ mod agenda;
 mod answer;
 mod assignment;
 mod audit;
+mod due;
 mod flood;
 mod obligations;
 mod probation;

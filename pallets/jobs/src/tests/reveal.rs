@@ -69,27 +69,6 @@ fn nothing_is_revealed_before_all_have_attested() {
 }
 
 #[test]
-fn result_and_reveal_are_awaited_from_the_executor_each_in_its_time() {
-    Chain::default().build_and_execute(|| {
-        let id = assigned();
-        let operator = executor(id);
-        let awaited = || (Jobs::awaits_result(id, &operator), Jobs::awaits_reveal(id, &operator));
-        assert_eq!(awaited(), (true, false));
-        assert_ok!(answer(id));
-        assert_eq!(awaited(), (false, false));
-        run_to(6);
-        assert_eq!((state(id), awaited()), (State::Auditing, (false, false)));
-        attest_all(id, &honest_header(id));
-        assert_eq!(awaited(), (false, true));
-        assert!(!Jobs::awaits_reveal(id, &auditors(id)[0]) && !Jobs::awaits_reveal(id + 1, &operator));
-        assert_ok!(reveal(id));
-        assert_eq!(awaited(), (false, false));
-        let other = assigned();
-        assert!((1..=9).all(|who| Jobs::awaits_result(other, &who) == (who == executor(other))));
-    });
-}
-
-#[test]
 fn only_the_executor_reveals() {
     Chain::default().build_and_execute(|| {
         let id = attested();

@@ -80,6 +80,7 @@ fn exhausted_operator_still_changes_its_vote_but_after_others() {
         flood(1, 500);
         assert_eq!(go(1, b"x"), Err(exhausted()));
         assert!(priority(1, VOTE) < priority(2, b"x"));
+        assert!(priority(1, VOTE) > priority(3, b"x"), "newcomers come after it");
         let left = points_left(1);
         go(1, VOTE).unwrap();
         assert_eq!(
@@ -126,16 +127,19 @@ fn repeated_votes_get_no_more_than_newcomers_do_however_finely_weight_is_split()
             Voted::mutate(|voted| voted.insert(who));
             assert!(priority(who, VOTE) < others);
         }
-        // All that they send besides, votes or not, is what newcomers may send in a block.
+        // All that they send besides, votes or not, is what newcomers may send in a block, and the votes' own bucket pays half of that.
         let cost = LONG + overhead();
+        let share = Quota::newcomer_points_per_block();
         for block in 2..5 {
             go_to(block);
-            let sent = (1..=100)
-                .flat_map(|who| [(who, VOTE), (who, b"x")])
+            let sent = [VOTE, b"x"]
+                .into_iter()
+                .flat_map(|text| (1..=100).map(move |who| (who, text)))
                 .map(|(who, text)| (0..50).take_while(|_| go(who, text).is_ok()).count() as u64);
             let used = sent.sum::<u64>() * cost;
-            let share = Quota::newcomer_points_per_block();
             assert!(used <= share && used > share - cost, "{used} of {share}");
+            let votes = crate::NewcomersInBlock::<Test>::get().changed_votes;
+            assert!(votes <= share / 2 && votes > share / 2 - cost, "{votes} of {share}");
         }
         assert_eq!(go(100, VOTE), Err(no_room()));
         assert_eq!(go(150, b"x"), Ok(()));
