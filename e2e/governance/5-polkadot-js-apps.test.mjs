@@ -59,6 +59,12 @@ test('a poll is proposed, listed, voted on and decided as on the page', { timeou
   let poll = await readPoll();
   assert.ok(poll.track.eqn(1) && poll.deciding.isNone && poll.submissionDeposit.amount.isZero() && poll.decisionDeposit.isNone);
   assert.equal(poll.proposal.asLookup.hash_.toHex(), call.hash.toHex());
+  // The call that it shows: whether it is noted, and its bytes by hash and length.
+  const [former, status] = await Promise.all([api.query.preimage.statusFor(hash), api.query.preimage.requestStatusFor(hash)]);
+  assert.ok(former.isNone);
+  const noted = status.unwrap().asUnrequested;
+  const bytes = await api.query.preimage.preimageFor([hash, noted.len]);
+  assert.equal(api.registry.createType('Call', bytes.unwrap()).toHex(), call.toHex());
   // A tally with support and without bare ayes would get conviction votes, which move balances.
   assert.ok(poll.tally.support === undefined && poll.tally.bareAyes.isZero());
 

@@ -8,7 +8,7 @@ use crate::{
 use alloc::{string::String, vec, vec::Vec};
 use codec::Encode;
 use ergon_primitives::{
-    commitment::{self, Outcome, StopReason},
+    commitment,
     draw::Draw,
     hash,
     ticket::Ticket,
@@ -290,7 +290,7 @@ impl pallet_quota::benchmarking::BenchmarkHelper<AccountId, RuntimeCall> for Ben
         (who, account("holder", index, 1))
     }
 
-    /// A reveal: the job and its output are what is longest of all that is looked at for a duty.
+    /// A reveal: the record of the job is what is longest of all that is looked at for a duty, and its header is hashed.
     fn duty(operator: &AccountId) -> RuntimeCall {
         pallet_jobs::benchmarking::insert_attested::<Runtime>(1, operator).into()
     }

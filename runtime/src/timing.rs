@@ -9,7 +9,7 @@
 //! | a poll must be taken up within | 20 blocks | 12 h |
 //! | decision | 30 blocks | 24 h |
 //! | confirmation | 3 blocks | 2 h (root 6 h) |
-//! | enactment | 5 blocks | 1 h (root 24 h) |
+//! | enactment | 5 blocks | 24 h |
 //! | the chain opens with | 3 operators, 2 epochs | 12 operators, 42 epochs (7 days) |
 //! | an empty quota is full after | 100 blocks (5 min) | 600 blocks (1 h) |
 //! | half-life of a quota from genesis | 30 days | 30 days |

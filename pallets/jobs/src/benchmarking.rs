@@ -95,6 +95,7 @@ fn job<T: Config>(state: State, executor: Option<&T::AccountId>) -> Job<T::Accou
             prompt_tokens: 1,
             output_tokens: 1,
             outcome: OUTCOME,
+            output: output_hash(&longest_output()),
             sealed: sealed(&SEAL, &H256::zero()),
             auditors: 0,
             attested: false,

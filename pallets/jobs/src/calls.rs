@@ -79,7 +79,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Whether `call`, signed by `hot`, is an answer or a reveal that its operator owes now and that would succeed: true of each at most
-    /// once. Complexity: O(length of the output).
+    /// once. Complexity: O(1).
     pub fn is_due(hot: &T::AccountId, call: &Call<T>) -> bool {
         match call {
             Call::submit_result {
@@ -153,6 +153,7 @@ impl<T: Config> Pallet<T> {
             prompt_tokens,
             output_tokens,
             outcome,
+            output: commitment::output_hash(&output),
             sealed,
             auditors: 0,
             attested: false,
@@ -215,12 +216,11 @@ impl<T: Config> Pallet<T> {
     /// Whether a header says what was published on chain.
     fn matches_answer(id: JobId, job: &JobOf<T>, answer: &Answer, header: &Header) -> bool {
         let key = job.sampling_key.unwrap_or_default();
-        let output = Outputs::<T>::get(id).unwrap_or_default();
         header.answer == commitment::answer_id(id, &job.request, &key)
             && header.prompt_tokens == answer.prompt_tokens
             && header.output_tokens == answer.output_tokens
             && header.outcome == answer.outcome
-            && header.output == commitment::output_hash(&output)
+            && header.output == answer.output
     }
 
     pub(crate) fn do_cancel(requester: T::AccountId, id: JobId) -> DispatchResult {

@@ -5,7 +5,7 @@ use crate::{
     Queues, State, Waiting, MOST_AUDITORS,
 };
 use alloc::collections::BTreeSet;
-use ergon_primitives::{traits::Parameters, JobId};
+use ergon_primitives::{commitment::output_hash, traits::Parameters, JobId};
 use frame_support::ensure;
 use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::TryRuntimeError;
@@ -60,7 +60,7 @@ impl<T: Config> Pallet<T> {
         use State::*;
         ensure!(Inputs::<T>::contains_key(id), "a job has no prompt");
         ensure!(
-            Outputs::<T>::contains_key(id) == job.answer.is_some(),
+            job.answer.as_ref().map(|answer| answer.output) == Outputs::<T>::get(id).map(|output| output_hash(&output)),
             "output and answer disagree"
         );
         let assigned = job.state.is_active() || matches!(job.state, Settled | Rejected | Disputed | Voided);

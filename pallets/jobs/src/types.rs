@@ -122,6 +122,8 @@ pub struct Answer {
     pub output_tokens: u32,
     /// How it ended.
     pub outcome: Outcome,
+    /// [`output_hash`](ergon_primitives::commitment::output_hash) of the output.
+    pub output: H256,
     /// [`sealed`](ergon_primitives::commitment::sealed) root of the commitment.
     pub sealed: H256,
     /// Auditors drawn at first; never more of them are awaited at once. 0 before the audit.

@@ -106,6 +106,30 @@ fn a_stranger_registers_by_a_ticket_and_sends_what_a_newcomer_may() {
 }
 
 #[test]
+fn nonce_replay_after_leaving_is_refused_to_operators_and_their_hot_keys() {
+    dev().execute_with(|| {
+        let model = open_market();
+        let (operator, hot) = STRANGER;
+        run_block(vec![unsigned(join(model))]);
+        let first = [operator, hot].map(|path| signed(&key(path), 0, remark(5)));
+        run_block(first.to_vec());
+        send(operator, pallet_workers::Call::drain {});
+        send(operator, pallet_workers::Call::remove_hot_key { hot: account(hot) });
+        send(operator, pallet_workers::Call::remove {});
+        for (path, transaction) in [operator, hot].into_iter().zip(first) {
+            assert!(!pallet_workers::Operators::<Runtime>::contains_key(account(path)));
+            assert_eq!(Workers::operator_of(&account(path)), None);
+            assert_eq!(refused(transaction), InvalidTransaction::Stale);
+            assert_eq!(
+                quota::quota(&account(path)).class,
+                QuotaClass::Newcomer,
+                "it is known for good"
+            );
+        }
+    });
+}
+
+#[test]
 fn a_replayed_or_stale_ticket_is_refused() {
     dev().execute_with(|| {
         let model = open_market();

@@ -2,7 +2,7 @@
 //! Results of executors.
 use crate::{mock::*, Answer, Error, Event, Outputs, State};
 use ergon_primitives::{
-    commitment::{sealed, Outcome, RejectReason},
+    commitment::{output_hash, sealed, Outcome, RejectReason},
     request::MAX_OUTPUT_BYTES,
     H256,
 };
@@ -39,6 +39,7 @@ fn an_answer_is_published_with_its_seal_and_frees_the_worker() {
             prompt_tokens: 5,
             output_tokens: 2,
             outcome: COMPLETED,
+            output: output_hash(OUTPUT),
             sealed: seal,
             auditors: 0,
             attested: false,
