@@ -17,42 +17,42 @@ pub struct MeasuredWeight<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> WeightInfo for MeasuredWeight<T> {
     fn submit() -> Weight {
-        Weight::from_parts(407_905_000, 0).saturating_add(T::DbWeight::get().reads_writes(24, 8))
+        Weight::from_parts(403_318_000, 0).saturating_add(T::DbWeight::get().reads_writes(24, 8))
     }
     fn submit_result() -> Weight {
-        Weight::from_parts(78_686_000, 0).saturating_add(T::DbWeight::get().reads_writes(4, 5))
+        Weight::from_parts(190_963_000, 0).saturating_add(T::DbWeight::get().reads_writes(4, 5))
     }
     fn reveal() -> Weight {
-        Weight::from_parts(1_104_998_000, 0).saturating_add(T::DbWeight::get().reads_writes(66, 38))
+        Weight::from_parts(932_953_000, 0).saturating_add(T::DbWeight::get().reads_writes(65, 38))
     }
     fn cancel() -> Weight {
-        Weight::from_parts(72_037_000, 0).saturating_add(T::DbWeight::get().reads_writes(10, 9))
+        Weight::from_parts(71_727_000, 0).saturating_add(T::DbWeight::get().reads_writes(10, 9))
     }
     fn on_initialize_idle() -> Weight {
-        Weight::from_parts(307_556_000, 0).saturating_add(T::DbWeight::get().reads_writes(60, 2))
+        Weight::from_parts(301_708_000, 0).saturating_add(T::DbWeight::get().reads_writes(60, 2))
     }
     fn due() -> Weight {
-        Weight::from_parts(127_369_000, 0).saturating_add(T::DbWeight::get().reads_writes(14, 9))
+        Weight::from_parts(127_850_000, 0).saturating_add(T::DbWeight::get().reads_writes(14, 9))
     }
     fn silent() -> Weight {
-        Weight::from_parts(105_937_000, 0).saturating_add(T::DbWeight::get().reads_writes(10, 8))
+        Weight::from_parts(105_907_000, 0).saturating_add(T::DbWeight::get().reads_writes(10, 8))
     }
     fn redraw() -> Weight {
-        Weight::from_parts(457_448_000, 0).saturating_add(T::DbWeight::get().reads_writes(65, 10))
+        Weight::from_parts(478_439_000, 0).saturating_add(T::DbWeight::get().reads_writes(65, 10))
     }
     fn misses(m: u32) -> Weight {
-        Weight::from_parts(128_210_000, 0)
-            .saturating_add(Weight::from_parts(125_766_400, 0).saturating_mul(m.into()))
+        Weight::from_parts(135_971_000, 0)
+            .saturating_add(Weight::from_parts(130_373_500, 0).saturating_mul(m.into()))
             .saturating_add(T::DbWeight::get().reads_writes(20, 21))
             .saturating_add(T::DbWeight::get().reads(14).saturating_mul(m.into()))
             .saturating_add(T::DbWeight::get().writes(27).saturating_mul(m.into()))
     }
     fn visit() -> Weight {
-        Weight::from_parts(594_932_000, 0).saturating_add(T::DbWeight::get().reads_writes(92, 8))
+        Weight::from_parts(603_174_000, 0).saturating_add(T::DbWeight::get().reads_writes(92, 8))
     }
     fn prune(a: u32) -> Weight {
-        Weight::from_parts(76_090_000, 0)
-            .saturating_add(Weight::from_parts(10_513_000, 0).saturating_mul(a.into()))
+        Weight::from_parts(77_304_000, 0)
+            .saturating_add(Weight::from_parts(11_587_500, 0).saturating_mul(a.into()))
             .saturating_add(T::DbWeight::get().reads_writes(8, 8))
             .saturating_add(T::DbWeight::get().reads(1).saturating_mul(a.into()))
             .saturating_add(T::DbWeight::get().writes(2).saturating_mul(a.into()))
