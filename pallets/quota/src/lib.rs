@@ -44,8 +44,8 @@
 //! operator without weight, or by its hot keys, are ordinary ones.
 //!
 //! Which calls these are depends on the state, see [`Classify::lane`]: in a poll, the votes of an account whose own weight
-//! counts there; of a job or an audit, what is awaited of the signer's operator at that moment. Doing what is done or too early is an
-//! ordinary call.
+//! counts there; of a job or an audit, what is awaited of the signer's operator at that moment. Doing what is done, too early
+//! or wrong is an ordinary call.
 //!
 //! | call | draws on | goes |
 //! |---|---|---|
