@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What answering costs beyond the model: choosing tokens, hashing leaves, text and stop strings.
+//! What answering costs beyond the model, which chooses the likeliest token itself: hashing leaves and the header, text and stop strings.
 use ergon_engine::{
     backend::{Cache, Error, Run},
     generate::{execute, Request},
     testing::Random,
     Backend, Model, Position,
 };
-use ergon_primitives::{request::DecodeSettings, H256};
+use ergon_primitives::{
+    commitment::Header,
+    request::{DecodeSettings, StopString},
+    H256,
+};
 use std::{
+    hint::black_box,
     ops::ControlFlow,
     sync::{
         atomic::{AtomicU64, Ordering},
@@ -23,17 +28,32 @@ pub fn share(backend: &dyn Backend, prompt: usize, tokens: u32) -> anyhow::Resul
         backend,
         spent: spent.clone(),
     };
+    // As many as may be, of bytes that no text has.
+    let stop = (1..=4).map(|byte| vec![0xf8, byte].try_into().expect("it is short"));
+    let stop: Vec<StopString> = stop.collect();
     let request = Request {
         prompt: Random::new(2).tokens(prompt, backend.model().dimensions().vocabulary),
-        settings: DecodeSettings::greedy(tokens),
+        settings: DecodeSettings {
+            stop: stop.try_into().expect("so many may be"),
+            ..DecodeSettings::greedy(tokens)
+        },
         sampling_key: H256::zero(),
     };
     // From the first choice on, which follows the prompt.
     let mut from = None;
-    execute(&timed, &request, &[], &mut |_| {
+    let execution = execute(&timed, &request, &[], &mut |_| {
         from.get_or_insert_with(|| (Instant::now(), spent.load(Ordering::Relaxed)));
         ControlFlow::Continue(())
     })?;
+    let (outcome, output) = (execution.outcome, &execution.output);
+    let header = Header::new(
+        H256::zero(),
+        execution.prompt_tokens,
+        outcome,
+        output,
+        &execution.leaves,
+    );
+    black_box(header.root());
     let (from, before) = from.expect("progress is told after the prompt");
     let in_backend = (spent.load(Ordering::Relaxed) - before) as f64;
     Ok(1.0 - in_backend / from.elapsed().as_nanos() as f64)

@@ -16,7 +16,7 @@ mod suite;
 mod work;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{builder::RangedU64ValueParser, Parser};
 use ergon_engine::{
     artifact::{Artifact, Verify},
     cpu::CpuBackend,
@@ -44,8 +44,8 @@ struct Arguments {
     /// Adapter for the wgpu backend: `auto`, a number of `ergon-worker adapters`, or a part of a name.
     #[arg(long, default_value = "auto")]
     adapter: Selector,
-    /// Rounds of each comparison.
-    #[arg(long, default_value_t = 3)]
+    /// Rounds of each comparison, at least 3.
+    #[arg(long, default_value_t = 3, value_parser = RangedU64ValueParser::<usize>::new().range(3..))]
     rounds: usize,
     /// Only lets a backend work and prints this process's memory.
     #[arg(long, hide = true)]

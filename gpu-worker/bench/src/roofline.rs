@@ -5,8 +5,9 @@ use ergon_engine::{
     cpu::CpuBackend,
     gpu::{
         profile::{Bounds, OperatorTime},
-        Kind, WgpuBackend,
+        Adapter, WgpuBackend,
     },
+    Backend,
 };
 
 /// Why a kernel stays under half of its bound, if somebody has looked into that on such a device.
@@ -16,20 +17,24 @@ type Reason = fn(&str) -> Option<&'static str>;
 pub fn cpu(backend: &CpuBackend, runs: usize) -> Vec<Roof> {
     let passes = [("cpu, 1 token", 1), ("cpu, 8 tokens", 8), ("cpu, 64 tokens", 64)];
     let passes = passes.map(|(pass, tokens)| (pass, tokens, backend.operators(256, tokens, runs)));
-    roofs(backend.bounds(runs), &passes, on_cpu)
+    let reason = match backend.name().contains("avx512") {
+        true => on_avx512,
+        false => elsewhere,
+    };
+    roofs(backend.bounds(runs), &passes, reason)
 }
 
 /// Kernels of the wgpu backend in a step of decoding and in a chunk of a prompt.
-pub fn wgpu(backend: &WgpuBackend, kind: Kind, runs: usize) -> anyhow::Result<Vec<Roof>> {
+pub fn wgpu(backend: &WgpuBackend, adapter: &Adapter, runs: usize) -> anyhow::Result<Vec<Roof>> {
     let [decode, prefill] = [1, 64].map(|tokens| backend.profile(256, tokens, runs));
     let (decode, prefill) = (decode?, prefill?);
     let passes = [
         ("wgpu, 1 token", 1, decode.operators),
         ("wgpu, 64 tokens", 64, prefill.operators),
     ];
-    let reason = match kind {
-        Kind::Software => in_software,
-        _ => on_hardware,
+    let reason = match adapter.name.contains("llvmpipe") {
+        true => on_llvmpipe,
+        false => elsewhere,
     };
     Ok(roofs(prefill.bounds, &passes, reason))
 }
@@ -57,10 +62,11 @@ fn roofs(bounds: Bounds, passes: &[(&str, usize, Vec<OperatorTime>)], reason: Re
 }
 
 /// On a processor with AVX-512.
-fn on_cpu(kernel: &str) -> Option<&'static str> {
+fn on_avx512(kernel: &str) -> Option<&'static str> {
     Some(match kernel {
         "attention" => {
-            "a head's rows are short for this processor's registers, and weighted values are products of 32 bits, of which the bound counts bytes"
+            "a head's rows are short for this processor's registers, weighted values are products of 32 bits, of which the bound counts bytes, and \
+             every score is scaled by a product of 64 bits and goes through the softmax, which it doesn't count"
         }
         "matrices" => {
             "for a few tokens every pair of them loads its inputs anew for each row, and lanes are added up at the end of every row; packing \
@@ -74,7 +80,8 @@ fn on_cpu(kernel: &str) -> Option<&'static str> {
     })
 }
 
-fn in_software(kernel: &str) -> Option<&'static str> {
+/// Software, with tiles of eight tokens.
+fn on_llvmpipe(kernel: &str) -> Option<&'static str> {
     Some(match kernel {
         "embed" | "residual_norm" | "heads" | "join_heads" | "gate" | "likeliest" => {
             "they move a row or two a token: launching them and the barriers of their reductions take longer, and no bound counts those"
@@ -91,8 +98,8 @@ fn in_software(kernel: &str) -> Option<&'static str> {
     })
 }
 
-/// Nobody has looked yet: these kernels have only been measured in software.
-fn on_hardware(_: &str) -> Option<&'static str> {
+/// Nobody has looked yet.
+fn elsewhere(_: &str) -> Option<&'static str> {
     None
 }
 
@@ -116,14 +123,14 @@ mod tests {
         };
         let fast = operator("linear", 1.0, 20, 50);
         let slow = operator("gate", 1.0, 4, 0);
-        let found = roofs(probed, &[("pass", 1, vec![fast, slow])], in_software);
+        let found = roofs(probed, &[("pass", 1, vec![fast, slow])], on_llvmpipe);
         assert_eq!((found[0].part(), found[0].reason), (1.0, None));
         assert_eq!(found[1].part(), 0.2);
-        assert_eq!(found[1].reason, in_software("gate"));
-        let unknown = roofs(probed, &[("pass", 1, vec![slow])], on_hardware);
+        assert_eq!(found[1].reason, on_llvmpipe("gate"));
+        let unknown = roofs(probed, &[("pass", 1, vec![slow])], elsewhere);
         assert_eq!(unknown[0].reason, Some("not looked into yet"));
         assert_eq!(
-            roofs(probed, &[("pass", 2, vec![slow])], in_software)[0].kernel,
+            roofs(probed, &[("pass", 2, vec![slow])], on_llvmpipe)[0].kernel,
             "gate of the last token"
         );
     }

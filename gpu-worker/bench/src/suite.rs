@@ -166,7 +166,7 @@ impl Suite<'_> {
         self.sweeps
             .push(sweep(title, "tokens before", &works, rounds, &mut ours, &mut peer)?);
         eprintln!("bench: roofline of the wgpu backend");
-        self.roofline.extend(roofline::wgpu(&backend, adapter.kind, 3)?);
+        self.roofline.extend(roofline::wgpu(&backend, &adapter, 3)?);
         Ok(())
     }
 
@@ -191,7 +191,7 @@ impl Suite<'_> {
         self.limits.push(Limit {
             key: "bookkeeping".into(),
             title: format!(
-                "{}: choice, commitment and bookkeeping, part of decoding",
+                "{}: commitment, stop strings and bookkeeping, part of decoding",
                 backend.name()
             ),
             value: report::median(&shares),

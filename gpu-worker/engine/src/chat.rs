@@ -5,9 +5,10 @@
 //! function `raise_exception`, blocks trimmed, methods of Python strings and dictionaries. A template that inserts a default system prompt does so here as well.
 //!
 //! A template is bounded in size, in the steps it takes, in the widths and counts that it gives to a filter, and in the prompt it writes, whatever the
-//! messages are; a panic of the template engine is an error. What a template joins (`~`, `+`, `*`, `join`, `replace`) before it writes is not
+//! messages are; no value can hold itself, and a deeply nested one finds the stack that it needs; a panic of the template engine is an error. What a template joins (`~`, `+`, `*`, `join`, `replace`) before it writes is not
 //! bounded, and a text that is doubled forty times fills any memory: a template is part of its model, and no safer than that.
 mod bounds;
+mod namespaces;
 
 use crate::{
     artifact::{Artifact, ArtifactError, Description},
@@ -16,10 +17,7 @@ use crate::{
 use ergon_primitives::manifest::{Manifest, MAX_CONTEXT};
 use minijinja::{context, syntax::SyntaxConfig, Environment, ErrorKind, Value};
 use serde::{Deserialize, Serialize};
-use std::{
-    io,
-    panic::{catch_unwind, AssertUnwindSafe},
-};
+use std::{io, thread};
 
 /// Longest template, in bytes; published ones have up to about 20 000.
 pub const MAX_TEMPLATE: usize = 1 << 18;
@@ -27,6 +25,10 @@ pub const MAX_TEMPLATE: usize = 1 << 18;
 pub const MAX_PROMPT: usize = 128 * MAX_CONTEXT as usize;
 /// Most instructions of the template engine in one rendering; a message of a usual template takes about a hundred.
 const MAX_STEPS: u64 = 1_000_000;
+
+/// Bytes of the stack that the template engine runs on. Each step may put a value into another one, and the engine goes down a value by
+/// calling itself. Pages that aren't touched take no memory.
+const STACK: usize = 1 << 30;
 
 /// One turn of a conversation.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -74,6 +76,9 @@ pub enum ChatError {
     /// The template engine has a defect, which the template brings out.
     #[error("the template engine failed on the model's chat template; please report the template as a defect")]
     Panicked,
+    /// The system gives no thread for the template engine.
+    #[error("no thread can be started for the model's chat template: {0}")]
+    Thread(#[source] io::Error),
     /// The artifact doesn't hold what it should.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
@@ -101,7 +106,10 @@ impl ChatTemplate {
             bos_token: bos_token.into(),
             eos_token: eos_token.into(),
         };
-        let parsed = caught(|| template.environment().template_from_str(source).map(drop))?;
+        let parsed = apart(|| {
+            namespaces::check(source, syntax())?;
+            template.environment().template_from_str(source).map(drop)
+        })?;
         parsed.map_err(|error| ChatError::Template(error.to_string()))?;
         Ok(template)
     }
@@ -147,8 +155,7 @@ impl ChatTemplate {
 
     fn environment(&self) -> Environment<'_> {
         let mut environment = Environment::new();
-        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
-        environment.set_syntax(syntax.expect("the usual delimiters are valid"));
+        environment.set_syntax(syntax());
         environment.set_fuel(Some(MAX_STEPS));
         bounds::bound(&mut environment);
         environment.add_function(
@@ -180,7 +187,7 @@ impl ChatTemplate {
             eos_token => self.eos_token.as_str(),
         };
         let mut prompt = Prompt::default();
-        let rendered = caught(|| {
+        let rendered = apart(|| {
             let template = environment.template_from_str(&self.source)?;
             template.render_captured_to(variables, &mut prompt).map(drop)
         });
@@ -193,9 +200,21 @@ impl ChatTemplate {
     }
 }
 
-/// Runs the template engine. After a panic nothing is used that it has touched.
-fn caught<T>(run: impl FnOnce() -> T) -> Result<T, ChatError> {
-    catch_unwind(AssertUnwindSafe(run)).map_err(|_| ChatError::Panicked)
+fn syntax() -> SyntaxConfig {
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+    syntax.expect("the usual delimiters are valid")
+}
+
+/// Runs the template engine in a thread with a stack for the deepest value. After a panic nothing is used that it has touched.
+fn apart<T: Send>(run: impl FnOnce() -> T + Send) -> Result<T, ChatError> {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new()
+            .name("chat-template".into())
+            .stack_size(STACK)
+            .spawn_scoped(scope, run);
+        let result = thread.map_err(ChatError::Thread)?.join();
+        result.map_err(|_| ChatError::Panicked)
+    })
 }
 
 /// Takes what a template writes, as long as it isn't too much.
@@ -305,6 +324,38 @@ mod tests {
         assert!(matches!(ChatTemplate::new(&deep, "", ""), Err(ChatError::Template(_))));
         let long = " ".repeat(MAX_TEMPLATE + 1);
         assert!(matches!(ChatTemplate::new(&long, "", ""), Err(ChatError::Template(_))));
+    }
+
+    /// Nearly the deepest value that the steps allow, and what the template engine does with it by calling itself.
+    #[test]
+    fn a_deeply_nested_value_finds_the_stack_that_it_needs() {
+        let (open, close) = ("[".repeat(60), "]".repeat(60));
+        let deep = format!(
+            "{{% set ns = namespace(x=[]) %}}{{% for i in range({}) %}}{{% set ns.x = {open}ns.x{close} %}}{{% endfor %}}",
+            MAX_STEPS / 75
+        );
+        for (end, length) in [
+            ("", 0),
+            ("{{ ns.x }}", 2 * 60 * (MAX_STEPS as usize / 75) + 2),
+            ("{{ ns.x ~ '' }}", 2 * 60 * (MAX_STEPS as usize / 75) + 2),
+            ("{{ ns.x|tojson }}", 2 * 60 * (MAX_STEPS as usize / 75) + 2),
+            ("{{ ns.x == [ns.x] }}", "False".len()),
+            ("{{ [ns.x, [ns.x]]|sort|length }}", 1),
+        ] {
+            let template = ChatTemplate::new(&(deep.clone() + end), "", "").unwrap();
+            assert_eq!(template.render(&[], true).unwrap().len(), length, "{end}");
+        }
+        for end in ["{{ ns.x|tojson(2) }}", "{{ ns.x|pprint }}", "{{ debug(ns.x) }}"] {
+            let template = ChatTemplate::new(&(deep.clone() + end), "", "");
+            let error = template.and_then(|template| template.render(&[], true)).unwrap_err();
+            assert!(matches!(error, ChatError::Messages(_)), "{end}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_would_hold_itself_is_refused() {
+        let error = ChatTemplate::new("{% set n = namespace() %}{% set n.a = n %}{{ n }}", "", "").unwrap_err();
+        assert!(matches!(error, ChatError::Template(_)), "{error}");
     }
 
     #[test]

@@ -131,7 +131,7 @@ fn mutate(random: &mut Random, input: &mut Vec<u8>, other: &[u8]) {
 }
 
 #[test]
-fn no_gguf_file_panics_or_allocates_beyond_its_size() {
+fn no_gguf_file_panics_or_allocates_beyond_its_allowance() {
     let made = vec![
         ("model".into(), seeds::gguf(false)),
         ("wide".into(), seeds::gguf(true)),
@@ -152,7 +152,7 @@ fn a_vocabulary_with_as_many_merges_as_can_be_is_imported_in_the_memory_that_its
 }
 
 #[test]
-fn no_hugging_face_folder_panics_or_allocates_beyond_its_size() {
+fn no_hugging_face_folder_panics_or_allocates_beyond_its_allowance() {
     let made = vec![
         ("single".into(), seeds::huggingface("llama", false)),
         ("sharded".into(), seeds::huggingface("llama", true)),
@@ -165,7 +165,7 @@ fn no_hugging_face_folder_panics_or_allocates_beyond_its_size() {
 }
 
 #[test]
-fn no_artifact_panics_or_allocates_beyond_its_size() {
+fn no_artifact_panics_or_allocates_beyond_its_allowance() {
     let made = vec![
         ("model".into(), seeds::artifact(&seeds::huggingface("qwen2", false))),
         ("encoder".into(), seeds::artifact(&seeds::bert())),
@@ -174,12 +174,12 @@ fn no_artifact_panics_or_allocates_beyond_its_size() {
 }
 
 #[test]
-fn no_chat_panics_or_allocates_beyond_its_size() {
+fn no_chat_panics_or_allocates_beyond_its_allowance() {
     attack(&fuzz::targets::CHAT, vec![], 300);
 }
 
 #[test]
-fn no_tokenizer_panics_or_allocates_beyond_its_size() {
+fn no_tokenizer_panics_or_allocates_beyond_its_allowance() {
     let made = vec![
         ("sentencepiece".into(), seeds::sentencepiece_tokenizer(false)),
         ("metaspace".into(), seeds::sentencepiece_tokenizer(true)),

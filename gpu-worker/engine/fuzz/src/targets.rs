@@ -175,12 +175,12 @@ const TEMPLATES: [&str; 3] = [
      replace('<', '&lt;') }}\n{%- endif -%}{%- endfor -%}{{ ns.system }}{{ messages | tojson }}",
 ];
 
-/// Whether one step of a template may ask for any amount of memory: it multiplies a text, or names a large number for a filter. That isn't
-/// bounded (see `ergon_engine::chat`), so such a template is only parsed.
+/// Whether one step of a template may take more memory than such an input is allowed, within the template engine's bounds: a text that is
+/// multiplied may have 100 MB, and a range 100,000 elements. Such a template is only parsed. Larger numbers are refused where they matter.
 fn may_ask_for_much(template: &str) -> bool {
-    let digit = |char: char| char.is_ascii_digit() || char == '_';
-    let large = |text: &str| text.len() > 3;
-    template.contains('*') || template.split(|char| !digit(char)).any(large)
+    let numbers = template.split(|char: char| !char.is_ascii_digit() && char != '_');
+    let mut digits = numbers.map(|number| number.replace('_', "").trim_start_matches('0').len());
+    template.contains('*') || digits.any(|digits| (4..=6).contains(&digits))
 }
 
 /// Messages, one a line with the role before a colon, and a template, which is used after each of [`TEMPLATES`].

@@ -2,10 +2,11 @@
 //! What a template may ask of one filter or method.
 //!
 //! `indent`, `tojson`, `batch` and `slice` take a number, and `format` a text with numbers, of which the template engine makes as many characters or
-//! elements, in one step and without a bound of its own. Here such a number is at most [`MOST`].
+//! elements, in one step and without a bound of its own. Here such a number is at most [`MOST`]. What is indented by its depth may be [`DEEPEST`] deep; without
+//! numbers, `pprint` and `debug` do that, which no published template uses: they are gone.
 use minijinja::{
     filters,
-    value::{Rest, ValueOrKwargs},
+    value::{Rest, ValueKind, ValueOrKwargs},
     Environment, Error, ErrorKind, State, Value,
 };
 use minijinja_contrib::pycompat::unknown_method_callback;
@@ -13,6 +14,11 @@ use std::fmt::Display;
 
 /// Largest number, of three digits; texts are indented by two or four.
 const MOST: u16 = 999;
+
+/// Deepest value that is written with indentation; messages and tools have about ten levels.
+const DEEPEST: usize = 64;
+/// Most elements of one.
+const MOST_ELEMENTS: usize = 100_000;
 
 /// Replaces the filters and methods that aren't bounded.
 pub(super) fn bound(environment: &mut Environment<'_>) {
@@ -26,9 +32,14 @@ pub(super) fn bound(environment: &mut Environment<'_>) {
         environment.add_filter(name, move |state: &mut State, arguments: Rest<ValueOrKwargs>| {
             let arguments = arguments.into_values();
             arguments.iter().skip(1).try_for_each(check_number)?;
+            if let ("tojson", [value, _, ..]) = (name, &arguments[..]) {
+                check_depth(value)?;
+            }
             filter.call(state, &arguments)
         });
     }
+    environment.remove_filter("pprint");
+    environment.remove_global("debug");
     let format = Value::from_function(filters::format);
     environment.add_filter("format", move |state: &mut State, arguments: Rest<ValueOrKwargs>| {
         let arguments = arguments.into_values();
@@ -55,6 +66,43 @@ fn check_number(argument: &Value) -> Result<(), Error> {
         Ok(number) if number > MOST.into() => Err(too_large(argument)),
         _ => Ok(()),
     }
+}
+
+/// Refuses a value that is too deep, or too large to see that.
+fn check_depth(value: &Value) -> Result<(), Error> {
+    let mut level = vec![value.clone()];
+    let mut elements = 0;
+    for _ in 0..DEEPEST {
+        let mut next = vec![];
+        for value in level {
+            if !matches!(value.kind(), ValueKind::Seq | ValueKind::Map | ValueKind::Iterable) {
+                continue;
+            }
+            for item in value.try_iter()? {
+                elements += 1;
+                if elements > MOST_ELEMENTS {
+                    return Err(too_deep());
+                }
+                // A map gives its keys.
+                next.push(match value.kind() {
+                    ValueKind::Map => value.get_item(&item)?,
+                    _ => item,
+                });
+            }
+        }
+        if next.is_empty() {
+            return Ok(());
+        }
+        level = next;
+    }
+    Err(too_deep())
+}
+
+fn too_deep() -> Error {
+    let message = format!(
+        "a value is written with indentation only if it is at most {DEEPEST} deep and has at most {MOST_ELEMENTS} elements"
+    );
+    Error::new(ErrorKind::InvalidOperation, message)
 }
 
 /// What may be a width or a precision of a printf-style format: `%(key)-08.3f`.
@@ -107,6 +155,10 @@ mod tests {
             ("{{ 'a\nb'|indent(width=1) }}", "a\n b"),
             ("{{ {'a': 1}|tojson }}", "{\"a\": 1}"),
             ("{{ {'a': 1}|tojson(indent=2) }}", "{\n  \"a\": 1\n}"),
+            (
+                "{{ {'a': ['bc', {'d': none}]}|tojson(1) }}",
+                "{\n \"a\": [\n  \"bc\",\n  {\n   \"d\": null\n  }\n ]\n}",
+            ),
             ("{{ [1, 2, 3]|batch(2)|list }}", "[[1, 2], [3]]"),
             ("{{ [1, 2, 3]|slice(2)|list }}", "[[1, 2], [3]]"),
             (
@@ -120,6 +172,23 @@ mod tests {
             ("{{ ' a '.strip() }}", "a"),
         ] {
             assert_eq!(render(template).unwrap(), expected, "{template}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_deep_or_too_large_is_not_indented() {
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(render(&format!("{{{{ {}|tojson(1) }}}}", nested(DEEPEST))).is_ok());
+        for template in [
+            format!("{{% set a = {} %}}{{{{ [a]|tojson(1) }}}}", nested(DEEPEST)),
+            format!(
+                "{{% set a = {} %}}{{{{ {{'b': a}}|tojson(indent=1) }}}}",
+                nested(DEEPEST)
+            ),
+            format!("{{{{ [range({0}), 1]|tojson(1) }}}}", MOST_ELEMENTS - 1),
+        ] {
+            let error = render(&template).unwrap_err().to_string();
+            assert!(error.contains("written with indentation"), "{error}");
         }
     }
 

@@ -8,7 +8,7 @@ use crate::{
     gpu::profile::{Bounds, OperatorTime},
     model::{Layer, Linear, Model},
 };
-use ergon_exact::{gate, norm, pack::pack16};
+use ergon_exact::{attention, gate, norm, pack::pack16};
 use rayon::prelude::*;
 use std::{hint::black_box, time::Instant};
 
@@ -75,7 +75,7 @@ impl CpuBackend {
         }
     }
 
-    /// Scores and sums of values, without what is between them.
+    /// Scores, their softmax, and sums of values.
     fn attention(&self, position: usize, tokens: usize, runs: usize) -> OperatorTime {
         let d = self.model.dimensions();
         let [layers, heads, kv, dim] = [d.layers, d.heads, d.kv_heads, d.head_dim].map(|size| size as usize);
@@ -83,6 +83,7 @@ impl CpuBackend {
         let cached: Vec<i8> = (0..layers * tokens * positions * stride)
             .map(|i| (i % 127) as i8)
             .collect();
+        let exponents = vec![0; positions];
         let query: Vec<i16> = (0..dim).map(|i| (i * 7919 % 32639) as i16).collect();
         let attend = || {
             let sequences = cached.par_chunks(positions * stride);
@@ -91,7 +92,13 @@ impl CpuBackend {
                     let cached = &cached[head * kv / heads * dim..];
                     let (mut scores, mut out) = (vec![0; positions], vec![0; dim]);
                     self.level.scores(&query, cached, stride, &mut scores);
-                    scores.fill(1);
+                    self.level.run(|| {
+                        for score in &mut scores {
+                            *score = attention::score(*score, 0, self.model.attention_scale);
+                        }
+                        attention::softmax(&mut scores);
+                        attention::align(&mut scores, &exponents)
+                    });
                     self.level.accumulate(&scores, cached, stride, &mut out);
                     black_box(out);
                 }

@@ -82,7 +82,7 @@ impl Pool {
     ///
     /// On return the table has the known pages of its beginning; at least one of `tokens` is left to compute.
     pub fn admit(&mut self, scope: &H256, tokens: &[u32], positions: usize) -> Option<Table> {
-        let (mut shared, mut content) = (Vec::new(), *scope);
+        let (mut shared, mut content) = (Vec::new(), beginning(scope));
         for full in tokens[..tokens.len().saturating_sub(1)].chunks_exact(PAGE) {
             let name = name(&content, full);
             let Some(page) = self.known.get(&name) else {
@@ -192,6 +192,11 @@ impl Pool {
     }
 }
 
+/// Name of what stands before the first page: no page's, whoever chooses the scope.
+fn beginning(scope: &H256) -> H256 {
+    hash(&[b"ergon/prefix-scope", &scope.0])
+}
+
 /// Name of what a page holds behind content of this name.
 fn name(content: &H256, tokens: &[u32]) -> H256 {
     let tokens: Vec<u8> = tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
@@ -217,6 +222,20 @@ mod tests {
 
     fn text(beginning: u32, len: usize) -> Vec<u32> {
         (0..len as u32).map(|i| beginning + i).collect()
+    }
+
+    #[test]
+    fn a_scope_named_like_a_page_shares_nothing_with_what_follows_that_page() {
+        let mut pool = Pool::new(8);
+        let tokens = text(0, 2 * PAGE);
+        compute(&mut pool, &tokens);
+        let second = [&tokens[PAGE..], &[7]].concat();
+        for scope in [SCOPE, beginning(&SCOPE)] {
+            let first = name(&scope, &tokens[..PAGE]);
+            let table = pool.admit(&first, &second, second.len()).unwrap();
+            assert_eq!(table.known, 0);
+            pool.release(table);
+        }
     }
 
     #[test]
