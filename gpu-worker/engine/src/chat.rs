@@ -5,8 +5,8 @@
 //! function `raise_exception`, blocks trimmed, methods of Python strings and dictionaries. A template that inserts a default system prompt does so here as well.
 //!
 //! A template is bounded in size, in the steps it takes, in the widths and counts that it gives to a filter, and in the prompt it writes, whatever the
-//! messages are; no value can hold itself, and a deeply nested one finds the stack that it needs; a panic of the template engine is an error. What a template joins (`~`, `+`, `*`, `join`, `replace`) before it writes is not
-//! bounded, and a text that is doubled forty times fills any memory: a template is part of its model, and no safer than that.
+//! messages are; no value can hold itself, and a deeply nested one finds the stack that it needs; a panic of the template engine is an error.
+//! What a template joins (`~`, `+`, `*`, `join`, `replace`) before it writes is not bounded, and a text that is doubled forty times fills any memory: a template is part of its model, and no safer than that.
 mod bounds;
 mod namespaces;
 
@@ -77,7 +77,7 @@ pub enum ChatError {
     #[error("the template engine failed on the model's chat template; please report the template as a defect")]
     Panicked,
     /// The system gives no thread for the template engine.
-    #[error("no thread can be started for the model's chat template: {0}")]
+    #[error("no thread with a stack of {STACK} bytes can be started for the model's chat template, allow the process that address space: {0}")]
     Thread(#[source] io::Error),
     /// The artifact doesn't hold what it should.
     #[error(transparent)]
@@ -330,15 +330,16 @@ mod tests {
     #[test]
     fn a_deeply_nested_value_finds_the_stack_that_it_needs() {
         let (open, close) = ("[".repeat(60), "]".repeat(60));
+        let rounds = MAX_STEPS as usize / 75;
         let deep = format!(
-            "{{% set ns = namespace(x=[]) %}}{{% for i in range({}) %}}{{% set ns.x = {open}ns.x{close} %}}{{% endfor %}}",
-            MAX_STEPS / 75
+            "{{% set ns = namespace(x=[]) %}}{{% for i in range({rounds}) %}}{{% set ns.x = {open}ns.x{close} %}}{{% endfor %}}"
         );
+        let brackets = 2 * (60 * rounds + 1);
         for (end, length) in [
             ("", 0),
-            ("{{ ns.x }}", 2 * 60 * (MAX_STEPS as usize / 75) + 2),
-            ("{{ ns.x ~ '' }}", 2 * 60 * (MAX_STEPS as usize / 75) + 2),
-            ("{{ ns.x|tojson }}", 2 * 60 * (MAX_STEPS as usize / 75) + 2),
+            ("{{ ns.x }}", brackets),
+            ("{{ ns.x ~ '' }}", brackets),
+            ("{{ ns.x|tojson }}", brackets),
             ("{{ ns.x == [ns.x] }}", "False".len()),
             ("{{ [ns.x, [ns.x]]|sort|length }}", 1),
         ] {

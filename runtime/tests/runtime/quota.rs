@@ -296,7 +296,6 @@ pub fn weighty(paths: &[String]) {
     pallet_session::CurrentIndex::<Runtime>::mutate(|epoch| *epoch += 1);
 }
 
-/// A call.
 fn vote(poll: u32, aye: bool) -> RuntimeCall {
     pallet_compute_collective::Call::<Runtime>::vote { poll, aye }.into()
 }

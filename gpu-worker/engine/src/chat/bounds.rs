@@ -2,8 +2,10 @@
 //! What a template may ask of one filter or method.
 //!
 //! `indent`, `tojson`, `batch` and `slice` take a number, and `format` a text with numbers, of which the template engine makes as many characters or
-//! elements, in one step and without a bound of its own. Here such a number is at most [`MOST`]. What is indented by its depth may be [`DEEPEST`] deep; without
-//! numbers, `pprint` and `debug` do that, which no published template uses: they are gone.
+//! elements, in one step and without a bound of its own. Here such a number is at most [`MOST`].
+//!
+//! What is indented by its depth grows with the square of it, so it may be [`DEEPEST`] deep. `pprint` and `debug` indent whatever they get, and no
+//! published template uses them: they are gone.
 use minijinja::{
     filters,
     value::{Rest, ValueKind, ValueOrKwargs},

@@ -2,8 +2,8 @@
 //! What keeps a value of a template from holding itself.
 //!
 //! Attributes of a namespace can be set at any time, so it could come to hold itself, and the template engine would go round in it until the stack
-//! is used up. Templates keep texts and flags in namespaces, never other namespaces. So a variable with an attribute that is set (`{% set ns.found = true %}`) may only be
-//! made by `{% set ns = namespace(...) %}` and then be used by its attributes: nothing else ever holds what it stands for.
+//! is used up. Templates keep texts and flags in namespaces, never other namespaces. So a variable with an attribute that is set
+//! (`{% set ns.found = true %}`) may only be made by `{% set ns = namespace(...) %}` and then be used by its attributes: nothing else ever holds what it stands for.
 use minijinja::{
     machinery::{tokenize, Token},
     syntax::SyntaxConfig,

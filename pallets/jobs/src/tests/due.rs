@@ -31,7 +31,6 @@ fn result(job: JobId, output: &[u8], header: &Header) -> Call<Test> {
     }
 }
 
-/// A call.
 fn reveal(job: JobId, seal: H256, header: &Header) -> Call<Test> {
     Call::reveal {
         job,
