@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Six thousand transactions of accounts that have no right to them, while three operators vote. Prints what the node did with them.
+// Transactions by the thousand of accounts that have no right to them, while three operators vote. Prints what the node did with them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readParameter } from '../harness/parameters.mjs';
@@ -14,7 +14,7 @@ import { watchMemory } from './memory.mjs';
 import { findIncluded, print, sharesOf, usedByAccount } from './report.mjs';
 
 /** Accounts that have spent their quota before they send. */
-const SPENT = 25;
+const SPENT = 50;
 /** Accounts that send many times what they have, all at once, so that each transaction looks affordable. */
 const OVERDRAWING = 25;
 /** Transactions of each of them. */
@@ -37,7 +37,8 @@ const kill = (keys) => chain.api.tx.system.killPrefix('0x00', keys);
 /** Makes the accounts, and signs for them before the clock starts. */
 async function prepare(api) {
   const [spent, overdrawing, newcomers] = await Promise.all([makeKeys('spent', SPENT), makeKeys('overdrawing', OVERDRAWING), makeKeys('new', NEWCOMERS)]);
-  await Promise.all([sponsorAll(api, [...spent, ...overdrawing], LINE), makeNewcomers(api, newcomers, 1)]);
+  const shares = await sponsorAll(api, [...spent, ...overdrawing], LINE);
+  await makeNewcomers(api, newcomers, shares.length);
   say(`sponsored ${SPENT + OVERDRAWING + NEWCOMERS} accounts; signing`);
   const series = (accounts, first) =>
     accounts.flatMap((account) => Array.from({ length: EACH }, (_, index) => sign(api, kill(A_THIRD), account, first + index)));

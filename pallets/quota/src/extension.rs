@@ -27,12 +27,12 @@ const WHOLE_SHARE: u64 = 1_023;
 /// Position of the share in a priority. Below it is what [`CheckMortality`](crate::CheckMortality) adds.
 const SHARE_BIT: u32 = 32;
 
-/// Whom a call goes before, and whose part of a block it takes.
-#[derive(Clone, Copy, Eq, PartialEq)]
+/// Whom a call goes before.
+#[derive(Clone, Copy)]
 enum Turn {
-    /// After everybody else, within the newcomers' share.
+    /// After everybody else.
     Newcomer,
-    /// Before newcomers, within half of their share.
+    /// Before newcomers.
     ChangedVote,
     /// Before both.
     Ordinary,
@@ -41,28 +41,46 @@ enum Turn {
 }
 
 impl Turn {
-    fn priority(self) -> TransactionPriority {
-        match self {
+    /// `turn | remaining share << 32`, after a call that takes `points` out of `bucket`, so that a flood starves itself.
+    fn priority<T: Config>(self, bucket: &Bucket<T>, points: Points) -> TransactionPriority {
+        let turn = match self {
             Self::Newcomer => 0,
             Self::ChangedVote => 1 << 47,
             Self::Ordinary => 1 << 48,
             Self::Guaranteed => 1 << 56,
-        }
+        };
+        let left = u128::from(bucket.remaining().saturating_sub(points));
+        let capacity = u128::from(bucket.shape.capacity.max(1));
+        let share: u64 = (left * u128::from(WHOLE_SHARE) / capacity).saturated_into();
+        turn + (share << SHARE_BIT)
     }
+}
 
+/// Which part of a block a call takes.
+#[derive(Clone, Copy)]
+enum Share {
+    /// The newcomers'.
+    Newcomers,
+    /// Half of the newcomers'.
+    ChangedVotes,
+    /// Any.
+    Whole,
+}
+
+impl Share {
     fn take<T: Config>(self, points: Points) -> Option<()> {
         match self {
-            Self::Newcomer => Pallet::<T>::take_newcomer_points(points),
-            Self::ChangedVote => Pallet::<T>::take_changed_vote_points(points),
-            Self::Ordinary | Self::Guaranteed => Some(()),
+            Self::Newcomers => Pallet::<T>::take_newcomer_points(points),
+            Self::ChangedVotes => Pallet::<T>::take_changed_vote_points(points),
+            Self::Whole => Some(()),
         }
     }
 
     fn give_back<T: Config>(self, points: Points) {
         match self {
-            Self::Newcomer => Pallet::<T>::give_back_newcomer_points(points),
-            Self::ChangedVote => Pallet::<T>::give_back_changed_vote_points(points),
-            Self::Ordinary | Self::Guaranteed => {}
+            Self::Newcomers => Pallet::<T>::give_back_newcomer_points(points),
+            Self::ChangedVotes => Pallet::<T>::give_back_changed_vote_points(points),
+            Self::Whole => {}
         }
     }
 }
@@ -95,33 +113,35 @@ impl<T> core::fmt::Debug for ChargeQuota<T> {
     }
 }
 
-/// A bucket and what is to be taken out of it.
+/// A bucket, what is to be taken out of it, and the priority that this gives.
 pub struct Charge<T: Config> {
     bucket: Bucket<T>,
-    turn: Turn,
     points: Points,
+    share: Share,
+    priority: TransactionPriority,
 }
 
 /// What was taken out of which bucket.
 pub struct Charged<AccountId> {
     owner: AccountId,
     meter: Meter,
-    turn: Turn,
     points: Points,
+    share: Share,
 }
 
 impl<T: Config> Charge<T> {
-    /// `turn | remaining share << 32`, after this call, so that a flood starves itself.
-    fn priority(&self) -> TransactionPriority {
-        let left = u128::from(self.bucket.remaining().saturating_sub(self.points));
-        let capacity = u128::from(self.bucket.shape.capacity.max(1));
-        let share: u64 = (left * u128::from(WHOLE_SHARE) / capacity).saturated_into();
-        self.turn.priority() + (share << SHARE_BIT)
+    fn new(bucket: Bucket<T>, points: Points, turn: Turn, share: Share) -> Self {
+        Self {
+            priority: turn.priority(&bucket, points),
+            bucket,
+            points,
+            share,
+        }
     }
 
     fn take(mut self) -> Result<Charged<T::AccountId>, TransactionValidityError> {
         // Not invalid: there is room in a later block.
-        let room = self.turn.take::<T>(self.points);
+        let room = self.share.take::<T>(self.points);
         room.ok_or(InvalidTransaction::ExhaustsResources)?;
         self.bucket.charge(self.points);
         let (owner, meter) = (self.bucket.owner.clone(), self.bucket.meter);
@@ -129,33 +149,37 @@ impl<T: Config> Charge<T> {
         Ok(Charged {
             owner,
             meter,
-            turn: self.turn,
             points: self.points,
+            share: self.share,
         })
     }
 }
 
 impl<T: Config> Pallet<T> {
     /// Chooses the bucket that pays `points` for `call`: a guaranteed one if `who` has one for this lane and it holds
-    /// enough, else the ordinary one. A changed vote may be sent again and again, and from each part of a split operator: so it draws on
-    /// what an operator has for votes only if it would wait among newcomers, or not be sent at all, and takes of their share of a block.
+    /// enough, else the ordinary one.
     fn charge(who: &T::AccountId, call: &T::RuntimeCall, points: Points) -> Result<Charge<T>, InvalidTransaction> {
         let guaranteed = Self::guaranteed_bucket(who, call).filter(|(_, bucket)| points <= bucket.remaining());
         match guaranteed {
             None => Self::ordinary_charge(who, points),
-            Some((Lane::ChangedVote, bucket)) => match Self::ordinary_charge(who, points) {
-                Ok(charge) if charge.turn == Turn::Ordinary => Ok(charge),
-                _ => Ok(Charge {
-                    bucket,
-                    turn: Turn::ChangedVote,
-                    points,
-                }),
+            Some((Lane::ChangedVote, votes)) => Ok(Self::changed_vote_charge(who, votes, points)),
+            Some((_, bucket)) => Ok(Charge::new(bucket, points, Turn::Guaranteed, Share::Whole)),
+        }
+    }
+
+    /// A changed vote may be sent again and again, and from each part of a split operator. So what `votes` pay takes of the newcomers'
+    /// share of a block. It goes when the ordinary bucket would let it go, or else only before newcomers. The ordinary bucket pays what
+    /// would take the last room of those who have no other.
+    fn changed_vote_charge(who: &T::AccountId, votes: Bucket<T>, points: Points) -> Charge<T> {
+        let ordinary = Self::ordinary_charge(who, points).ok();
+        match ordinary.filter(|charge| matches!(charge.share, Share::Whole)) {
+            None => Charge::new(votes, points, Turn::ChangedVote, Share::ChangedVotes),
+            Some(ordinary) if !Self::is_room_for_changed_vote(points) => ordinary,
+            Some(ordinary) => Charge {
+                bucket: votes,
+                share: Share::ChangedVotes,
+                ..ordinary
             },
-            Some((_, bucket)) => Ok(Charge {
-                bucket,
-                turn: Turn::Guaranteed,
-                points,
-            }),
         }
     }
 
@@ -168,19 +192,16 @@ impl<T: Config> Pallet<T> {
         if points > bucket.remaining() {
             return Err(InvalidTransaction::Custom(EXHAUSTED));
         }
-        Ok(Charge {
-            bucket,
-            turn: match standing.class {
-                Class::Unknown | Class::Newcomer => Turn::Newcomer,
-                Class::Genesis | Class::Sponsored | Class::Operator => Turn::Ordinary,
-            },
-            points,
-        })
+        let (turn, share) = match standing.class {
+            Class::Unknown | Class::Newcomer => (Turn::Newcomer, Share::Newcomers),
+            Class::Genesis | Class::Sponsored | Class::Operator => (Turn::Ordinary, Share::Whole),
+        };
+        Ok(Charge::new(bucket, points, turn, share))
     }
 
     fn give_back(charged: &Charged<T::AccountId>, points: Points) {
         Self::refund(&charged.owner, charged.meter, points);
-        charged.turn.give_back::<T>(points);
+        charged.share.give_back::<T>(points);
     }
 }
 
@@ -214,7 +235,7 @@ where
         };
         let charge = Pallet::<T>::charge(who, call, Pallet::<T>::cost(info, len.saturated_into()))?;
         let validity = ValidTransaction {
-            priority: charge.priority(),
+            priority: charge.priority,
             ..Default::default()
         };
         Ok((validity, Some(charge), origin))

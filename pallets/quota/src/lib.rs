@@ -50,8 +50,8 @@
 //! | call | draws on | goes |
 //! |---|---|---|
 //! | duty, first vote in a poll | its own bucket | before everything else |
-//! | changed vote | the ordinary bucket | like any call of the operator |
-//! | the same, if the ordinary bucket holds too little or is a newcomer's | the one of votes | before newcomers, in at most half of their share of the block |
+//! | changed vote | the one of votes, in at most a quarter of the newcomers' share of the block; else the ordinary bucket | like any call of the operator |
+//! | the same, if the ordinary bucket holds too little or is a newcomer's | the one of votes, in at most half of that share | before newcomers |
 //! | everything else, and what those buckets hold too little for | the ordinary bucket | before newcomers, or among them |
 //!
 //! # What the extension does
@@ -68,9 +68,10 @@
 //! era or nonce can. A failing call pays. What a call doesn't use is given back; what it uses is charged, also if its pallet says
 //! `Pays::No`, which is about fees.
 //!
-//! Priority, from the highest bit: duties and first votes; everybody but newcomers; changed votes from the bucket of votes; share of the bucket that is left after the call, in
-//! 1024 steps; the block in which the transaction's era began, which [`CheckMortality`] adds. So a flood starves itself, and a transaction
-//! replaces one with the same nonce that was signed some blocks before, unless it leaves clearly less in the bucket.
+//! Priority, from the highest bit: duties and first votes; everybody but newcomers; changed votes that the ordinary bucket would not
+//! pay; share of the bucket that is left after the call, in 1024 steps (of the ordinary one for a changed vote that it would pay); the
+//! block in which the transaction's era began, which [`CheckMortality`] adds. So a flood starves itself, and a transaction replaces one
+//! with the same nonce that was signed some blocks before, unless it leaves clearly less in the bucket.
 //!
 //! # First contact
 //!
@@ -88,6 +89,8 @@
 //! * The guaranteed buckets are per operator, so whoever splits its weight has more of them. But that lets each part send only one
 //!   vote for each poll, and the results that it was drawn for, ahead of others: votes that are repeated beyond its ordinary bucket
 //!   take half of the newcomers' part of a block.
+//! * Who changes its votes so often that the bucket for them is empty has no guarantee until it fills again: its votes are ordinary
+//!   calls.
 //! * The pool classifies each transaction by the state after the last block. Of several votes on one poll that an account sends at once,
 //!   all wait in front; all but the first pay as changed votes when their turn comes.
 //! * Units of a job are given back to whoever's bucket the requester draws on when it ends, which may be another one than paid if

@@ -29,18 +29,30 @@ impl<T: Config> Pallet<T> {
 
     /// Takes `points` of this block; `None` if newcomers have taken too many.
     pub(crate) fn take_newcomer_points(points: Points) -> Option<()> {
-        let mut taken = Self::newcomer_use();
-        taken.points = taken.points.checked_add(points)?;
-        (taken.points <= Self::newcomer_points_per_block()).then(|| NewcomersInBlock::<T>::put(taken))
+        Self::with_newcomer_points(points).map(NewcomersInBlock::<T>::put)
     }
 
-    /// The same for a changed vote; `None` also if such votes have taken half of what newcomers may, which they come before.
+    /// The same for a changed vote; `None` also if such votes have taken half of what newcomers may.
     pub(crate) fn take_changed_vote_points(points: Points) -> Option<()> {
-        let votes = Self::newcomer_use().changed_votes.checked_add(points)?;
-        (votes <= Self::newcomer_points_per_block() / 2).then_some(())?;
-        Self::take_newcomer_points(points)?;
-        NewcomersInBlock::<T>::mutate(|taken| taken.changed_votes = votes);
-        Some(())
+        Self::with_changed_vote_points(points).map(NewcomersInBlock::<T>::put)
+    }
+
+    /// Whether the same would succeed and leave half of the room to others.
+    pub(crate) fn is_room_for_changed_vote(points: Points) -> bool {
+        let most = Self::newcomer_points_per_block() / 4;
+        Self::with_changed_vote_points(points).is_some_and(|taken| taken.changed_votes <= most)
+    }
+
+    fn with_newcomer_points(points: Points) -> Option<NewcomerUse<BlockNumberFor<T>>> {
+        let mut taken = Self::newcomer_use();
+        taken.points = taken.points.checked_add(points)?;
+        (taken.points <= Self::newcomer_points_per_block()).then_some(taken)
+    }
+
+    fn with_changed_vote_points(points: Points) -> Option<NewcomerUse<BlockNumberFor<T>>> {
+        let mut taken = Self::with_newcomer_points(points)?;
+        taken.changed_votes = taken.changed_votes.checked_add(points)?;
+        (taken.changed_votes <= Self::newcomer_points_per_block() / 2).then_some(taken)
     }
 
     pub(crate) fn give_back_newcomer_points(points: Points) {

@@ -310,26 +310,30 @@ fn open_poll(proposer: &str) {
 }
 
 #[test]
-fn who_has_used_up_his_quota_still_votes_and_changes_his_vote() {
+fn votes_draw_on_their_own_bucket_also_when_they_change_and_when_all_else_is_used_up() {
     dev().execute_with(|| {
         run_block(vec![]);
         let path = "//Voter";
         weighty(&[path.to_string()]);
         open_poll(path);
-        exhaust(&account(path));
         let by_voter = |call| signed(&key(path), System::account_nonce(account(path)), call);
         let exhausted = InvalidTransaction::Custom(EXHAUSTED);
-        assert_eq!(refused(by_voter(vote(1, true))), exhausted, "there is no such poll");
-        run_block(vec![by_voter(vote(0, true))]);
-        for aye in [false, true] {
-            exhaust(&account(path));
-            assert_eq!(refused(by_voter(remark(5))), exhausted);
+        for (aye, is_exhausted) in [(true, true), (false, true), (true, false), (false, true)] {
+            if is_exhausted {
+                exhaust(&account(path));
+                assert_eq!(refused(by_voter(remark(5))), exhausted);
+                assert_eq!(refused(by_voter(vote(1, true))), exhausted, "there is no such poll");
+            } else {
+                Usages::<Runtime>::remove(account(path), Meter::Ordinary);
+            }
             let before = quota::quota(&account(path));
-            assert!(!comes_first(path, &vote(0, aye)));
             run_block(vec![by_voter(vote(0, aye))]);
             let record = pallet_compute_collective::Voting::<Runtime>::get(0, account(path)).unwrap();
             assert_eq!(record.is_aye(), aye);
-            assert!(quota::quota(&account(path)).vote_points < before.vote_points);
+            let after = quota::quota(&account(path));
+            assert!(after.vote_points < before.vote_points);
+            assert!(is_exhausted || after.points == after.capacity);
+            assert!(!comes_first(path, &vote(0, !aye)), "only the first one does");
         }
     });
 }

@@ -10,6 +10,10 @@ fn go(who: u64, text: &[u8]) -> Result<(), Refusal> {
     Ok(())
 }
 
+fn priority(who: u64, text: &[u8]) -> u64 {
+    validate(who, &remark(text), &weighing(LONG)).unwrap().priority
+}
+
 #[test]
 fn exhausted_operator_still_votes_and_does_its_duties() {
     build_and_execute(|| {
@@ -39,7 +43,6 @@ fn never_or_exhausted(who: u64) -> Refusal {
 fn guaranteed_lanes_come_before_everything_else() {
     build_and_execute(|| {
         operators([(1, 5), (2, 5)]);
-        let priority = |who, text: &[u8]| validate(who, &remark(text), &weighing(LONG)).unwrap().priority;
         while spend(1, 100_000).is_ok() {}
         assert!(priority(1, VOTE) > priority(2, b"x"));
         assert!(priority(hot(1), DUTY) > priority(2, b"x"));
@@ -64,18 +67,57 @@ fn votes_of_an_operator_do_not_use_up_what_its_duties_need() {
 }
 
 #[test]
-fn exhausted_operator_still_changes_its_vote_but_after_others() {
+fn changed_votes_draw_on_the_bucket_of_votes_and_go_like_ordinary_calls() {
     build_and_execute(|| {
         operators([(1, 5), (2, 5)]);
         let cost = LONG + overhead();
-        let priority = |who, text| validate(who, &remark(text), &weighing(LONG)).unwrap().priority;
         Voted::set([1].into());
-        // As long as it has enough, a changed vote is like any of its calls.
+        spend(1, 100_000).unwrap();
         assert_eq!(priority(1, VOTE), priority(1, b"x"));
+        assert!(priority(1, VOTE) < priority(2, b"x"));
         let before = points_left(1);
         go(1, VOTE).unwrap();
-        assert_eq!(points_left(1), before - cost);
-        assert_eq!(Quota::quota_of(&1).vote_points, GUARANTEED_POINTS);
+        assert_eq!(
+            (points_left(1), Quota::quota_of(&1).vote_points),
+            (before, GUARANTEED_POINTS - cost)
+        );
+        assert_eq!(crate::NewcomersInBlock::<Test>::get().changed_votes, cost);
+    });
+}
+
+#[test]
+fn changed_votes_of_operators_with_quota_leave_room_for_those_without() {
+    build_and_execute(|| {
+        operators((1..=100).map(|who| (who, 5)));
+        let cost = LONG + overhead();
+        Voted::set((1..=100).collect());
+        flood(100, 100_000);
+        flood(100, 500);
+        let taken = || crate::NewcomersInBlock::<Test>::get().changed_votes;
+        let quarter = Quota::newcomer_points_per_block() / 4;
+        for who in 1..100 {
+            let (before, taken_before) = (points_left(who), taken());
+            while points_left(who) == before {
+                go(who, VOTE).unwrap();
+            }
+            let votes = (GUARANTEED_POINTS - Quota::quota_of(&who).vote_points) / cost;
+            assert_eq!(taken() - taken_before, votes * cost, "the bucket of votes paid them");
+            assert_eq!(points_left(who), before - cost, "and the ordinary one the last");
+        }
+        assert!(
+            taken() <= quarter && taken() > quarter - cost,
+            "{} of {quarter}",
+            taken()
+        );
+        go(100, VOTE).unwrap();
+    });
+}
+
+#[test]
+fn exhausted_operator_still_changes_its_vote_but_after_others() {
+    build_and_execute(|| {
+        operators([(1, 5), (2, 5)]);
+        Voted::set([1].into());
         flood(1, 100_000);
         flood(1, 500);
         assert_eq!(go(1, b"x"), Err(exhausted()));
@@ -85,9 +127,8 @@ fn exhausted_operator_still_changes_its_vote_but_after_others() {
         go(1, VOTE).unwrap();
         assert_eq!(
             (points_left(1), Quota::quota_of(&1).vote_points),
-            (left, GUARANTEED_POINTS - cost)
+            (left, GUARANTEED_POINTS - LONG - overhead())
         );
-        assert_eq!(crate::NewcomersInBlock::<Test>::get().points, cost);
         while go(1, VOTE).is_ok() {}
         assert_eq!(go(1, VOTE), Err(exhausted()), "both buckets have an end");
     });
@@ -119,7 +160,6 @@ fn changed_vote_that_fails_or_takes_less_gives_back_to_the_bucket_of_votes() {
 fn repeated_votes_get_no_more_than_newcomers_do_however_finely_weight_is_split() {
     build_and_execute(|| {
         operators((1..=100).map(|who| (who, 1)).chain([(150, 1_000_000)]));
-        let priority = |who, text| validate(who, &remark(text), &weighing(LONG)).unwrap().priority;
         let others = priority(150, b"x");
         for who in 1..=100 {
             assert!(priority(who, VOTE) > others);
