@@ -10,7 +10,7 @@ export const normalPoints = (api) => api.consts.system.blockWeights.perClass.nor
 /**
  * Reads the blocks from `first` to `last`.
  * @returns {Promise<{ number: number, fullness: number, claimed: number, transactions: object[] }[]>}
- *   `fullness` is the share of the normal weight that was used, `claimed` what the quota says that newcomers used;
+ *   `fullness` is the share of the normal weight that was used, `claimed` what the quota says that newcomers and changed votes used;
  *   a transaction has `hash`, `account`, `points` and `ok`
  */
 export async function readBlocks(api, first, last) {

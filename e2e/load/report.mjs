@@ -33,11 +33,10 @@ export function sharesOf(api, blocks, accounts) {
 const listCounts = (counts, unit = '') => [...counts].map(([value, times]) => `${times} × ${value}${unit}`).join(', ');
 
 /** Prints the figures, one line each. */
-export function print({ groups, seconds, blocks, votes, latencies, shares, memory }) {
-  const sent = sum(groups.map(({ answers }) => answers.length));
+export function print({ groups, sent, seconds, blocks, votes, latencies, shares, memory }) {
   const fullness = blocks.map((block) => block.fullness);
   const rows = [
-    ['sent', `${sent} transactions in ${seconds.toFixed(1)} s, ${Math.round(sent / seconds)} a second`],
+    ['sent at once', `${sent} transactions in ${seconds.toFixed(1)} s, ${Math.round(sent / seconds)} a second`],
     ['blocks', `${blocks[0].number} to ${blocks.at(-1).number}`],
     ...groups.map(({ name, answers, included }) => [name, `${listCounts(count(answers))}; ${included} in blocks`]),
     ['votes', `${latencies.length}: ${listCounts(count(latencies), ' block(s) until included')}`],

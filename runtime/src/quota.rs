@@ -109,9 +109,14 @@ fn in_call(length: u32) -> Option<usize> {
 /// What [`ChargeQuota`](pallet_quota::ChargeQuota) charges for it at first; nothing without a signer.
 fn points(transaction: &UncheckedExtrinsic) -> Points {
     match transaction.preamble {
-        Preamble::Signed(..) => Quota::cost(&transaction.get_dispatch_info(), transaction.encoded_size() as u32),
+        Preamble::Signed(..) => cost(transaction),
         Preamble::Bare(_) | Preamble::General(..) => 0,
     }
+}
+
+/// What the transaction takes of a block, whoever pays.
+pub fn cost(transaction: &UncheckedExtrinsic) -> Points {
+    Quota::cost(&transaction.get_dispatch_info(), transaction.encoded_size() as u32)
 }
 
 /// What is reserved for a job.

@@ -40,8 +40,8 @@
 //!
 //! [`Config::Lanes`] says which calls of an operator are protocol **duties** and **votes**. They draw on buckets of their own, of
 //! [`duty_points`](QuotaParameters::duty_points) and [`vote_points`](QuotaParameters::vote_points) for each operator, so an operator
-//! that has spent everything else still keeps its deadlines and its voice; only if these are empty, they are ordinary calls. Votes of an
-//! operator without weight, or by its hot keys, are ordinary ones.
+//! that has spent everything else still keeps its deadlines and its voice; only if these hold too little, they are ordinary calls. Votes of
+//! an operator without weight of its own, or by its hot keys, are ordinary ones, and so are those within other calls.
 //!
 //! Which calls these are depends on the state, see [`Classify::lane`]: in a poll, the votes of an account whose own weight
 //! counts there; of a job or an audit, what is awaited of the signer's operator at that moment. Doing what is done, too early
@@ -62,14 +62,14 @@
 //! |---|---|
 //! | the call costs more than the whole bucket | `Custom(3)`, [`NEVER_AFFORDABLE`](extension::NEVER_AFFORDABLE) |
 //! | the bucket holds too little now | `Custom(1)`, [`EXHAUSTED`](extension::EXHAUSTED) |
-//! | newcomers have taken their share of the block | `ExhaustsResources`, in `prepare` only: the pool keeps the transaction, and the author tries it again in the next block |
+//! | newcomers, or changed votes, have taken their share of the block | `ExhaustsResources`, in `prepare` only: the pool keeps the transaction, and the author tries it again in the next block |
 //!
 //! Nodes ban the hash of an invalid transaction for some minutes, so the same one can't be sent again at once; one with another
 //! era or nonce can. A failing call pays. What a call doesn't use is given back; what it uses is charged, also if its pallet says
 //! `Pays::No`, which is about fees.
 //!
 //! Priority, from the highest bit: duties and first votes; everybody but newcomers; changed votes that the ordinary bucket would not
-//! pay; share of the bucket that is left after the call, in 1024 steps (of the ordinary one for a changed vote that it would pay); the
+//! pay, and after them calls with a [ticket](#first-contact); newcomers. Then the share of the bucket that is left after the call, in 1024 steps (of the ordinary one for a changed vote that it would pay), and the
 //! block in which the transaction's era began, which [`CheckMortality`] adds. So a flood starves itself, and a transaction replaces one
 //! with the same nonce that was signed some blocks before, unless it leaves clearly less in the bucket.
 //!
@@ -78,7 +78,8 @@
 //! A [`ticket`](ergon_primitives::ticket) lets an account in that nobody vouches for ([`Admission`](ergon_primitives::quota::Admission)). Its
 //! target follows, once per [`Config::RetargetBlocks`], how many come: toward [`Config::TicketsPerPeriod`], at most by a factor
 //! of 4, within [`Config::HardestTarget`] and [`Config::EasiestTarget`]. A ticket lives [`Config::TicketLifetime`] blocks and meets the
-//! target of the period that its block is in; at most [`Config::MaxTicketsPerBlock`] are taken. With a core of `r` tries per second
+//! target of the period that its block is in. At most [`Config::MaxTicketsPerBlock`] are taken, and each takes
+//! [`Config::TicketPoints`] of the newcomers' share of the block. With a core of `r` tries per second
 //! a ticket takes 2^64 / (target + 1) / r seconds on average; a test of [`ticket`](ergon_primitives::ticket) prints `r`.
 //!
 //! A provider reference is never taken back: an account that is reaped begins again at nonce 0, and its old transactions could be
@@ -86,9 +87,9 @@
 //!
 //! # Limits
 //!
-//! * The guaranteed buckets are per operator, so whoever splits its weight has more of them. But that lets each part send only one
-//!   vote for each poll, and the results that it was drawn for, ahead of others: votes that are repeated beyond its ordinary bucket
-//!   take half of the newcomers' part of a block.
+//! * The guaranteed buckets are per operator, so whoever splits its weight has more of them. But each part can send only one vote for each
+//!   poll, and the results that it was drawn for, ahead of others, and the fuller bucket goes first among those, so
+//!   that whoever has voted less waits less. Votes that are repeated take at most half of the newcomers' part of a block, all parts together.
 //! * Who changes its votes so often that the bucket for them is empty has no guarantee until it fills again: its votes are ordinary
 //!   calls.
 //! * The pool classifies each transaction by the state after the last block. Of several votes on one poll that an account sends at once,
@@ -179,6 +180,8 @@ pub mod pallet {
         /// Most accounts that tickets let in in one block.
         #[pallet::constant]
         type MaxTicketsPerBlock: Get<u32>;
+        /// What the longest transaction that brings a ticket costs. Newcomers pay for it with their share of the block.
+        type TicketPoints: Get<Points>;
         /// The target in the beginning and when few come.
         #[pallet::constant]
         type EasiestTarget: Get<u64>;
@@ -332,6 +335,10 @@ pub mod pallet {
             assert!(
                 T::TicketsPerPeriod::get() > 0 && T::MaxTicketsPerBlock::get() > 0,
                 "TicketsPerPeriod, MaxTicketsPerBlock: tickets must be possible"
+            );
+            assert!(
+                T::TicketPoints::get() <= Self::limits().first_steps,
+                "TicketPoints: a ticket must fit into any share that newcomers may have"
             );
             assert!(
                 T::HardestTarget::get() > 0 && T::HardestTarget::get() <= T::EasiestTarget::get(),

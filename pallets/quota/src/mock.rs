@@ -54,6 +54,7 @@ pub const RETARGET_BLOCKS: u64 = 50;
 pub const TICKETS_PER_PERIOD: u32 = 4;
 pub const TICKET_LIFETIME: u64 = 20;
 pub const TICKETS_PER_BLOCK: u32 = 10;
+pub const TICKET_POINTS: Points = 5_000;
 /// A ticket takes 16 tries.
 pub const EASIEST: u64 = u64::MAX >> 4;
 pub const HARDEST: u64 = u64::MAX >> 12;
@@ -172,6 +173,7 @@ impl pallet_quota::Config for Test {
     type TicketsPerPeriod = ConstU32<TICKETS_PER_PERIOD>;
     type TicketLifetime = ConstU64<TICKET_LIFETIME>;
     type MaxTicketsPerBlock = ConstU32<TICKETS_PER_BLOCK>;
+    type TicketPoints = ConstU64<TICKET_POINTS>;
     type EasiestTarget = ConstU64<EASIEST>;
     type HardestTarget = ConstU64<HARDEST>;
     type WeightInfo = pallet_quota::weights::MeasuredWeight<Test>;

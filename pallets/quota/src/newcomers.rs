@@ -2,6 +2,7 @@
 //! What all newcomers together take of a block.
 use crate::{Config, NewcomerUse, NewcomersInBlock, Pallet, Points};
 use ergon_primitives::{traits::Parameters as _, Units};
+use frame_support::traits::Get;
 use frame_system::pallet_prelude::BlockNumberFor;
 
 impl<T: Config> Pallet<T> {
@@ -53,6 +54,13 @@ impl<T: Config> Pallet<T> {
         let mut taken = Self::with_newcomer_points(points)?;
         taken.changed_votes = taken.changed_votes.checked_add(points)?;
         (taken.changed_votes <= Self::newcomer_points_per_block() / 2).then_some(taken)
+    }
+
+    /// What will have been taken with one more ticket; `None` if there is no room for it.
+    pub(crate) fn with_ticket() -> Option<NewcomerUse<BlockNumberFor<T>>> {
+        let mut taken = Self::with_newcomer_points(T::TicketPoints::get())?;
+        taken.tickets = taken.tickets.checked_add(1)?;
+        (taken.tickets <= T::MaxTicketsPerBlock::get()).then_some(taken)
     }
 
     pub(crate) fn give_back_newcomer_points(points: Points) {

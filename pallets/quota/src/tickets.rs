@@ -109,8 +109,7 @@ impl<T: Config> Admission<T::AccountId> for Pallet<T> {
             .filter(|age| *age > 0)
             .ok_or(TicketError::FromTheFuture)?;
         let blocks_left = Self::ticket_lifetime().checked_sub(age).ok_or(TicketError::Expired)?;
-        let room = Self::newcomer_use().tickets < T::MaxTicketsPerBlock::get();
-        ensure!(room, TicketError::BlockFull);
+        Self::with_ticket().ok_or(TicketError::BlockFull)?;
         let block_hash = Self::block_hash(ticket.block);
         let challenge = challenge(&Self::block_hash(0), &account.encode(), ticket.block, &block_hash);
         let target = Self::target_at(ticket.block, &Self::difficulty());
@@ -121,15 +120,14 @@ impl<T: Config> Admission<T::AccountId> for Pallet<T> {
     /// Complexity: O(1).
     fn admit(account: &T::AccountId, ticket: &Ticket) -> Result<(), TicketError> {
         Self::check(account, ticket)?;
+        let taken = Self::with_ticket().ok_or(TicketError::BlockFull)?;
+        NewcomersInBlock::<T>::put(taken);
         if !Self::is_known(account) {
             System::<T>::inc_providers(account);
         }
         let mut difficulty = Self::difficulty();
         difficulty.admitted = difficulty.admitted.saturating_add(1);
         TicketDifficulty::<T>::put(difficulty);
-        let mut taken = Self::newcomer_use();
-        taken.tickets = taken.tickets.saturating_add(1);
-        NewcomersInBlock::<T>::put(taken);
         Self::deposit_event(Event::Admitted {
             account: account.clone(),
         });

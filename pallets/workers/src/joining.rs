@@ -23,7 +23,8 @@ use sp_runtime::{
     transaction_validity::{InvalidTransaction, TransactionPriority, ValidTransaction},
 };
 
-/// After all who have earned a share of the chain, and before those who have not: quotas give the latter less than 2^48.
+/// After all who have earned a share of the chain and those who change their votes, to whom quotas give at least as much, and before
+/// newcomers, to whom they give less than 2^43.
 const PRIORITY: TransactionPriority = 1 << 47;
 
 impl<T> From<TicketError> for Error<T> {

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Quota: what replaces fees. A point is a microsecond of a block, see [`pallet_quota`].
 use super::*;
-use crate::{extensions, parameters::InForce, Contributions, Jobs, RankedCollective, Workers};
-use alloc::vec::Vec;
+use crate::{extensions, parameters::InForce, Contributions, Jobs, RankedCollective, UncheckedExtrinsic, Workers};
+use alloc::{vec, vec::Vec};
 use ergon_primitives::{
+    ticket::Ticket,
     traits::{Contributions as _, Workers as _},
     VoteWeight,
 };
+use frame_support::BoundedVec;
 use pallet_compute_collective::WeightInfo as _;
 use pallet_quota::{Accounts, Classify, Lane, Points, QuotaParameters};
 use pallet_referenda::WeightInfo as _;
 use pallet_workers::WeightInfo as _;
-use sp_runtime::{generic::Era, traits::TransactionExtension};
+use sp_runtime::{generic::Era, traits::TransactionExtension, MultiSignature};
 
 /// Points in the normal part of a block.
 const BLOCK_POINTS: Points = timing::SLOT_MILLISECONDS / 3 * 1_000 / 4 * 3;
@@ -43,6 +45,23 @@ parameter_types! {
         .saturating_add(<Runtime as pallet_referenda::Config>::WeightInfo::place_decision_deposit_passing());
 }
 
+parameter_types! {
+    /// The longest call with a ticket, as a transaction.
+    pub TicketPoints: Points = {
+        let nobody = AccountId::new([0; 32]);
+        let call = pallet_workers::Call::join {
+            operator: nobody.clone(),
+            hot: nobody,
+            endpoint: BoundedVec::truncate_from(vec![0; pallet_workers::MAX_ENDPOINT_BYTES as usize]),
+            models: BoundedVec::truncate_from(vec![Default::default(); pallet_workers::MAX_MODELS as usize]),
+            ticket: Ticket { block: 0, nonce: 0 },
+            signature: MultiSignature::Sr25519(Default::default()),
+        };
+        let transaction = UncheckedExtrinsic::new_transaction(call.into(), extensions(0, Era::Immortal));
+        crate::quota::cost(&transaction)
+    };
+}
+
 impl pallet_quota::Config for Runtime {
     type Accounts = OperatorsByWeight;
     type Lanes = Awaited;
@@ -56,6 +75,7 @@ impl pallet_quota::Config for Runtime {
     type TicketsPerPeriod = ConstU32<60>;
     type TicketLifetime = ConstU32<{ timing::REFILL_BLOCKS / 2 }>;
     type MaxTicketsPerBlock = ConstU32<8>;
+    type TicketPoints = TicketPoints;
     type EasiestTarget = ConstU64<{ u64::MAX >> TICKET_BITS }>;
     type HardestTarget = ConstU64<{ u64::MAX >> (TICKET_BITS + 12) }>;
     type WeightInfo = pallet_quota::weights::MeasuredWeight<Runtime>;

@@ -18,10 +18,10 @@ use ergon_runtime::{
     RuntimeOrigin, System, UncheckedExtrinsic, Workers,
 };
 use ergon_runtime_api::{JobState, PromptLength, QuotaClass, Subject};
-use frame_support::assert_ok;
+use frame_support::{assert_ok, dispatch::DispatchClass};
 use pallet_quota::{
     extension::{EXHAUSTED, NEVER_AFFORDABLE},
-    GenesisLines, Meter, Usage, Usages,
+    GenesisLines, Meter, NewcomersInBlock, Usage, Usages,
 };
 use sp_core::Pair as _;
 use sp_runtime::{
@@ -101,6 +101,31 @@ fn a_stranger_registers_by_a_ticket_and_sends_what_a_newcomer_may() {
         assert_eq!(
             quota::quota(&account("//Stranger//worker")).bucket,
             account("//Stranger")
+        );
+    });
+}
+
+#[test]
+fn joins_take_at_least_their_weight_of_the_newcomers_share_of_a_block() {
+    dev().execute_with(|| {
+        let model = open_market();
+        run_block(vec![]);
+        let normal = || {
+            frame_system::BlockWeight::<Runtime>::get()
+                .get(DispatchClass::Normal)
+                .ref_time()
+        };
+        let before = normal();
+        run_block(vec![unsigned(join(model))]);
+        let (taken, used) = (
+            NewcomersInBlock::<Runtime>::get(),
+            normal().saturating_sub(before) / 1_000_000,
+        );
+        assert_eq!(taken.block, System::block_number());
+        assert!(
+            used > 5_000 && used <= taken.points && taken.points < 2 * used,
+            "{used} of {}",
+            taken.points
         );
     });
 }

@@ -137,6 +137,25 @@ fn hoarded_tickets_do_not_fill_a_block() {
 }
 
 #[test]
+fn tickets_and_newcomers_have_one_share_of_a_block_together() {
+    build_and_execute(|| {
+        let share = Quota::newcomer_points_per_block();
+        admit(STRANGER..STRANGER + 2);
+        let room = share - 2 * TICKET_POINTS;
+        for newcomer in 1..=room / NEWCOMER_POINTS {
+            assert_ok!(spend(newcomer, NEWCOMER_POINTS));
+        }
+        assert!(spend(KNOWN, NEWCOMER_POINTS).is_err());
+        assert!(share - Quota::newcomer_use().points < TICKET_POINTS);
+        let ticket = make_ticket(STRANGER + 2);
+        assert_eq!(Quota::check(&(STRANGER + 2), &ticket), Err(TicketError::BlockFull));
+        assert_noop!(Quota::admit(&(STRANGER + 2), &ticket), TicketError::BlockFull);
+        go_to(2);
+        assert_ok!(Quota::admit(&(STRANGER + 2), &ticket));
+    });
+}
+
+#[test]
 fn tickets_get_harder_when_many_come_and_easier_again() {
     build_and_execute(|| {
         assert_eq!(target(), EASIEST);

@@ -17,12 +17,12 @@ pub struct MeasuredWeight<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> WeightInfo for MeasuredWeight<T> {
     fn sponsor() -> Weight {
-        Weight::from_parts(196_622_000, 0).saturating_add(T::DbWeight::get().reads_writes(24, 6))
+        Weight::from_parts(197_844_000, 0).saturating_add(T::DbWeight::get().reads_writes(24, 6))
     }
     fn withdraw() -> Weight {
-        Weight::from_parts(193_367_000, 0).saturating_add(T::DbWeight::get().reads_writes(24, 6))
+        Weight::from_parts(194_478_000, 0).saturating_add(T::DbWeight::get().reads_writes(24, 6))
     }
     fn charge_quota() -> Weight {
-        Weight::from_parts(143_653_000, 0).saturating_add(T::DbWeight::get().reads_writes(22, 2))
+        Weight::from_parts(143_834_000, 0).saturating_add(T::DbWeight::get().reads_writes(22, 2))
     }
 }

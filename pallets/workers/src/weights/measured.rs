@@ -17,33 +17,33 @@ pub struct MeasuredWeight<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> WeightInfo for MeasuredWeight<T> {
     fn register() -> Weight {
-        Weight::from_parts(157_784_000, 0).saturating_add(T::DbWeight::get().reads_writes(22, 29))
+        Weight::from_parts(157_654_000, 0).saturating_add(T::DbWeight::get().reads_writes(22, 29))
     }
     fn update() -> Weight {
-        Weight::from_parts(267_106_000, 0).saturating_add(T::DbWeight::get().reads_writes(41, 65))
+        Weight::from_parts(268_007_000, 0).saturating_add(T::DbWeight::get().reads_writes(41, 65))
     }
     fn add_hot_key() -> Weight {
-        Weight::from_parts(45_557_000, 0).saturating_add(T::DbWeight::get().reads_writes(5, 5))
+        Weight::from_parts(45_828_000, 0).saturating_add(T::DbWeight::get().reads_writes(5, 5))
     }
     fn remove_hot_key() -> Weight {
-        Weight::from_parts(171_394_000, 0).saturating_add(T::DbWeight::get().reads_writes(26, 42))
+        Weight::from_parts(170_362_000, 0).saturating_add(T::DbWeight::get().reads_writes(26, 42))
     }
     fn drain() -> Weight {
-        Weight::from_parts(165_665_000, 0).saturating_add(T::DbWeight::get().reads_writes(25, 41))
+        Weight::from_parts(165_525_000, 0).saturating_add(T::DbWeight::get().reads_writes(25, 41))
     }
     fn resume() -> Weight {
-        Weight::from_parts(95_181_000, 0).saturating_add(T::DbWeight::get().reads_writes(10, 25))
+        Weight::from_parts(94_871_000, 0).saturating_add(T::DbWeight::get().reads_writes(10, 25))
     }
     fn remove() -> Weight {
-        Weight::from_parts(171_344_000, 0).saturating_add(T::DbWeight::get().reads_writes(25, 45))
+        Weight::from_parts(170_042_000, 0).saturating_add(T::DbWeight::get().reads_writes(25, 45))
     }
     fn unjail() -> Weight {
-        Weight::from_parts(19_369_000, 0).saturating_add(T::DbWeight::get().reads_writes(1, 1))
+        Weight::from_parts(19_118_000, 0).saturating_add(T::DbWeight::get().reads_writes(1, 1))
     }
     fn join() -> Weight {
-        Weight::from_parts(363_078_000, 0).saturating_add(T::DbWeight::get().reads_writes(53, 75))
+        Weight::from_parts(385_682_000, 0).saturating_add(T::DbWeight::get().reads_writes(54, 75))
     }
     fn authorize_join() -> Weight {
-        Weight::from_parts(130_924_000, 0).saturating_add(T::DbWeight::get().reads_writes(17, 0))
+        Weight::from_parts(148_621_000, 0).saturating_add(T::DbWeight::get().reads_writes(18, 0))
     }
 }
