@@ -1,54 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// PAPI (polkadot-api) knows nothing of this chain but the metadata that the node gives it: no descriptors, no code generation.
+// What only PAPI shows: the shapes that it makes of tallies, votes and refusals, on the track that is open from the start.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { WebSocket } from '@polkadot/x-ws';
-import { createClient, Enum } from 'polkadot-api';
-import { getPolkadotSigner } from 'polkadot-api/signer';
-import { getWsProvider } from 'polkadot-api/ws';
-import { beforeStop } from '../harness/process.mjs';
+import { Enum } from 'polkadot-api';
 import { timeout } from '../harness/test.mjs';
 import { waitFor } from '../harness/wait.mjs';
 import { useGovernedChain, WEIGHTS } from './harness/chain.mjs';
+import { connectPapi, ends, ORIGINS, propose, readPoll, send, submission, vote } from './harness/papi.mjs';
 
-let client;
 let papi;
 let signers;
-const chain = useGovernedChain({
-  prepare: async ({ node, operators }) => {
-    // PAPI reads the newest finalized block, unless told otherwise, where the operators must be members already.
-    const best = await node.bestNumber();
-    await waitFor(`finality of block ${best}`, 60, async () => (await node.finalizedNumber()) >= best);
-    // A WebSocket class by name, because Node has none of its own before version 22.
-    client = createClient(getWsProvider(node.url, { websocketClass: WebSocket }));
-    beforeStop(() => client.destroy());
-    papi = client.getUnsafeApi();
-    signers = operators.map((pair) => getPolkadotSigner(pair.publicKey, 'Sr25519', (bytes) => pair.sign(bytes)));
-  },
-});
-
-const MODELS = Enum('RankedCollective', Enum('Models'));
-const ROOT = Enum('system', Enum('Root'));
-
-/** Sends and gives the finalized block's events of it. */
-async function send(transaction, signer) {
-  const { ok, events, dispatchError } = await transaction.signAndSubmit(signer);
-  assert.ok(ok, `dispatched with ${JSON.stringify(dispatchError)}`);
-  return events;
-}
-
-/** Submits a proposal on the models track and gives what its event says. */
-async function propose(call, signer) {
-  const submission = { proposal_origin: MODELS, proposal: Enum('Inline', call), enactment_moment: Enum('After', 0) };
-  const events = await send(papi.tx.RankedPolls.submit(submission), signer);
-  return events.find(({ type, value }) => type === 'RankedPolls' && value.type === 'Submitted').value.value;
-}
-
-/** Has every operator vote, each with its own ballot. */
-const vote = (poll, ballot) =>
-  Promise.all(signers.map((signer, each) => send(papi.tx.RankedCollective.vote({ poll, aye: ballot[each] }), signer)));
-
-const readPoll = (index) => papi.query.RankedPolls.ReferendumInfoFor.getValue(index, { at: 'best' });
+const chain = useGovernedChain({ prepare: async (chain) => ({ papi, signers } = await connectPapi(chain)) });
 
 test('a proposal is submitted, voted on, passes and is enacted', { timeout }, async () => {
   const [heavy, middle, light] = chain.operators.map(({ address }) => address);
@@ -56,15 +18,13 @@ test('a proposal is submitted, voted on, passes and is enacted', { timeout }, as
 
   const model = await papi.query.Models.Models.getValue(chain.model);
   const prices = Object.fromEntries(Object.entries(model.prices).map(([name, price]) => [name, price + 1n]));
-  const call = await papi.tx.Models.set_prices({ model: chain.model, prices }).getEncodedData();
-  assert.equal(await papi.view.RankedCollective.refusal(heavy, MODELS), undefined);
-  const { index, track } = await propose(call, signers[0]);
+  assert.equal(await papi.view.RankedCollective.refusal(heavy, ORIGINS.models), undefined);
+  const { index, track } = await propose(papi, signers[0], 'models', papi.tx.Models.set_prices({ model: chain.model, prices }));
   assert.equal((await papi.constants.RankedPolls.Tracks()).find(([id]) => id === track)[1].name.replace(/\0+$/, ''), 'models');
-  await send(papi.tx.RankedPolls.place_decision_deposit({ index }), signers[0]);
 
   // 60 aye and 40 nay, so that it passes by weight after a while, and there is time to look at the tally.
-  await vote(index, [true, false, false]);
-  const ongoing = await readPoll(index);
+  await vote(papi, signers, index, [true, false, false]);
+  const ongoing = await readPoll(papi, index);
   assert.equal(ongoing.type, 'Ongoing');
   const { bare_ayes, ayes, nays, epoch, total } = ongoing.value.tally;
   const weights = await Promise.all([heavy, middle, light].map((who) => papi.view.RankedCollective.voting_weight(who, epoch)));
@@ -73,11 +33,7 @@ test('a proposal is submitted, voted on, passes and is enacted', { timeout }, as
   assert.ok(Math.abs(Number(ayes) / Number(total) - WEIGHTS[0] / 100_000_000) < 0.001);
   assert.deepEqual(await papi.query.RankedCollective.Voting.getValue(index, light), Enum('Nay', weights[2]));
 
-  await waitFor('adoption', 180, async () => {
-    const { type } = await readPoll(index);
-    assert.ok(['Ongoing', 'Approved'].includes(type), type);
-    return type === 'Approved';
-  });
+  await ends(papi, index, 'Approved');
   await waitFor('enactment', 60, async () => {
     const { prices: now } = await papi.query.Models.Models.getValue(chain.model, { at: 'best' });
     return Object.entries(prices).every(([name, price]) => now[name] === price);
@@ -86,25 +42,24 @@ test('a proposal is submitted, voted on, passes and is enacted', { timeout }, as
 
 test('why somebody may not submit is told by name', { timeout }, async () => {
   const [heavy, middle] = chain.operators;
-  assert.equal((await papi.view.RankedCollective.refusal(middle.address, ROOT)).type, 'Locked');
-  assert.equal((await papi.view.RankedCollective.refusal(chain.guardian.address, MODELS)).type, 'NotMember');
-  const submit = () =>
-    papi.tx.RankedPolls.submit({ proposal_origin: MODELS, proposal: Enum('Inline', new Uint8Array(2)), enactment_moment: Enum('After', 0) });
+  assert.equal((await papi.view.RankedCollective.refusal(middle.address, ORIGINS.root)).type, 'Locked');
+  assert.equal((await papi.view.RankedCollective.refusal(chain.guardian.address, ORIGINS.models)).type, 'NotMember');
+  const submit = () => submission(papi, 'models', new Uint8Array(2));
   await send(submit(), signers[0]);
-  assert.equal((await papi.view.RankedCollective.refusal(heavy.address, MODELS)).type, 'PollOpen');
+  assert.equal((await papi.view.RankedCollective.refusal(heavy.address, ORIGINS.models)).type, 'PollOpen');
   const { ok, dispatchError } = await submit().signAndSubmit(signers[0]);
   assert.deepEqual([ok, dispatchError.type], [false, 'BadOrigin']);
 });
 
 test('a proposal is rejected though two of three accounts want it, and one without a decision deposit times out', { timeout }, async () => {
-  const call = await papi.tx.System.remark({ remark: new Uint8Array(1) }).getEncodedData();
-  const [{ index: rejected }, { index: late }] = await Promise.all([propose(call, signers[1]), propose(call, signers[2])]);
-  await send(papi.tx.RankedPolls.place_decision_deposit({ index: rejected }), signers[1]);
-  await vote(rejected, [false, true, true]);
-  await vote(late, [true, true, true]);
-  for (const [poll, ending] of [[rejected, 'Rejected'], [late, 'TimedOut']]) {
-    await waitFor(`end of poll ${poll}`, 240, async () => (await readPoll(poll)).type !== 'Ongoing');
-    assert.equal((await readPoll(poll)).type, ending);
-  }
+  const remark = papi.tx.System.remark({ remark: new Uint8Array(1) });
+  const [{ index: rejected }, { index: late }] = await Promise.all([
+    propose(papi, signers[1], 'models', remark),
+    propose(papi, signers[2], 'models', remark, { deposit: false }),
+  ]);
+  await vote(papi, signers, rejected, [false, true, true]);
+  await vote(papi, signers, late, [true, true, true]);
+  await ends(papi, rejected, 'Rejected');
+  await ends(papi, late, 'TimedOut');
   assert.equal(await papi.query.Balances.TotalIssuance.getValue(), 0n);
 });
