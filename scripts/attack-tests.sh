@@ -13,5 +13,8 @@ output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 scripts/cargo.sh test --release --workspace -- "${NAMES[@]}" | tee "$output"
 for name in "${NAMES[@]}"; do
-    grep -q "^test .*$name.* \.\.\. ok$" "$output" || { echo "attack-tests: no test is named *$name*" >&2; exit 1; }
+    grep -q "^test .*$name.* \.\.\. ok$" "$output" || {
+        echo "attack-tests: no test is named *$name*: give it that name again, or change NAMES in scripts/attack-tests.sh" >&2
+        exit 1
+    }
 done

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What only PAPI shows: the shapes that it makes of tallies, votes and refusals, on the track that is open from the start.
+// The track that is open from the start, through PAPI, and the shapes that it makes of tallies, votes and refusals.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Enum } from 'polkadot-api';

@@ -70,7 +70,7 @@ pub enum TicketError {
     FromTheFuture,
     /// The digest is above the target.
     TooLittleWork,
-    /// Enough others were let in in this block; the ticket may do in the next one.
+    /// Enough others were let in in this block, or newcomers have used up their share of it; the ticket may do in the next one.
     BlockFull,
 }
 

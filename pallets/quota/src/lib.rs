@@ -69,9 +69,10 @@
 //! `Pays::No`, which is about fees.
 //!
 //! Priority, from the highest bit: duties and first votes; everybody but newcomers; changed votes that the ordinary bucket would not
-//! pay, and after them calls with a [ticket](#first-contact); newcomers. Then the share of the bucket that is left after the call, in 1024 steps (of the ordinary one for a changed vote that it would pay), and the
-//! block in which the transaction's era began, which [`CheckMortality`] adds. So a flood starves itself, and a transaction replaces one
-//! with the same nonce that was signed some blocks before, unless it leaves clearly less in the bucket.
+//! pay, and after them calls with a [ticket](#first-contact); newcomers. Then the share of the bucket that is left after the call, in
+//! 1024 steps (of the ordinary one for a changed vote that it would pay), and the block in which the transaction's era began, which
+//! [`CheckMortality`] adds. So a flood starves itself, and a transaction replaces one with the same nonce that was signed some blocks
+//! before, unless it leaves clearly less in the bucket.
 //!
 //! # First contact
 //!
@@ -87,9 +88,9 @@
 //!
 //! # Limits
 //!
-//! * The guaranteed buckets are per operator, so whoever splits its weight has more of them. But each part can send only one vote for each
-//!   poll, and the results that it was drawn for, ahead of others, and the fuller bucket goes first among those, so
-//!   that whoever has voted less waits less. Votes that are repeated take at most half of the newcomers' part of a block, all parts together.
+//! * The guaranteed buckets are per operator, so whoever splits its weight has more of them. But each part can send only one vote for
+//!   each poll, and the results that it was drawn for, ahead of others. Among those the fuller bucket goes first, so that whoever has
+//!   voted less waits less. Votes that are repeated take at most half of the newcomers' part of a block, all parts together.
 //! * Who changes its votes so often that the bucket for them is empty has no guarantee until it fills again: its votes are ordinary
 //!   calls.
 //! * The pool classifies each transaction by the state after the last block. Of several votes on one poll that an account sends at once,

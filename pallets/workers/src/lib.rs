@@ -230,7 +230,7 @@ pub mod pallet {
         TicketFromTheFuture,
         /// The ticket took too little work.
         TooLittleWork,
-        /// As many have joined in this block as may; the ticket may do in the next one.
+        /// As many have joined in this block as may, or newcomers have used up their share of it; the ticket may do in the next one.
         TooManyJoined,
         /// The account is an operator already.
         AlreadyRegistered,
