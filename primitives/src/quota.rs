@@ -5,17 +5,26 @@ use crate::{
     Units,
 };
 
-/// Compute that an account may still ask for.
+/// Compute that an account may still ask for, and block space that its jobs take.
 pub trait Quota<AccountId> {
     /// Why an account may not ask for so much: the runtime's error type.
     type Error;
 
-    /// Takes `units` from what `who` may still ask for; changes nothing if it can't.
+    /// Whether `who` has no share of its own: neither weight nor a line that is worth more than being a newcomer. Cheap: a few reads.
+    fn is_newcomer(who: &AccountId) -> bool;
+
+    /// Takes `units` from what `who` may still ask for; changes nothing if it can't. Until they are [settled](Self::settle) they are
+    /// missing, whatever the time: so nobody can let a bucket refill while its units wait in a queue, and get them back on top.
     fn reserve(who: &AccountId, units: Units) -> Result<(), Self::Error>;
 
-    /// Gives back what was reserved and not used: `reserved` is what [`reserve`](Self::reserve) took, and `used` what the job
-    /// cost in the end; nothing if that is more. Call it once for each reservation, or never, to forfeit it.
+    /// Ends a reservation: `reserved` is what [`reserve`](Self::reserve) took, and `used` what the job cost in the end, at most
+    /// `reserved`. What is used comes back with time from now on, and the rest at once. Call it exactly once for each reservation, with
+    /// the `who` of the reservation; to forfeit it, with all of it used.
     fn settle(who: &AccountId, reserved: Units, used: Units);
+
+    /// Takes the block space that a job's life will take after its submission, `ref_time` picoseconds, from the points of `who`, and
+    /// those of a newcomer from the newcomers' share of this block, too. It is never given back. Changes nothing if it can't.
+    fn charge_life(who: &AccountId, ref_time: u64) -> Result<(), Self::Error>;
 }
 
 /// Letting accounts in without anybody's leave, by a [`Ticket`]. A ticket is good as long as it lives, so whoever calls this must let each

@@ -262,6 +262,14 @@ pub struct FakeQuota;
 impl Quota<AccountId> for FakeQuota {
     type Error = DispatchError;
 
+    fn is_newcomer(_: &AccountId) -> bool {
+        false
+    }
+
+    fn charge_life(_: &AccountId, _: u64) -> DispatchResult {
+        Ok(())
+    }
+
     fn reserve(who: &AccountId, units: Units) -> DispatchResult {
         let left = Budget::get().checked_sub(units).ok_or(DispatchError::Exhausted)?;
         Budget::set(&left);

@@ -48,7 +48,7 @@ impl<T: Config> Bucket<T> {
 
     /// Stores it; full buckets take no space.
     pub fn save(self) {
-        if self.usage.debt == 0 {
+        if self.usage.is_full() {
             Usages::<T>::remove(&self.owner, self.meter);
         } else {
             Usages::<T>::insert(&self.owner, self.meter, self.usage);
@@ -196,7 +196,7 @@ impl<T: Config> Pallet<T> {
         Usages::<T>::mutate_exists(owner, meter, |entry| {
             let Some(usage) = entry else { return };
             usage.refund(Self::period(), amount);
-            if usage.debt == 0 {
+            if usage.is_full() {
                 *entry = None;
             }
         });

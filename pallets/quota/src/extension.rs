@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The transaction extension that charges quota where other chains charge fees.
-use crate::{Bucket, Class, Config, Lane, Meter, Pallet, Points, WeightInfo};
+use crate::{Bucket, Config, Lane, Meter, Pallet, Points, WeightInfo};
 use codec::{Decode, DecodeWithMemTracking, Encode};
 use core::marker::PhantomData;
 use frame_support::{
@@ -192,9 +192,10 @@ impl<T: Config> Pallet<T> {
         if points > bucket.remaining() {
             return Err(InvalidTransaction::Custom(EXHAUSTED));
         }
-        let (turn, share) = match standing.class {
-            Class::Unknown | Class::Newcomer => (Turn::Newcomer, Share::Newcomers),
-            Class::Genesis | Class::Sponsored | Class::Operator => (Turn::Ordinary, Share::Whole),
+        let (turn, share) = if standing.class.is_newcomer() {
+            (Turn::Newcomer, Share::Newcomers)
+        } else {
+            (Turn::Ordinary, Share::Whole)
         };
         Ok(Charge::new(bucket, points, turn, share))
     }

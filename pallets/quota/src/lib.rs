@@ -12,6 +12,10 @@
 //!   GPUs has twice the compute and no more block space. Both have the same owners, though, and so one *capacity*: a bucket for
 //!   `c` points comes with one for `c * `[`units_per_point`](QuotaParameters::units_per_point) units.
 //! * A bucket is empty at worst, and full again [`Config::RefillBlocks`] after that; it fills linearly ([`Usage`]).
+//! * Units of a job are **held** until it is over: missing, and not coming back. Then what it used begins to come back, and the rest is there
+//!   at once. So buckets can't be banked by queueing and cancelling: what runs or waits, what is left and what is yet to come back are
+//!   together at most one capacity.
+//! * A job pays at its submission, in points, for all that it will take of blocks ([`Quota::charge_life`](ergon_primitives::quota::Quota)).
 //!
 //! # Capacity
 //!
@@ -279,11 +283,13 @@ pub mod pallet {
         NotSponsored,
         /// Only the sponsor and the account itself can end a line.
         NotYourLine,
-        /// The account may never ask for so much compute at once.
+        /// The account may never ask for so much at once.
         NeverAffordable,
+        /// The account has too few points left for what the job will take of blocks; they come back with time.
+        PointsExhausted,
         /// The account has used its compute; it comes back with time.
         UnitsExhausted,
-        /// Newcomers have asked for as much compute as they may in this block.
+        /// Newcomers have asked for as much compute or block space as they may in this block.
         NewcomersExhausted,
         /// The account is a hot key, which draws on its operator's bucket: the operator can be sponsored instead.
         ActsForOperator,

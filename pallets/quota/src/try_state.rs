@@ -23,7 +23,7 @@ impl<T: Config> Pallet<T> {
         Self::check_lines()?;
         T::Parameters::get().check(&Self::limits())?;
         for (_, _, usage) in Usages::<T>::iter() {
-            ensure!(usage.debt > 0, "quota: a full bucket is kept");
+            ensure!(!usage.is_full(), "quota: a full bucket is kept");
             ensure!(usage.at <= now, "quota: a bucket was charged in the future");
         }
         let newcomers = NewcomersInBlock::<T>::get();

@@ -70,6 +70,13 @@ pub enum Class {
     Operator,
 }
 
+impl Class {
+    /// Whether it has no share of its own.
+    pub fn is_newcomer(self) -> bool {
+        matches!(self, Self::Unknown | Self::Newcomer)
+    }
+}
+
 /// What a sponsor gives to one account.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Line<AccountId> {

@@ -9,6 +9,8 @@ use sp_runtime::traits::{AtLeast32BitUnsigned, UniqueSaturatedInto};
 /// A charge of `a` makes a debt of `a * period`, and each block pays back `capacity`. So an empty bucket is full again after
 /// `period` blocks, whatever its capacity, and nothing is lost to rounding when it is touched in every block. A bucket that
 /// shrinks is at most empty, and one that grows has as much missing as before.
+///
+/// What is *held* is missing as well, but doesn't come back with time.
 #[derive(
     Clone, Copy, Debug, Default, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
 )]
@@ -17,6 +19,8 @@ pub struct Usage<BlockNumber> {
     pub debt: u128,
     /// When it was last charged.
     pub at: BlockNumber,
+    /// What is reserved.
+    pub held: u64,
 }
 
 /// How large a bucket is, and how many blocks it takes to fill.
@@ -42,12 +46,19 @@ impl<BlockNumber: AtLeast32BitUnsigned + Copy> Usage<BlockNumber> {
         Self {
             debt: self.debt.min(shape.full_debt()).saturating_sub(paid),
             at: now,
+            held: self.held,
         }
     }
 
     /// What is missing, rounded up.
     pub fn used(&self, shape: Shape) -> u64 {
-        self.debt.div_ceil(u128::from(shape.period)).unique_saturated_into()
+        let charged: u64 = self.debt.div_ceil(u128::from(shape.period)).unique_saturated_into();
+        charged.saturating_add(self.held)
+    }
+
+    /// Whether nothing is missing.
+    pub fn is_full(&self) -> bool {
+        self.debt == 0 && self.held == 0
     }
 
     /// What there is, rounded down.
@@ -67,7 +78,18 @@ impl<BlockNumber: AtLeast32BitUnsigned + Copy> Usage<BlockNumber> {
         self.debt = self.debt.saturating_sub(less);
     }
 
-    /// Blocks from `at` until nothing is missing.
+    /// Reserves `amount`.
+    pub fn hold(&mut self, amount: u64) {
+        self.held = self.held.saturating_add(amount);
+    }
+
+    /// Ends a reservation of `amount`, of which `used` was used: that comes back from now on.
+    pub fn settle(&mut self, period: u64, amount: u64, used: u64) {
+        self.held = self.held.saturating_sub(amount);
+        self.charge(period, used.min(amount));
+    }
+
+    /// Blocks from `at` until nothing but what is held is missing.
     pub fn blocks_until_full(&self, shape: Shape) -> u64 {
         let per_block = u128::from(shape.capacity.max(1));
         self.debt.div_ceil(per_block).unique_saturated_into()
@@ -114,6 +136,18 @@ mod tests {
         assert_eq!(usage.refilled(shape, 0).remaining(shape), 0);
         assert_eq!(usage.refilled(shape, 0).blocks_until_full(shape), u64::MAX);
         assert!(usage.refilled(shape, u32::MAX).remaining(shape) < u64::from(u32::MAX) + 1);
+    }
+
+    #[test]
+    fn what_is_held_does_not_come_back_until_it_is_settled() {
+        let shape = shape(1_000);
+        let mut usage = Usage::<u32>::default();
+        usage.hold(600);
+        assert_eq!(usage.refilled(shape, 10_000).remaining(shape), 400);
+        let mut usage = usage.refilled(shape, 10_000);
+        usage.settle(shape.period, 600, 300);
+        assert_eq!(usage.remaining(shape), 700);
+        assert_eq!(usage.refilled(shape, 10_300).remaining(shape), 1_000);
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What things cost, and what an account may still do: for the extension, other pallets and the runtime APIs.
-use crate::{Accounts, Bucket, Class, Config, Error, Lines, Meter, Pallet, Points, QuotaInfo, Sponsors};
+use crate::{Accounts, Bucket, Config, Error, Lines, Meter, Pallet, Points, QuotaInfo, Sponsors};
 use ergon_primitives::{quota::Quota, traits::Parameters as _, Units};
 use frame_support::{dispatch::DispatchInfo, ensure, pallet_prelude::DispatchResult, traits::Get, weights::Weight};
 use sp_runtime::DispatchError;
@@ -59,22 +59,46 @@ impl<T: Config> Quota<T::AccountId> for Pallet<T> {
     type Error = DispatchError;
 
     /// Complexity: O(1).
+    fn is_newcomer(who: &T::AccountId) -> bool {
+        Self::standing(who).class.is_newcomer()
+    }
+
+    /// Complexity: O(1).
     fn reserve(who: &T::AccountId, units: Units) -> DispatchResult {
         let standing = Self::standing(who);
         let capacity = T::Parameters::get().units(standing.capacity);
         ensure!(units <= capacity, Error::<T>::NeverAffordable);
         let mut bucket = Bucket::<T>::load(standing.owner, Meter::Units, capacity);
         ensure!(units <= bucket.remaining(), Error::<T>::UnitsExhausted);
-        if standing.class == Class::Newcomer {
+        if standing.class.is_newcomer() {
             Self::take_newcomer_units(units).ok_or(Error::<T>::NewcomersExhausted)?;
         }
-        bucket.charge(units);
+        bucket.usage.hold(units);
         bucket.save();
         Ok(())
     }
 
     /// Complexity: O(1).
     fn settle(who: &T::AccountId, reserved: Units, used: Units) {
-        Self::refund(&Self::owner(who), Meter::Units, reserved.saturating_sub(used));
+        let standing = Self::standing(who);
+        let capacity = T::Parameters::get().units(standing.capacity);
+        let mut bucket = Bucket::<T>::load(standing.owner, Meter::Units, capacity);
+        bucket.usage.settle(bucket.shape.period, reserved, used);
+        bucket.save();
+    }
+
+    /// Complexity: O(1).
+    fn charge_life(who: &T::AccountId, ref_time: u64) -> DispatchResult {
+        let points = ref_time.div_ceil(PICOSECONDS);
+        let standing = Self::standing(who);
+        ensure!(points <= standing.capacity, Error::<T>::NeverAffordable);
+        let mut bucket = Bucket::<T>::load(standing.owner, Meter::Ordinary, standing.capacity);
+        ensure!(points <= bucket.remaining(), Error::<T>::PointsExhausted);
+        if standing.class.is_newcomer() {
+            Self::take_newcomer_points(points).ok_or(Error::<T>::NewcomersExhausted)?;
+        }
+        bucket.charge(points);
+        bucket.save();
+        Ok(())
     }
 }

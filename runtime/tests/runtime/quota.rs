@@ -53,6 +53,7 @@ fn exhaust(account: &AccountId) {
         Usage {
             debt: u128::MAX,
             at: now + 1,
+            held: 0,
         },
     );
 }
