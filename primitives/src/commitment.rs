@@ -69,13 +69,13 @@ pub fn answer_id(job: JobId, request: &H256, sampling_key: &H256) -> H256 {
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Header {
     /// [`answer_id`] of the job.
-    pub answer: H256,
+    pub answer_id: H256,
     /// Number of prompt tokens.
     pub prompt_tokens: u32,
     /// How it ended.
     pub outcome: Outcome,
     /// Hash of the output's bytes, see [`output_hash`].
-    pub output: H256,
+    pub output_hash: H256,
     /// Number of output tokens, which is the number of leaves.
     pub output_tokens: u32,
     /// Root over the leaves; zero when there are none.
@@ -84,13 +84,13 @@ pub struct Header {
 
 impl Header {
     /// Header of an answer with these leaves, in order of position.
-    pub fn new(answer: H256, prompt_tokens: u32, outcome: Outcome, output: &[u8], leaves: &[Leaf]) -> Self {
-        let hashes: Vec<H256> = leaves.iter().map(|leaf| leaf.hash(&answer)).collect();
+    pub fn new(answer_id: H256, prompt_tokens: u32, outcome: Outcome, output: &[u8], leaves: &[Leaf]) -> Self {
+        let hashes: Vec<H256> = leaves.iter().map(|leaf| leaf.hash(&answer_id)).collect();
         Self {
-            answer,
+            answer_id,
             prompt_tokens,
             outcome,
-            output: output_hash(output),
+            output_hash: output_hash(output),
             output_tokens: leaves.len() as u32,
             leaves: merkle::root(hashes),
         }
@@ -156,11 +156,11 @@ mod tests {
                 ..base.clone()
             },
             Header {
-                output: output_hash(b"other"),
+                output_hash: output_hash(b"other"),
                 ..base.clone()
             },
             Header {
-                answer: H256::zero(),
+                answer_id: H256::zero(),
                 ..base.clone()
             },
         ];

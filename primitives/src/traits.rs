@@ -32,55 +32,141 @@ pub trait Parameters<P> {
     fn set(parameters: P);
 }
 
-/// What jobs need to know about a model.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// A share of an operator's time: thousandths of a block at the rate that its model is registered with.
+pub type Load = u64;
+
+/// What jobs need to know about a model. A job keeps those of the moment of its submission.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct ModelTerms {
     /// Prices per token.
     pub prices: Prices,
     /// Most positions.
     pub context: u32,
+    /// Units that any device that serves the model is expected to do in a block, at least 1. Deadlines and budgets follow from it.
+    pub rate: Units,
+}
+
+impl ModelTerms {
+    /// The most units that a job can take: at most `prompt` and `output` tokens, together at most the context.
+    ///
+    /// ```
+    /// use ergon_primitives::{traits::ModelTerms, units::Prices};
+    /// let prices = Prices { prompt_token: 1_000_000, output_token: 3_000_000, attended_position: 0 };
+    /// let terms = ModelTerms { prices, context: 10, rate: 1 };
+    /// assert_eq!(terms.bound(4, 4), 4 + 4 * 3);
+    /// // No answer can be dearer than one with the most of the dearer tokens.
+    /// assert_eq!(terms.bound(10, 4), 6 + 4 * 3);
+    /// ```
+    pub fn bound(&self, prompt: u32, output: u32) -> Units {
+        let within = |tokens: u32, others: u32| tokens.min(self.context.saturating_sub(others));
+        let (prompt, output) = if self.prices.output_token >= self.prices.prompt_token {
+            let output = within(output, 0);
+            (within(prompt, output), output)
+        } else {
+            let prompt = within(prompt, 0);
+            (prompt, within(output, prompt))
+        };
+        self.prices.units(prompt, output)
+    }
+
+    /// Blocks in which any device that serves the model is expected to do `units`, rounded up.
+    pub fn blocks_for(&self, units: Units) -> u32 {
+        u32::try_from(units.div_ceil(self.rate.max(1))).unwrap_or(u32::MAX)
+    }
+
+    /// What a job of at most `bound` units demands of whoever computes it.
+    pub fn demand(&self, bound: Units) -> Demand {
+        Demand { bound, rate: self.rate }
+    }
+}
+
+/// What a duty demands of an operator.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct Demand {
+    /// The most units that it takes.
+    pub bound: Units,
+    /// [`ModelTerms::rate`].
+    pub rate: Units,
+}
+
+impl Demand {
+    /// The time that it takes at the registered rate.
+    pub fn load(&self) -> Load {
+        let thousandths = (u128::from(self.bound) * 1_000).div_ceil(u128::from(self.rate.max(1)));
+        Load::try_from(thousandths).unwrap_or(Load::MAX)
+    }
+}
+
+/// What an operator is drawn for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub enum Duty {
+    /// To answer a job. Takes room until the job is over or disputed.
+    Execution,
+    /// To compute an answer again. Takes room until it has attested.
+    Audit,
+}
+
+/// Why nobody was drawn to audit an answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NoAuditor {
+    /// None of those that could be looked at has room; a later draw may find one.
+    Busy,
+    /// No established operator may check this answer.
+    NotThere,
 }
 
 /// The registry of models.
 pub trait Models {
     /// Terms of a model that takes new jobs; `None` if it is unknown or retired.
     fn active(model: &ModelId) -> Option<ModelTerms>;
-    /// Terms of a model, retired ones included, for jobs that are under way.
-    fn terms(model: &ModelId) -> Option<ModelTerms>;
 }
 
 /// The registry of operators and their workers.
-pub trait Workers<AccountId> {
+///
+/// An operator is **established** unless it is on probation. Only established operators are drawn for audits.
+pub trait Workers<AccountId, BlockNumber> {
     /// The operator that `hot` key works for.
     fn operator_of(hot: &AccountId) -> Option<AccountId>;
     /// Number of active operators that serve `model`.
     fn serving(model: &ModelId) -> u32;
-    /// Draws an active operator that serves `model`, in proportion to capacity with a floor, for executing one more job; it is
-    /// skipped if it has its fill of jobs in flight or is among `exclude`. Bounded tries, so it may find none. Takes one of its places
-    /// and adds one obligation.
-    fn draw_executor(model: &ModelId, draw: &mut Draw, exclude: &[AccountId]) -> Option<AccountId>;
-    /// Gives back the place that `draw_executor` took, when it has answered or won't any more.
-    fn release(operator: &AccountId);
-    /// Draws an active operator that serves `model` for an audit, in proportion to capacity, not among `exclude`. Bounded tries.
-    /// Adds one obligation.
-    fn draw_auditor(model: &ModelId, draw: &mut Draw, exclude: &[AccountId]) -> Option<AccountId>;
+    /// Number of established operators that serve `model`, those included whose duty to audit outlasts their leaving.
+    fn established(model: &ModelId) -> u32;
+    /// Draws an active operator that serves `model` to answer a job, by weight; those without any weight together at most once in ten
+    /// times while there are others. It must have been listed for long enough, have room for the demand, and not be among `exclude`.
+    /// Bounded tries, so that it may find none. Takes room and adds one obligation.
+    fn draw_executor(model: &ModelId, demand: &Demand, draw: &mut Draw, exclude: &[AccountId]) -> Option<AccountId>;
+    /// Draws an established operator to audit an answer of block `answered`, by weight, or evenly if none that may weighs anything. It must
+    /// have been listed when the answer came, have room for the demand, and not be among `exclude`. Bounded tries. Takes room and adds one
+    /// obligation.
+    fn draw_auditor(
+        model: &ModelId,
+        demand: &Demand,
+        answered: BlockNumber,
+        draw: &mut Draw,
+        exclude: &[AccountId],
+    ) -> Result<AccountId, NoAuditor>;
+    /// Gives back the room that a drawing took, once for each.
+    fn release(operator: &AccountId, duty: Duty, demand: &Demand);
     /// The operator owes nothing more for one drawing.
     ///
     /// `draw_executor` and `draw_auditor` each add one obligation, and an operator that has any can't leave: what it may still be held
     /// to account for must find it. So each drawing is discharged exactly once, as late as a miss or a verdict can follow from it, and
-    /// that of an executor not before its place is given back.
+    /// not before its room is given back.
     fn discharge(operator: &AccountId);
-    /// The operator did in time what it was drawn for.
+    /// The operator's work was credited: later draws for `model` follow its weight.
+    fn reweigh(operator: &AccountId, model: &ModelId);
+    /// The operator did in time, and rightly as far as anybody knows, what it was drawn for.
     fn note_kept(operator: &AccountId);
-    /// The operator let a deadline pass. Too many in a row, and it is drawn no more until it says that it is back. Probation begins anew.
+    /// The operator let a deadline pass. Too many in a row, and it is drawn no longer until it says that it is back. Probation begins
+    /// again.
     fn note_missed(operator: &AccountId);
-    /// How many answers of an operator on probation were checked and stood since it began, or began anew; `None` if it is on none.
+    /// How many answers of an operator on probation were checked and stood since it began, or began again; `None` if it is established.
     fn probation(operator: &AccountId) -> Option<u32>;
     /// An answer of the operator was checked and stands. The `required`th since its probation began ends that.
     fn note_stood(operator: &AccountId, required: u32);
-    /// An answer of the operator is disputed. Probation begins anew.
+    /// An answer of the operator is disputed. Probation begins again.
     fn note_disputed(operator: &AccountId);
-    /// Bars the operator, until governance lets it off. Probation begins anew.
+    /// Bars the operator, until governance lets it off. Probation begins again.
     fn jail(operator: &AccountId);
 }
 
@@ -99,6 +185,9 @@ pub trait Contributions<AccountId> {
     fn credit(operator: &AccountId, source: Source, units: Units);
     /// Vote weight of `operator` at the start of the current epoch.
     fn weight(operator: &AccountId) -> VoteWeight;
+    /// The most that [`weight`](Self::weight) can be from now on without another credit: it is this or less in the current epoch and in
+    /// all that follow.
+    fn most_weight(operator: &AccountId) -> VoteWeight;
     /// Sum of all weights at the start of the current epoch.
     fn total() -> VoteWeight;
     /// Takes everything away from a fraudster: current units, average and checkpoints.
@@ -114,32 +203,72 @@ pub enum Verdict<AccountId> {
     Mismatch(AccountId),
 }
 
+/// An answer that may be audited.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Answered<AccountId, BlockNumber> {
+    /// Model that answered.
+    pub model: ModelId,
+    /// Operator that answered.
+    pub executor: AccountId,
+    /// Block in which it answered.
+    pub at: BlockNumber,
+    /// What computing it again may take.
+    pub demand: Demand,
+}
+
+/// What became of opening an audit.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Opening {
+    /// The answer isn't to be audited.
+    NotSampled,
+    /// No established operator may check it.
+    NobodyThere,
+    /// Nobody has room; to be tried again later.
+    Busy,
+    /// This many auditors were drawn.
+    Drawn(u32),
+}
+
 /// Where an audit stands when its deadline passes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum AuditProgress {
     /// Silent auditors were replaced; another deadline is due.
     Redrawn,
+    /// Nobody has attested, and nobody has room to; [`Audits::open`] is to be tried again later.
+    Busy,
     /// Nobody is left to wait for; this many have attested.
     Complete(u32),
 }
 
+/// What an audit is closed with.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Closing {
+    /// Whether the answer stands: those that attested did their duty.
+    pub stands: bool,
+    /// Whether it counts towards the end of its executor's probation.
+    pub counts: bool,
+    /// Units credited to each auditor that attested.
+    pub reward: Units,
+}
+
 /// The audits of answers, driven by the jobs they belong to.
-pub trait Audits<AccountId> {
-    /// Draws auditors for the answer of `executor`; returns how many, 0 when it is not to be audited or nobody can. Once for each job.
-    /// That of an executor on probation is to be audited.
-    fn open(job: JobId, model: &ModelId, executor: &AccountId) -> u32;
+pub trait Audits<AccountId, BlockNumber> {
+    /// Draws auditors for an answer, unless it isn't sampled; the answer of an executor on probation always is. Whether it is sampled is
+    /// decided once, so that it can be called again after [`Opening::Busy`].
+    fn open(job: JobId, answered: &Answered<AccountId, BlockNumber>) -> Opening;
+    /// One in how many answers is sampled like this one, in millionths: a million if it is audited for another reason than chance.
+    fn sampled_in_a_million(job: JobId) -> u32;
     /// The audit's deadline has passed: counts misses and redraws, a bounded number of times.
     fn overdue(job: JobId) -> AuditProgress;
     /// One of those who have attested, if anybody has.
     fn attested_by(job: JobId) -> Option<AccountId>;
     /// Compares all attestations with the executor's root.
     fn judge(job: JobId, root: &H256) -> Verdict<AccountId>;
-    /// Forgets the audit, and discharges its auditors; credits `reward` to each who attested. Nothing happens if there is none.
-    /// An answer with a reward stands, and counts for its executor's probation.
+    /// Forgets the audit, and discharges its auditors. Nothing happens if there is none.
     ///
-    /// To be called exactly when nothing can follow from the audit any more: when the job is over, and for a disputed one, whose audit
-    /// is evidence, with `reward` 0 when the job is forgotten.
-    fn close(job: JobId, reward: Units);
+    /// To be called exactly when nothing can follow from the audit any longer: when the job is over, and for a disputed one, whose audit
+    /// is evidence, when the job is forgotten.
+    fn close(job: JobId, closing: Closing);
 }
 
 /// Told by the audits when every drawn auditor has attested.

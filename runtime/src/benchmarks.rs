@@ -6,13 +6,10 @@ use crate::{
     RankedCollective, Runtime, RuntimeCall, Session, Signature, System, Workers,
 };
 use alloc::{string::String, vec, vec::Vec};
-use codec::Encode;
 use ergon_primitives::{
-    commitment,
-    draw::Draw,
-    hash,
+    commitment, hash,
     ticket::Ticket,
-    traits::{Contributions as _, Parameters, Source},
+    traits::{Contributions as _, Load, Parameters, Source},
     units::Prices,
     JobId, ModelId, VoteWeight, H256,
 };
@@ -21,14 +18,13 @@ use frame_support::{
     traits::{Get, StorageInfo, StorageInfoTrait, WhitelistedStorageKeys},
     BoundedVec,
 };
-use pallet_audits::{AuditParameters, MAX_AUDITORS};
+use pallet_audits::AuditParameters;
 use pallet_compute_collective::{Founder, Founders};
 use pallet_contributions::{HalfLives, Record, Records, Schedule, Total, UnitsBySource, Worked, KEPT_EPOCHS};
 use pallet_models::{Model, Status as ModelStatus};
 use pallet_quota::{Difficulty, GenesisLines, Given, Line, Lines, Sponsors, TicketDifficulty};
 use pallet_workers::{
-    serving::TRIES, HotKeys, Operator, Operators, Positions, Probation, Serving, ServingCount, Status,
-    MAX_ENDPOINT_BYTES, MAX_HOT_KEYS, MAX_MODELS,
+    benchmarking::append, HotKeys, Operator, Operators, Probation, Status, MAX_ENDPOINT_BYTES, MAX_HOT_KEYS, MAX_MODELS,
 };
 use sp_core::{crypto::KeyTypeId, sr25519};
 use sp_runtime::app_crypto::RuntimePublic;
@@ -66,7 +62,7 @@ pub struct Bench;
 const KEY: KeyTypeId = KeyTypeId(*b"bnch");
 /// More than any operator has.
 const MOST_WEIGHT: VoteWeight = 1 << 60;
-/// Operators on a list of which a draw looks at no one twice.
+/// Operators on the list of a model, so that the tree over it has three levels.
 const CROWD: u32 = 512;
 
 /// A record of `weight` with as many epochs as are kept, each of which had another half-life than the one before.
@@ -124,11 +120,16 @@ fn make_operator(who: &AccountId, weight: VoteWeight) {
         endpoint: BoundedVec::truncate_from(vec![b'e'; MAX_ENDPOINT_BYTES as usize]),
         models: BoundedVec::truncate_from((0..MAX_MODELS).map(model).collect()),
         status: Status::Active,
-        in_flight: 1,
-        obligations: 2,
+        executing: 1,
+        auditing: 1,
+        obligations: 3,
         misses_in_row: 0,
         kept: 0,
         missed: 0,
+        kept_since: 0,
+        suspensions: 0,
+        resumable: 0,
+        off_lists: 0,
     };
     Operators::<Runtime>::insert(who, entry);
     Records::<Runtime>::insert(who, full_record(weight));
@@ -156,20 +157,13 @@ fn model(index: u32) -> ModelId {
             output_token: 1_000_000,
             attended_position: 1,
         },
+        tokens_per_block: 1,
         status: ModelStatus::Active,
     };
     if !pallet_models::Models::<Runtime>::contains_key(id) {
         pallet_models::Models::<Runtime>::insert(id, entry);
     }
     id
-}
-
-/// Puts `who` at the end of the model's list.
-fn list_at_end(model: &ModelId, who: &AccountId) {
-    let end = ServingCount::<Runtime>::get(model);
-    Serving::<Runtime>::insert(model, end, who);
-    Positions::<Runtime>::insert(model, who, end);
-    ServingCount::<Runtime>::insert(model, end + 1);
 }
 
 /// All but one of the founders' places are taken, by others.
@@ -193,49 +187,27 @@ fn worker(index: u32) -> (AccountId, AccountId) {
         take_places();
     }
     operator("worker", index, enough_weight());
-    // All are on probation, and count for it what can be counted, but for the last auditor: who is past it lets the executor's answer count.
+    // One answer more, and the probation of the executor is over.
     let required = <InForce as Parameters<AuditParameters>>::get().probation_jobs;
-    Probation::<Runtime>::insert(&who, if index == MAX_AUDITORS { required } else { 0 });
-    let other = account("neighbour", index, 0);
+    if index == 0 {
+        Probation::<Runtime>::insert(&who, required - 1);
+    }
     for model in (0..MAX_MODELS).map(model) {
-        list_at_end(&model, &who);
-        list_at_end(&model, &other);
+        append::<Runtime>(&model, &who);
+        append::<Runtime>(&model, &account("neighbour", index, 0));
     }
     (who, hot)
 }
 
-/// Makes a draw for `subject` in `domain` among those who serve the first model the longest that there can be: all random tries are
-/// wasted, on one operator each, and then all but the last of those that are looked at in order must be refused. Those are returned.
-fn lengthen(domain: &[u8], subject: &[u8]) -> Vec<AccountId> {
-    // Everybody weighs so little that the dice refuse seven of eight.
-    let wasted = |value: &H256| {
-        let mut draw = Draw::new(*value, domain, subject);
-        let mut tries: Vec<u32> = Vec::new();
-        for _ in 0..TRIES {
-            tries.push(draw.below(CROWD.into()) as u32);
-            if draw.below(1 << 32) < 1 << 29 {
-                return None;
-            }
-        }
-        let last = tries.last().copied()?;
-        let in_order: Vec<u32> = (1..=TRIES).map(|step| (last + step) % CROWD).collect();
-        (!tries.iter().any(|index| in_order.contains(index))).then_some((*value, tries, in_order))
-    };
-    let (value, tries, mut in_order) = (0..)
-        .map(|index: u32| hash(&[&index.to_le_bytes()]))
-        .find_map(|value| wasted(&value))
-        .expect("one of a dozen values does it");
-    pallet_beacon::Value::<Runtime>::put(value);
+/// Operators that serve the first model, so many that the tree over them has three levels; all of them are busy, or none.
+fn crowd(busy: bool) {
     let model = model(0);
-    ServingCount::<Runtime>::insert(model, CROWD);
-    for index in tries.iter().chain(&in_order) {
-        let who = operator("crowd", *index, 1);
-        Operators::<Runtime>::mutate_extant(&who, |entry| entry.in_flight = 0);
-        Serving::<Runtime>::insert(model, index, &who);
+    for index in 0..CROWD {
+        let who = operator("crowd", index, 1);
+        let load = if busy { Load::MAX } else { 0 };
+        Operators::<Runtime>::mutate_extant(&who, |entry| (entry.executing, entry.auditing) = (load, load));
+        append::<Runtime>(&model, &who);
     }
-    Total::<Runtime>::put(full_record(MOST_WEIGHT));
-    in_order.pop();
-    in_order.into_iter().map(|index| account("crowd", index, 0)).collect()
 }
 
 impl pallet_compute_collective::BenchmarkHelper<AccountId> for Bench {
@@ -355,18 +327,12 @@ impl pallet_jobs::benchmarking::BenchmarkHelper<AccountId> for Bench {
     }
 
     fn lengthen_replacement(job: JobId) {
+        crowd(false);
         let redraws = <InForce as Parameters<AuditParameters>>::get().max_redraws;
-        let refused = lengthen(pallet_audits::DOMAIN, &(job, redraws).encode());
-        pallet_audits::Audits::<Runtime>::mutate_extant(job, |audit| {
-            audit.redraws = redraws - 1;
-            audit.silent = BoundedVec::truncate_from(refused);
-        });
+        pallet_audits::Audits::<Runtime>::mutate_extant(job, |audit| audit.redraws = redraws - 1);
     }
 
-    fn lengthen_draw(domain: &[u8], subject: &[u8]) {
-        let most = <Runtime as pallet_workers::Config>::MaxInFlight::get();
-        for who in lengthen(domain, subject) {
-            Operators::<Runtime>::mutate_extant(&who, |entry| entry.in_flight = most);
-        }
+    fn crowd(busy: bool) {
+        crowd(busy);
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Answers to [`ComputeApi`](ergon_runtime_api::ComputeApi), put together from our pallets.
-use crate::{configs::Sessions, parameters::InForce, AccountId, Contributions, Runtime, Workers};
+use crate::{configs::Sessions, parameters::InForce, AccountId, BlockNumber, Contributions, Runtime, System, Workers};
 use alloc::{string::String, vec::Vec};
 use ergon_primitives::{
     traits::{Contributions as _, CurrentEpoch, Parameters as _, Workers as _},
@@ -21,6 +21,8 @@ pub fn models() -> Vec<ModelInfo> {
             active: model.status == pallet_models::Status::Active,
             serving: Workers::serving(&id),
             prices: model.prices,
+            tokens_per_block: model.tokens_per_block,
+            established: Workers::established(&id),
             manifest: model.manifest,
         })
         .collect()
@@ -31,9 +33,10 @@ pub fn worker(account: AccountId) -> Option<WorkerInfo> {
     let operator = Workers::operator_of(&account).unwrap_or(account);
     let entry = pallet_workers::Operators::<Runtime>::get(&operator)?;
     let AuditParameters { probation_jobs, .. } = InForce::get();
-    let left = |stood: u32| probation_jobs.checked_sub(stood).filter(|left| *left > 0);
+    let left = |stood: u32| probation_jobs.saturating_sub(stood).max(1);
     Some(WorkerInfo {
-        probation: Workers::probation(&operator).and_then(left),
+        probation: Workers::probation(&operator).map(left),
+        resumable: Some(entry.resumable).filter(|block| *block > System::block_number()),
         operator,
         hot_keys: entry.hot_keys.into_inner(),
         endpoint: text(&entry.endpoint),
@@ -44,7 +47,8 @@ pub fn worker(account: AccountId) -> Option<WorkerInfo> {
             pallet_workers::Status::Suspended => WorkerStatus::Suspended,
             pallet_workers::Status::Jailed => WorkerStatus::Jailed,
         },
-        in_flight: entry.in_flight,
+        executing: entry.executing,
+        auditing: entry.auditing,
         kept: entry.kept,
         missed: entry.missed,
         misses_in_row: entry.misses_in_row,
@@ -58,7 +62,8 @@ pub fn job(id: JobId) -> Option<JobInfo> {
         id,
         requester: job.requester,
         model: job.model,
-        request: job.request,
+        request_hash: job.request_hash,
+        bound: job.bound,
         state: state(job.state),
         submitted: job.submitted,
         since: job.since,
@@ -67,7 +72,7 @@ pub fn job(id: JobId) -> Option<JobInfo> {
         missed: job.missed.into_inner(),
         answer: job.answer.map(|answer| answer_info(id, answer)),
         auditors: auditors(id),
-        units: job.units,
+        credited: job.credited,
     })
 }
 
@@ -80,7 +85,7 @@ pub fn vote_weight(operator: &AccountId) -> VoteWeightInfo {
     }
 }
 
-fn answer_info(id: JobId, answer: pallet_jobs::Answer) -> AnswerInfo {
+fn answer_info(id: JobId, answer: pallet_jobs::Answer<BlockNumber>) -> AnswerInfo {
     AnswerInfo {
         output: pallet_jobs::Outputs::<Runtime>::get(id)
             .unwrap_or_default()
@@ -88,6 +93,8 @@ fn answer_info(id: JobId, answer: pallet_jobs::Answer) -> AnswerInfo {
         finish: answer.outcome.into(),
         prompt_tokens: answer.prompt_tokens,
         output_tokens: answer.output_tokens,
+        units: answer.units,
+        matching: answer.matching,
         sealed: answer.sealed,
         root: pallet_jobs::Headers::<Runtime>::get(id).map(|header| header.root()),
     }
@@ -110,6 +117,7 @@ fn state(state: State) -> JobState {
         State::Auditing => JobState::Auditing,
         State::Settled => JobState::Settled,
         State::Rejected => JobState::Rejected,
+        State::Unaudited => JobState::Unaudited,
         State::Expired => JobState::Expired,
         State::Disputed => JobState::Disputed,
         State::Voided => JobState::Voided,

@@ -27,6 +27,22 @@ use pallet_audits::AuditParameters;
 use pallet_contributions::HALF_LIFE_EPOCHS;
 use pallet_jobs::JobParameters;
 use pallet_quota::QuotaParameters;
+use sp_runtime::Permill;
+
+/// Times and limits of jobs, until governance chooses others.
+pub const JOBS: JobParameters = if cfg!(feature = "production") {
+    JobParameters::PRODUCTION
+} else {
+    JobParameters::DEVELOPMENT
+};
+
+/// How answers are audited, until governance chooses otherwise: every one, at first. With reputation the rate can fall to its least.
+pub const AUDITS: AuditParameters = AuditParameters {
+    auditors_per_job: 1,
+    rate: Permill::one(),
+    max_redraws: 2,
+    probation_jobs: 10,
+};
 
 /// The keys, with their types and defaults.
 #[dynamic_params(RuntimeParameters, pallet_parameters::Parameters::<Runtime>)]
@@ -39,10 +55,10 @@ pub mod dynamic_params {
     pub mod work {
         /// Times and limits of jobs.
         #[codec(index = 0)]
-        pub static Jobs: JobParameters = JobParameters::default();
+        pub static Jobs: JobParameters = JOBS;
         /// How answers are audited.
         #[codec(index = 1)]
-        pub static Audits: AuditParameters = AuditParameters::default();
+        pub static Audits: AuditParameters = AUDITS;
         /// Epochs without work after which half of a vote weight is left.
         #[codec(index = 2)]
         pub static HalfLife: u32 = timing::HALF_LIFE_EPOCHS;
@@ -59,7 +75,7 @@ pub struct InForce;
 impl Parameters<JobParameters> for InForce {
     fn get() -> JobParameters {
         let stored = work::Jobs::get();
-        stored.check().map_or_else(|_| Default::default(), |()| stored)
+        stored.check().map_or(JOBS, |()| stored)
     }
 
     fn set(parameters: JobParameters) {
@@ -70,7 +86,7 @@ impl Parameters<JobParameters> for InForce {
 impl Parameters<AuditParameters> for InForce {
     fn get() -> AuditParameters {
         let stored = work::Audits::get();
-        stored.check().map_or_else(|_| Default::default(), |()| stored)
+        stored.check().map_or(AUDITS, |()| stored)
     }
 
     fn set(parameters: AuditParameters) {

@@ -124,5 +124,5 @@ fn units(model: &ModelId, input: UncheckedInput, settings: &DecodeSettings) -> O
     let terms = Models::active(model)?;
     let input = Input::try_from(input).ok().filter(|input| !input.is_empty())?;
     settings.check().ok()?;
-    Some(pallet_jobs::most_units(&terms, input.max_tokens(), settings.max_tokens))
+    Some(terms.bound(input.max_tokens(), settings.max_tokens))
 }

@@ -12,6 +12,7 @@
 //! | enactment | 5 blocks | 24 h |
 //! | the chain opens with | 3 operators, 2 epochs | 12 operators, 42 epochs (7 days) |
 //! | an empty quota is full after | 100 blocks (5 min) | 600 blocks (1 h) |
+//! | the first suspension takes | 10 blocks | 50 blocks (5 min) |
 //! | half-life of a quota from genesis | 30 days | 30 days |
 use crate::BlockNumber;
 
@@ -35,6 +36,9 @@ pub const HALF_LIFE_EPOCHS: u32 = if cfg!(feature = "production") { 60 } else { 
 
 /// Epochs after that of its submission in which a poll can be voted on: as many as weights are exact for.
 pub const MAX_POLL_EPOCHS: u32 = pallet_contributions::KEPT_EPOCHS - 1;
+
+/// Blocks that the first suspension of an operator takes; each later one takes twice as long.
+pub const SUSPENSION_BLOCKS: BlockNumber = if cfg!(feature = "production") { 50 } else { 10 };
 
 /// Blocks in an hour of a public network.
 const HOUR: BlockNumber = (3_600_000 / SLOT_MILLISECONDS) as BlockNumber;

@@ -2,7 +2,7 @@
 //! Benchmark of the call in its worst case: the last of as many auditors as can be.
 use crate::{Audit, Auditor, Audits, Call, Config, Pallet, Pending, MAX_AUDITORS, MAX_SILENT};
 use alloc::{vec, vec::Vec};
-use ergon_primitives::{JobId, ModelId, H256};
+use ergon_primitives::{traits::Demand, JobId, ModelId, H256};
 use frame_benchmarking::v2::*;
 use frame_support::BoundedVec;
 use frame_system::RawOrigin;
@@ -16,12 +16,12 @@ pub trait BenchmarkHelper<AccountId> {
 }
 
 /// An audit that takes as much room as any with these auditors, and what they have attested. Nobody is replaced any more.
-pub fn longest_audit<AccountId: Clone>(
+pub fn longest_audit<AccountId: Clone, BlockNumber: Default>(
     model: ModelId,
     executor: &AccountId,
     auditors: &[AccountId],
     attestation: impl Fn(&AccountId) -> Option<H256>,
-) -> Audit<AccountId> {
+) -> Audit<AccountId, BlockNumber> {
     let auditor = |operator: &AccountId| Auditor {
         operator: operator.clone(),
         attestation: attestation(operator),
@@ -31,6 +31,9 @@ pub fn longest_audit<AccountId: Clone>(
     Audit {
         model,
         executor: executor.clone(),
+        answered: Default::default(),
+        demand: Demand { bound: 1, rate: 1 },
+        sampled_in_a_million: 1_000_000,
         auditors: BoundedVec::truncate_from(auditors.iter().map(auditor).collect()),
         silent: BoundedVec::truncate_from(vec![executor.clone(); silent]),
         redraws: u32::MAX,

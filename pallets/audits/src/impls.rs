@@ -6,14 +6,24 @@ use codec::Encode;
 use ergon_primitives::{
     commitment,
     draw::Draw,
-    traits::{self, AuditProgress, Beacon, Contributions, OnAttested, Parameters, Source, Verdict, Workers},
-    JobId, ModelId, Units, H256,
+    traits::{
+        self, Answered, AuditProgress, Beacon, Closing, Contributions, Duty, NoAuditor, OnAttested, Opening,
+        Parameters, Source, Verdict, Workers,
+    },
+    JobId, H256,
 };
 use frame_support::{dispatch::DispatchResult, ensure};
+use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::Permill;
 
-/// Domain of the draws, see [`Beacon::draw`]; the subject is (job, number of earlier draws).
-pub const DOMAIN: &[u8] = b"auditor";
+/// Domain of the draws of auditors, see [`Beacon::draw`]; the subject is (job, number of earlier draws).
+pub const AUDITOR_DOMAIN: &[u8] = b"auditor";
+/// Domain of the draw that says whether an answer is audited; the subject is the job.
+pub const SAMPLE_DOMAIN: &[u8] = b"audit sample";
+/// What is sampled in a million if it is for another reason than chance.
+const ALL: u32 = Permill::one().deconstruct();
+
+type AuditOf<T> = Audit<<T as frame_system::Config>::AccountId, BlockNumberFor<T>>;
 
 impl<T: Config> Pallet<T> {
     pub(crate) fn do_attest(job: JobId, operator: T::AccountId, attestation: H256) -> DispatchResult {
@@ -26,9 +36,9 @@ impl<T: Config> Pallet<T> {
         ensure!(auditor.attestation.is_none(), Error::<T>::AlreadyAttested);
         auditor.attestation = Some(attestation);
         let complete = audit.is_complete();
+        T::Workers::release(&operator, Duty::Audit, &audit.demand);
         Audits::<T>::insert(job, audit);
         Pending::<T>::remove(&operator, job);
-        T::Workers::note_kept(&operator);
         Self::deposit_event(Event::Attested {
             job,
             operator,
@@ -40,21 +50,35 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    fn draw(job: JobId, redraws: u32) -> Draw {
-        T::Beacon::draw(DOMAIN, &(job, redraws).encode())
+    /// Whether an answer of `executor` is audited: like how many in a million.
+    fn sample(job: JobId, executor: &T::AccountId) -> Option<u32> {
+        if T::Workers::probation(executor).is_some() {
+            return Some(ALL);
+        }
+        let rate = T::Parameters::get().rate.deconstruct();
+        let drawn = T::Beacon::draw(SAMPLE_DOMAIN, &job.encode()).below(ALL.into());
+        (drawn < rate.into()).then_some(rate)
     }
 
-    /// Draws up to `count` more auditors into `audit`; returns how many were found.
-    fn draw_auditors(job: JobId, audit: &mut Audit<T::AccountId>, draw: &mut Draw, count: u32) -> u32 {
+    fn draw(job: JobId, redraws: u32) -> Draw {
+        T::Beacon::draw(AUDITOR_DOMAIN, &(job, redraws).encode())
+    }
+
+    /// Draws up to `count` more auditors into `audit`; returns how many were found, or why none was.
+    fn draw_auditors(job: JobId, audit: &mut AuditOf<T>, count: u32) -> Result<u32, NoAuditor> {
+        let mut draw = Self::draw(job, audit.redraws);
         let mut exclude: Vec<_> = audit.auditors.iter().map(|auditor| auditor.operator.clone()).collect();
         exclude.extend(audit.silent.iter().cloned());
         exclude.push(audit.executor.clone());
         let mut found = 0;
         // Nobody is drawn, and so obliged, for whom there is no room.
         while found < count && !audit.auditors.is_full() {
-            let Some(operator) = T::Workers::draw_auditor(&audit.model, draw, &exclude) else {
-                break;
-            };
+            let operator =
+                match T::Workers::draw_auditor(&audit.model, &audit.demand, audit.answered, &mut draw, &exclude) {
+                    Ok(operator) => operator,
+                    Err(reason) if found == 0 => return Err(reason),
+                    Err(_) => break,
+                };
             let auditor = Auditor {
                 operator: operator.clone(),
                 attestation: None,
@@ -65,11 +89,11 @@ impl<T: Config> Pallet<T> {
             Self::deposit_event(Event::AuditorDrawn { job, operator });
             found += 1;
         }
-        found
+        Ok(found)
     }
 
-    /// Dismisses everyone who has not attested, with a miss as the last consequence; returns how many.
-    fn dismiss_silent(job: JobId, audit: &mut Audit<T::AccountId>) -> u32 {
+    /// Dismisses all that have not attested, with a miss as the last consequence; returns how many.
+    fn dismiss_silent(job: JobId, audit: &mut AuditOf<T>) -> u32 {
         let silent: Vec<_> = audit
             .auditors
             .iter()
@@ -81,6 +105,7 @@ impl<T: Config> Pallet<T> {
         for operator in silent {
             Pending::<T>::remove(&operator, job);
             T::Workers::note_missed(&operator);
+            T::Workers::release(&operator, Duty::Audit, &audit.demand);
             T::Workers::discharge(&operator);
             // `AuditParameters::check` keeps the list from filling up, unless they change meanwhile; one more would only stay eligible.
             let _ = audit.silent.try_push(operator.clone());
@@ -90,43 +115,24 @@ impl<T: Config> Pallet<T> {
     }
 }
 
-impl<T: Config> Pallet<T> {
-    fn is_on_probation(operator: &T::AccountId) -> bool {
-        T::Workers::probation(operator).is_some_and(|stood| stood < T::Parameters::get().probation_jobs)
+impl<T: Config> traits::Audits<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
+    fn open(job: JobId, answered: &Answered<T::AccountId, BlockNumberFor<T>>) -> Opening {
+        let opened = Audits::<T>::get(job)
+            .or_else(|| Self::sample(job, &answered.executor).map(|rate| Audit::new(answered.clone(), rate)));
+        let Some(mut audit) = opened else {
+            return Opening::NotSampled;
+        };
+        let drawn = Self::draw_auditors(job, &mut audit, T::Parameters::get().auditors_per_job);
+        if drawn == Err(NoAuditor::NotThere) {
+            Audits::<T>::remove(job);
+            return Opening::NobodyThere;
+        }
+        Audits::<T>::insert(job, audit);
+        drawn.map_or(Opening::Busy, Opening::Drawn)
     }
 
-    /// The answer stands: counts it for an executor on probation, if somebody who isn't has attested. So newcomers of one owner don't
-    /// get each other past it.
-    fn count_for_probation(audit: &Audit<T::AccountId>) {
-        let by_an_established = |auditor: &Auditor<T::AccountId>| {
-            auditor.attestation.is_some() && !Self::is_on_probation(&auditor.operator)
-        };
-        if T::Workers::probation(&audit.executor).is_some() && audit.auditors.iter().any(by_an_established) {
-            T::Workers::note_stood(&audit.executor, T::Parameters::get().probation_jobs);
-        }
-    }
-}
-
-impl<T: Config> traits::Audits<T::AccountId> for Pallet<T> {
-    fn open(job: JobId, model: &ModelId, executor: &T::AccountId) -> u32 {
-        let parameters = T::Parameters::get();
-        let mut draw = Self::draw(job, 0);
-        let drawn = draw.below(u64::from(Permill::one().deconstruct())) < u64::from(parameters.rate.deconstruct());
-        if !drawn && !Self::is_on_probation(executor) {
-            return 0;
-        }
-        let mut audit = Audit {
-            model: *model,
-            executor: executor.clone(),
-            auditors: Default::default(),
-            silent: Default::default(),
-            redraws: 0,
-        };
-        let found = Self::draw_auditors(job, &mut audit, &mut draw, parameters.auditors_per_job);
-        if found > 0 {
-            Audits::<T>::insert(job, audit);
-        }
-        found
+    fn sampled_in_a_million(job: JobId) -> u32 {
+        Audits::<T>::get(job).map_or(ALL, |audit| audit.sampled_in_a_million)
     }
 
     fn overdue(job: JobId) -> AuditProgress {
@@ -134,17 +140,17 @@ impl<T: Config> traits::Audits<T::AccountId> for Pallet<T> {
             return AuditProgress::Complete(0);
         };
         let silent = Self::dismiss_silent(job, &mut audit);
-        let mut found = 0;
+        let mut redrawn = Err(NoAuditor::NotThere);
         if silent > 0 && audit.redraws < T::Parameters::get().max_redraws {
-            audit.redraws += 1;
-            let mut draw = Self::draw(job, audit.redraws);
-            found = Self::draw_auditors(job, &mut audit, &mut draw, silent);
+            audit.redraws = audit.redraws.saturating_add(1);
+            redrawn = Self::draw_auditors(job, &mut audit, silent);
         }
         let attested = audit.attested();
         Audits::<T>::insert(job, audit);
-        match found {
-            0 => AuditProgress::Complete(attested),
-            _ => AuditProgress::Redrawn,
+        match redrawn {
+            Ok(_) => AuditProgress::Redrawn,
+            Err(NoAuditor::Busy) if attested == 0 => AuditProgress::Busy,
+            Err(_) => AuditProgress::Complete(attested),
         }
     }
 
@@ -168,18 +174,20 @@ impl<T: Config> traits::Audits<T::AccountId> for Pallet<T> {
         Verdict::Match(matches)
     }
 
-    fn close(job: JobId, reward: Units) {
+    fn close(job: JobId, closing: Closing) {
         let Some(audit) = Audits::<T>::take(job) else { return };
-        if reward > 0 {
-            Self::count_for_probation(&audit);
+        if closing.counts && T::Workers::probation(&audit.executor).is_some() {
+            T::Workers::note_stood(&audit.executor, T::Parameters::get().probation_jobs);
         }
         for auditor in audit.auditors {
-            T::Workers::discharge(&auditor.operator);
             if auditor.attestation.is_none() {
                 Pending::<T>::remove(&auditor.operator, job);
-            } else if reward > 0 {
-                T::Contributions::credit(&auditor.operator, Source::Audit, reward);
+                T::Workers::release(&auditor.operator, Duty::Audit, &audit.demand);
+            } else if closing.stands {
+                T::Workers::note_kept(&auditor.operator);
+                T::Contributions::credit(&auditor.operator, Source::Audit, closing.reward);
             }
+            T::Workers::discharge(&auditor.operator);
         }
     }
 }

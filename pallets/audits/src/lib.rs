@@ -6,38 +6,39 @@
 //! [`traits::Audits`](ergon_primitives::traits::Audits).
 //!
 //! 1. **Open.** With the beacon's current value it is drawn whether the answer is audited ([`AuditParameters::rate`]; always if the executor
-//!    is on probation) and by whom
-//!    ([`AuditParameters::auditors_per_job`] operators that serve the model, never the executor, nobody twice).
+//!    is on probation) and by whom: [`AuditParameters::auditors_per_job`] established operators that were listed for the model when the answer
+//!    came, never the executor, nobody twice. Whether is drawn once. While nobody that may has room, drawing by whom is tried again.
 //! 2. **Attest.** A drawn auditor runs the job and posts [`attestation`](ergon_primitives::commitment::attestation)`(operator, root)`.
 //!    It binds the *operator's* account, so it can't be copied, and hides the root until the executor reveals it. When the last one
 //!    has attested, [`OnAttested`](ergon_primitives::traits::OnAttested) is told.
-//! 3. **Overdue.** Auditors who are silent at the deadline count a miss and are replaced, [`AuditParameters::max_redraws`] times; then the
+//! 3. **Overdue.** Auditors that are silent at the deadline count a miss and are replaced, [`AuditParameters::max_redraws`] times; then the
 //!    answer goes on with the attestations that there are, perhaps none.
-//! 4. **Judge.** All attestations are compared with the revealed root: all equal, or a mismatch that names the first auditor who
+//! 4. **Judge.** All attestations are compared with the revealed root: all equal, or a mismatch that names the first auditor that
 //!    disagrees. Nothing in between.
-//! 5. **Close.** The auditors are credited and the audit is forgotten. After a mismatch it is kept, since it is evidence, until the job
-//!    is forgotten.
+//! 5. **Close.** If the answer stands, the auditors have kept their duty and are credited, and the audit is forgotten. After a mismatch it
+//!    is kept, since it is evidence, until the job is forgotten.
 //!
 //! # Probation
 //!
-//! Operators that joined by a ticket are on probation: every answer of theirs is audited. It ends with the
-//! [`AuditParameters::probation_jobs`]th answer in a row that stands, of those that count: an auditor who is not on probation himself has
-//! attested, and the answer earns units. So neither repeated prompts and rejections, which cost nothing to answer, nor newcomers of one
-//! owner who check each other get anybody past it.
+//! Operators that joined by a ticket are on probation: every answer of theirs is audited, and they audit nobody's. So no attestation of one
+//! newcomer vouches for another, and whatever is credited was checked by an established operator. Probation ends with the
+//! [`AuditParameters::probation_jobs`]th answer in a row that stands, of those whose prompt is new. So repeated prompts and rejections, which
+//! cost nothing to answer, get nobody past it.
 //!
 //! # Obligations
 //!
 //! A drawn auditor has an obligation in the registry ([`Workers`](ergon_primitives::traits::Workers)), so that it can't leave before
-//! what it attests is judged. It is discharged once: when it is replaced as silent, or when the audit is closed.
+//! what it attests is judged. It is discharged once: when it is replaced as silent, or when the audit is closed. Its room is given back as
+//! soon as it has attested.
 //!
 //! All work is O([`MAX_AUDITORS`]).
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
 
-pub use impls::DOMAIN;
+pub use impls::{AUDITOR_DOMAIN, SAMPLE_DOMAIN};
 pub use pallet::*;
-pub use types::{Audit, AuditParameters, Auditor, MAX_AUDITORS, MAX_SILENT};
+pub use types::{Audit, AuditParameters, Auditor, MAX_AUDITORS, MAX_PROBATION_JOBS, MAX_SILENT, MIN_RATE};
 pub use weights::WeightInfo;
 
 #[cfg(feature = "runtime-benchmarks")]
@@ -73,7 +74,7 @@ pub mod pallet {
         /// Source of the draws; must run its `on_initialize` before the pallet that opens audits.
         type Beacon: Beacon;
         /// Registry of operators.
-        type Workers: Workers<Self::AccountId>;
+        type Workers: Workers<Self::AccountId, BlockNumberFor<Self>>;
         /// Ledger of verified work.
         type Contributions: Contributions<Self::AccountId>;
         /// Told when all auditors of an answer have attested.
@@ -88,7 +89,8 @@ pub mod pallet {
     /// Audits under way, and those whose answer is disputed.
     // TWOX-NOTE: job numbers are counted by the chain.
     #[pallet::storage]
-    pub type Audits<T: Config> = StorageMap<_, Twox64Concat, JobId, types::Audit<T::AccountId>, OptionQuery>;
+    pub type Audits<T: Config> =
+        StorageMap<_, Twox64Concat, JobId, types::Audit<T::AccountId, BlockNumberFor<T>>, OptionQuery>;
 
     /// What an operator still has to attest.
     #[pallet::storage]
@@ -98,8 +100,8 @@ pub mod pallet {
     #[pallet::genesis_config]
     #[derive(frame_support::DefaultNoBound)]
     pub struct GenesisConfig<T: Config> {
-        /// How answers are audited.
-        pub parameters: types::AuditParameters,
+        /// How answers are audited; none for what the runtime says.
+        pub parameters: Option<types::AuditParameters>,
         #[serde(skip)]
         pub _config: PhantomData<T>,
     }
@@ -107,8 +109,9 @@ pub mod pallet {
     #[pallet::genesis_build]
     impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
         fn build(&self) {
-            assert_eq!(self.parameters.check(), Ok(()), "parameters of the audits");
-            T::Parameters::set(self.parameters);
+            let parameters = self.parameters.unwrap_or_else(T::Parameters::get);
+            assert_eq!(parameters.check(), Ok(()), "parameters of the audits");
+            T::Parameters::set(parameters);
         }
     }
 
@@ -155,7 +158,7 @@ pub mod pallet {
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
         fn integrity_test() {
-            assert_eq!(types::AuditParameters::default().check(), Ok(()));
+            assert_eq!(T::Parameters::get().check(), Ok(()));
         }
 
         #[cfg(feature = "try-runtime")]
@@ -167,7 +170,11 @@ pub mod pallet {
     #[pallet::call(weight = <T as Config>::WeightInfo)]
     impl<T: Config> Pallet<T> {
         /// Posts what a drawn auditor found: [`attestation`](ergon_primitives::commitment::attestation) of its operator's account and
-        /// the root that it computed. By the operator's hot key. O([`MAX_AUDITORS`](super::MAX_AUDITORS)).
+        /// the root that it computed.
+        ///
+        /// Origin: signed, by a hot key of the operator. Errors: [`Error::NotAWorker`], [`Error::UnknownAudit`], [`Error::NotDrawn`],
+        /// [`Error::AlreadyAttested`]. Event: [`Event::Attested`], and what follows from the last attestation. Complexity:
+        /// O([`MAX_AUDITORS`](super::MAX_AUDITORS)).
         #[pallet::call_index(0)]
         pub fn attest(origin: OriginFor<T>, job: JobId, attestation: H256) -> DispatchResult {
             let hot = ensure_signed(origin)?;
@@ -179,7 +186,7 @@ pub mod pallet {
     #[pallet::view_functions]
     impl<T: Config> Pallet<T> {
         /// The audit of `job`, while it is under way or its answer disputed.
-        pub fn audit(job: JobId) -> Option<types::Audit<T::AccountId>> {
+        pub fn audit(job: JobId) -> Option<types::Audit<T::AccountId, BlockNumberFor<T>>> {
             Audits::<T>::get(job)
         }
 

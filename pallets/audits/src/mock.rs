@@ -4,7 +4,7 @@ use crate::{self as pallet_audits, AuditParameters};
 use ergon_primitives::{
     draw::Draw,
     hash,
-    traits::{Beacon, Contributions, OnAttested, Parameters, Source, Workers},
+    traits::{Answered, Beacon, Contributions, Demand, Duty, NoAuditor, OnAttested, Parameters, Source, Workers},
     JobId, ModelId, Units, VoteWeight, H256,
 };
 use frame_support::{derive_impl, parameter_types};
@@ -15,6 +15,19 @@ pub type AccountId = u64;
 
 pub const MODEL: ModelId = H256::repeat_byte(0xAA);
 pub const EXECUTOR: AccountId = 1;
+
+/// What computing an answer again takes.
+pub const DEMAND: Demand = Demand { bound: 70, rate: 10 };
+
+/// An answer of [`EXECUTOR`] in block 1.
+pub fn answered() -> Answered<AccountId, u64> {
+    Answered {
+        model: MODEL,
+        executor: EXECUTOR,
+        at: 1,
+        demand: DEMAND,
+    }
+}
 
 /// Hot key of a fake operator.
 pub fn hot(operator: AccountId) -> AccountId {
@@ -84,6 +97,10 @@ parameter_types! {
     pub storage Settings: AuditParameters = Default::default();
     /// Operators that serve [`MODEL`].
     pub storage Operators: Vec<AccountId> = vec![1, 2, 3, 4];
+    /// Operators without room.
+    pub storage Busy: Vec<AccountId> = vec![];
+    /// Operators with room taken, once for each drawing.
+    pub storage Taken: Vec<AccountId> = vec![];
     pub storage Kept: Vec<AccountId> = vec![];
     pub storage Missed: Vec<AccountId> = vec![];
     pub storage Credits: Vec<(AccountId, Units)> = vec![];
@@ -104,7 +121,14 @@ impl Beacon for FakeBeacon {
 }
 
 pub struct FakeWorkers;
-impl Workers<AccountId> for FakeWorkers {
+/// All but one entry of `operator`, which must be there.
+fn without(mut all: Vec<AccountId>, operator: &AccountId) -> Vec<AccountId> {
+    let at = all.iter().position(|other| other == operator);
+    all.remove(at.expect("only what was taken is given back"));
+    all
+}
+
+impl Workers<AccountId, u64> for FakeWorkers {
     fn operator_of(hot: &AccountId) -> Option<AccountId> {
         hot.checked_sub(100)
             .filter(|operator| Operators::get().contains(operator))
@@ -112,26 +136,50 @@ impl Workers<AccountId> for FakeWorkers {
     fn serving(_: &ModelId) -> u32 {
         Operators::get().len() as u32
     }
-    fn draw_executor(_: &ModelId, _: &mut Draw, _: &[AccountId]) -> Option<AccountId> {
+    fn established(_: &ModelId) -> u32 {
+        Operators::get()
+            .into_iter()
+            .filter(|o| Self::probation(o).is_none())
+            .count() as u32
+    }
+    fn draw_executor(_: &ModelId, _: &Demand, _: &mut Draw, _: &[AccountId]) -> Option<AccountId> {
         None
     }
-    fn release(_: &AccountId) {}
-    fn draw_auditor(model: &ModelId, draw: &mut Draw, exclude: &[AccountId]) -> Option<AccountId> {
-        assert_eq!(*model, MODEL);
-        let free: Vec<_> = Operators::get()
+    fn draw_auditor(
+        model: &ModelId,
+        demand: &Demand,
+        answered: u64,
+        draw: &mut Draw,
+        exclude: &[AccountId],
+    ) -> Result<AccountId, NoAuditor> {
+        assert_eq!((*model, *demand, answered), (MODEL, DEMAND, 1));
+        let may: Vec<_> = Operators::get()
             .into_iter()
-            .filter(|operator| !exclude.contains(operator))
+            .filter(|operator| !exclude.contains(operator) && Self::probation(operator).is_none())
             .collect();
-        let drawn = free.get(draw.below(free.len() as u64) as usize).copied();
-        Owed::set(&Owed::get().into_iter().chain(drawn).collect());
-        drawn
+        let free: Vec<_> = may.iter().filter(|operator| !Busy::get().contains(operator)).collect();
+        if free.is_empty() {
+            return Err(if may.is_empty() {
+                NoAuditor::NotThere
+            } else {
+                NoAuditor::Busy
+            });
+        }
+        let drawn = *free[draw.below(free.len() as u64) as usize];
+        Owed::set(&[Owed::get(), vec![drawn]].concat());
+        Taken::set(&[Taken::get(), vec![drawn]].concat());
+        Ok(drawn)
+    }
+    fn release(operator: &AccountId, duty: Duty, demand: &Demand) {
+        assert_eq!((duty, *demand), (Duty::Audit, DEMAND));
+        Taken::set(&without(Taken::get(), operator));
     }
     fn discharge(operator: &AccountId) {
-        let mut owed = Owed::get();
-        let drawing = owed.iter().position(|ower| ower == operator);
-        owed.remove(drawing.expect("discharged once for each drawing"));
-        Owed::set(&owed);
+        Owed::set(&without(Owed::get(), operator));
+        let count = |all: Vec<AccountId>| all.iter().filter(|other| *other == operator).count();
+        assert!(count(Owed::get()) >= count(Taken::get()), "room is given back first");
     }
+    fn reweigh(_: &AccountId, _: &ModelId) {}
     fn note_kept(operator: &AccountId) {
         Kept::set(&[Kept::get(), vec![*operator]].concat());
     }
@@ -155,9 +203,15 @@ pub struct FakeContributions;
 impl Contributions<AccountId> for FakeContributions {
     fn credit(operator: &AccountId, source: Source, units: Units) {
         assert_eq!(source, Source::Audit);
+        if units == 0 {
+            return;
+        }
         Credits::set(&[Credits::get(), vec![(*operator, units)]].concat());
     }
     fn weight(_: &AccountId) -> VoteWeight {
+        0
+    }
+    fn most_weight(_: &AccountId) -> VoteWeight {
         0
     }
     fn total() -> VoteWeight {
@@ -184,7 +238,7 @@ fn genesis(parameters: AuditParameters) -> sp_io::TestExternalities {
     let genesis = RuntimeGenesisConfig {
         system: Default::default(),
         audits: pallet_audits::GenesisConfig {
-            parameters,
+            parameters: Some(parameters),
             _config: Default::default(),
         },
     };
@@ -207,8 +261,17 @@ pub fn build_and_execute(auditors_per_job: u32, rate: Permill, max_redraws: u32,
     });
 }
 
-/// Checks that exactly those owe something who are in an audit that is not closed: each drawing is discharged once.
+/// Checks that exactly those owe something that are in an audit that is not closed, and have room taken until they attest.
 pub fn assert_all_owed() {
+    let (mut pending, mut taken): (Vec<_>, _) = (
+        pallet_audits::Pending::<Test>::iter_keys()
+            .map(|(operator, _)| operator)
+            .collect(),
+        Taken::get(),
+    );
+    pending.sort();
+    taken.sort();
+    assert_eq!(taken, pending);
     let audits = pallet_audits::Audits::<Test>::iter_values();
     let mut drawn: Vec<_> = audits
         .flat_map(|audit| audit.auditors)

@@ -3,10 +3,10 @@
 mod histories;
 mod probation;
 
-use crate::{mock::*, Audits as Stored, Error, Event, Pending, MAX_AUDITORS};
+use crate::{mock::*, Audits as Stored, Error, Event, Pending, MAX_AUDITORS, MAX_PROBATION_JOBS, MIN_RATE};
 use ergon_primitives::{
     commitment::attestation,
-    traits::{AuditProgress, Audits as _, Verdict},
+    traits::{AuditProgress, Audits as _, Closing, Opening, Verdict},
     JobId, H256,
 };
 use frame_support::{assert_noop, assert_ok};
@@ -20,8 +20,27 @@ fn every_answer(auditors: u32, redraws: u32, test: impl FnOnce()) {
     build_and_execute(auditors, Permill::one(), redraws, test);
 }
 
+/// How many auditors are drawn.
 fn open(job: JobId) -> u32 {
-    Audits::open(job, &MODEL, &EXECUTOR)
+    match Audits::open(job, &answered()) {
+        Opening::Drawn(auditors) => auditors,
+        _ => 0,
+    }
+}
+
+/// The answer stands and earns this much.
+fn close(job: JobId, reward: u64) {
+    let closing = Closing {
+        stands: true,
+        counts: true,
+        reward,
+    };
+    Audits::close(job, closing);
+}
+
+/// Nothing follows from the audit.
+fn forget(job: JobId) {
+    Audits::close(job, Closing::default());
 }
 
 fn auditors(job: JobId) -> Vec<AccountId> {
@@ -54,7 +73,7 @@ fn the_draw_depends_on_beacon_and_job() {
             assert!(drawn.contains(&operator), "{operator} is never drawn: {drawn:?}");
         }
         System::set_block_number(2);
-        (0..40).for_each(|job| Audits::close(job, 0));
+        (0..40).for_each(forget);
         let again: Vec<_> = (0..40).map(|job| (open(job), auditors(job)[0]).1).collect();
         assert_ne!(drawn, again);
     });
@@ -66,7 +85,7 @@ fn fewer_operators_than_wanted_audit_as_far_as_they_go() {
         Operators::set(&vec![1, 2]);
         assert_eq!(open(JOB), 1);
         Operators::set(&vec![1]);
-        assert_eq!(open(JOB + 1), 0);
+        assert_eq!(Audits::open(JOB + 1, &answered()), Opening::NobodyThere);
         assert_eq!(Stored::<Test>::get(JOB + 1), None);
         assert_eq!(take_events(), vec![Event::AuditorDrawn { job: JOB, operator: 2 }]);
     });
@@ -78,7 +97,48 @@ fn the_audit_rate_is_met_on_average() {
         let audited: u32 = (0..400).map(open).sum();
         assert!((70..130).contains(&audited), "{audited} of 400 at a rate of 25 %");
     });
-    build_and_execute(1, Permill::zero(), 0, || assert_eq!((0..50).map(open).sum::<u32>(), 0));
+}
+
+#[test]
+fn whether_an_answer_is_audited_is_drawn_once() {
+    build_and_execute(1, Permill::from_percent(25), 0, || {
+        Busy::set(&vec![2, 3, 4]);
+        let openings: Vec<_> = (0..40).map(|job| Audits::open(job, &answered())).collect();
+        assert!(openings.contains(&Opening::NotSampled) && openings.contains(&Opening::Busy));
+        System::set_block_number(2);
+        Busy::set(&vec![]);
+        for (job, opening) in (0..).zip(openings).filter(|(_, opening)| *opening == Opening::Busy) {
+            assert_eq!(opening, Opening::Busy);
+            assert_eq!(open(job), 1, "it is sampled for good");
+            assert_eq!(Audits::sampled_in_a_million(job), 250_000);
+        }
+    });
+}
+
+#[test]
+fn an_answer_waits_for_auditors_with_room() {
+    every_answer(2, 0, || {
+        Busy::set(&vec![2, 3, 4]);
+        assert_eq!(Audits::open(JOB, &answered()), Opening::Busy);
+        assert_eq!(Audits::open(JOB, &answered()), Opening::Busy);
+        Busy::set(&vec![2, 3]);
+        assert_eq!(Audits::open(JOB, &answered()), Opening::Drawn(1));
+        assert_eq!(auditors(JOB), vec![4]);
+    });
+}
+
+#[test]
+fn an_answer_whose_silent_auditor_nobody_can_replace_waits_again() {
+    every_answer(1, 1, || {
+        open(JOB);
+        let silent = auditors(JOB)[0];
+        Busy::set(&vec![2, 3, 4]);
+        assert_eq!(Audits::overdue(JOB), AuditProgress::Busy);
+        assert_eq!(Audits::open(JOB, &answered()), Opening::Busy);
+        Busy::set(&vec![]);
+        assert_eq!(open(JOB), 1);
+        assert_ne!(auditors(JOB)[0], silent);
+    });
 }
 
 #[test]
@@ -93,7 +153,7 @@ fn attestations_of_all_auditors_complete_the_audit() {
         assert_eq!(Audits::audits_of(second), vec![JOB]);
         assert_ok!(attest(second, JOB, ROOT));
         assert_eq!(Completed::get(), vec![JOB]);
-        assert_eq!(Kept::get(), vec![first, second]);
+        assert!(Kept::get().is_empty(), "nobody knows yet whether they are right");
         let attested = |operator| Event::Attested {
             job: JOB,
             operator,
@@ -101,6 +161,8 @@ fn attestations_of_all_auditors_complete_the_audit() {
         };
         assert_eq!(take_events(), vec![attested(first), attested(second)]);
         assert_eq!(Audits::judge(JOB, &ROOT), Verdict::Match(2));
+        close(JOB, 0);
+        assert_eq!(Kept::get(), vec![first, second]);
     });
 }
 
@@ -121,7 +183,7 @@ fn each_wrong_attestation_has_its_own_error() {
         assert_noop!(attest(EXECUTOR, JOB, ROOT), Error::<Test>::NotDrawn);
         assert_ok!(attest(auditor, JOB, ROOT));
         assert_noop!(attest(auditor, JOB, WRONG), Error::<Test>::AlreadyAttested);
-        Audits::close(JOB, 0);
+        forget(JOB);
         assert_noop!(attest(auditor, JOB, ROOT), Error::<Test>::UnknownAudit);
     });
 }
@@ -150,11 +212,12 @@ fn the_audit_of_a_disputed_answer_can_be_closed_and_credits_nobody() {
         assert_ok!(attest(second, JOB, ROOT));
         assert_eq!(Audits::judge(JOB, &ROOT), Verdict::Mismatch(first));
         assert_eq!(Owed::get().len(), 2);
-        Audits::close(JOB, 0);
+        forget(JOB);
         assert_eq!(
             (Audits::audit(JOB), Owed::get(), Credits::get()),
             (None, vec![], vec![])
         );
+        assert!(Kept::get().is_empty(), "a wrong attestation is no duty kept");
     });
 }
 
@@ -225,25 +288,25 @@ fn redraws_end_and_leave_an_answer_that_nobody_attested() {
         assert_eq!(Audits::overdue(JOB), AuditProgress::Complete(0));
         assert_eq!(Missed::get().len(), 2);
         assert_eq!(Audits::judge(JOB, &ROOT), Verdict::Match(0));
-        Audits::close(JOB, 9);
+        close(JOB, 9);
         assert!(Credits::get().is_empty());
     });
 }
 
 #[test]
-fn closing_credits_those_who_attested_and_forgets_the_rest() {
+fn closing_credits_those_that_attested_and_forgets_the_rest() {
     every_answer(2, 0, || {
         open(JOB);
         let attested = auditors(JOB)[0];
         assert_ok!(attest(attested, JOB, ROOT));
         // Its attestation is still to be judged.
         assert!(Owed::get().contains(&attested));
-        Audits::close(JOB, 9);
+        close(JOB, 9);
         assert!(Owed::get().is_empty());
         assert_eq!(Credits::get(), vec![(attested, 9)]);
         assert_eq!(Stored::<Test>::iter().count() + Pending::<Test>::iter().count(), 0);
         // Nothing is credited twice.
-        Audits::close(JOB, 9);
+        close(JOB, 9);
         assert_eq!(Credits::get().len(), 1);
     });
 }
@@ -275,6 +338,12 @@ fn parameters_out_of_range_are_refused() {
     assert!(!check(MAX_AUDITORS + 1, 0));
     assert!(!check(MAX_AUDITORS, 4));
     assert!(!check(1, u32::MAX));
+    let good = crate::AuditParameters::default();
+    let rate = |rate| crate::AuditParameters { rate, ..good }.check().is_ok();
+    assert!(rate(MIN_RATE) && !rate(Permill::from_parts(MIN_RATE.deconstruct() - 1)));
+    let probation = |probation_jobs| crate::AuditParameters { probation_jobs, ..good }.check().is_ok();
+    assert!(probation(1) && probation(MAX_PROBATION_JOBS));
+    assert!(!probation(0) && !probation(MAX_PROBATION_JOBS + 1));
 }
 
 #[test]

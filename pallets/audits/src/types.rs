@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What is kept about an audit.
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
-use ergon_primitives::{ModelId, H256};
+use ergon_primitives::{
+    traits::{Answered, Demand},
+    ModelId, H256,
+};
 use frame_support::{traits::ConstU32, BoundedVec};
 use scale_info::TypeInfo;
 use serde::{Deserialize, Serialize};
@@ -11,6 +14,11 @@ use sp_runtime::Permill;
 pub const MAX_AUDITORS: u32 = 8;
 /// Most auditors that may be replaced in one audit.
 pub const MAX_SILENT: u32 = 32;
+
+/// Least share of answers that is audited. A sampled answer counts for all that it stands for, so this bounds what one can earn.
+pub const MIN_RATE: Permill = Permill::from_percent(1);
+/// Longest probation, in answers.
+pub const MAX_PROBATION_JOBS: u32 = 1_000;
 
 /// An operator drawn to check an answer.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
@@ -23,20 +31,40 @@ pub struct Auditor<AccountId> {
 
 /// The audit of one answer.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
-pub struct Audit<AccountId> {
+pub struct Audit<AccountId, BlockNumber> {
     /// Model that answered.
     pub model: ModelId,
     /// Operator that answered.
     pub executor: AccountId,
-    /// Who is to attest, or has.
+    /// Block in which it answered.
+    pub answered: BlockNumber,
+    /// What computing the answer again may take.
+    pub demand: Demand,
+    /// Answers in a million that are sampled like this one; a million if it is audited for another reason than chance.
+    pub sampled_in_a_million: u32,
+    /// Operators that are to attest, or have; nobody while all are busy.
     pub auditors: BoundedVec<Auditor<AccountId>, ConstU32<MAX_AUDITORS>>,
-    /// Who was drawn and stayed silent past a deadline.
+    /// Operators that were drawn and stayed silent past a deadline.
     pub silent: BoundedVec<AccountId, ConstU32<MAX_SILENT>>,
     /// How often silent auditors were replaced.
     pub redraws: u32,
 }
 
-impl<AccountId> Audit<AccountId> {
+impl<AccountId, BlockNumber> Audit<AccountId, BlockNumber> {
+    /// An audit for which nobody was drawn yet.
+    pub fn new(answered: Answered<AccountId, BlockNumber>, sampled_in_a_million: u32) -> Self {
+        Self {
+            model: answered.model,
+            executor: answered.executor,
+            answered: answered.at,
+            demand: answered.demand,
+            sampled_in_a_million,
+            auditors: BoundedVec::new(),
+            silent: BoundedVec::new(),
+            redraws: 0,
+        }
+    }
+
     /// Number of auditors who have attested.
     pub fn attested(&self) -> u32 {
         self.auditors
@@ -70,12 +98,12 @@ impl<AccountId> Audit<AccountId> {
 pub struct AuditParameters {
     /// Auditors drawn for one answer, 1 to [`MAX_AUDITORS`].
     pub auditors_per_job: u32,
-    /// Share of the answers that is audited, of executors that are not on probation.
+    /// Share of the answers that is audited, of executors that are not on probation, at least [`MIN_RATE`].
     pub rate: Permill,
     /// How often silent auditors are replaced before the answer goes on without them.
     pub max_redraws: u32,
-    /// Answers of an executor on probation that must have been checked and stood, in a row, for its probation to end. Nobody is on probation
-    /// while it is 0.
+    /// Answers of an executor on probation that must have been checked and stood, in a row, for its probation to end, 1 to
+    /// [`MAX_PROBATION_JOBS`].
     pub probation_jobs: u32,
 }
 
@@ -99,6 +127,12 @@ impl AuditParameters {
         }
         if self.auditors_per_job.saturating_mul(self.max_redraws.saturating_add(1)) > MAX_SILENT {
             return Err("more auditors could stay silent than an audit can list");
+        }
+        if self.rate < MIN_RATE {
+            return Err("rate is too low: a single answer would stand for too many");
+        }
+        if self.probation_jobs == 0 || self.probation_jobs > MAX_PROBATION_JOBS {
+            return Err("probation_jobs is out of range");
         }
         Ok(())
     }

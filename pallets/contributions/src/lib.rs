@@ -289,6 +289,15 @@ impl<T: Config> Contributions<T::AccountId> for Pallet<T> {
         Self::weight_at(operator, T::CurrentEpoch::current_epoch())
     }
 
+    fn most_weight(operator: &T::AccountId) -> VoteWeight {
+        let Some(record) = Records::<T>::get(operator) else {
+            return 0;
+        };
+        let now = Self::now();
+        let next = record.weight_at(now.epoch.saturating_add(1), now.end, average);
+        record.weight_at(now.epoch, now.start, average).max(next)
+    }
+
     fn total() -> VoteWeight {
         Self::total_at(T::CurrentEpoch::current_epoch())
     }

@@ -7,14 +7,15 @@
 //!
 //! | lane | jobs | at the block | steps a block |
 //! |---|---|---|---|
+//! | [`Lane::Delays`] | queued | they enter their queue | twice [`Config::MaxAssignmentsPerBlock`] |
 //! | [`Lane::Deadlines`] | assigned, answered or auditing | a deadline has passed or a delay is over | [`Config::MaxDuePerBlock`] |
-//! | [`Lane::Retention`] | over or disputed | they are forgotten | [`Config::MaxPrunedPerBlock`] |
+//! | [`Lane::Retention`] | over or disputed | their units are given back, or they are forgotten | [`Config::MaxPrunedPerBlock`] |
 //!
 //! An entry takes a step, or as many as its answer has auditors. So does looking for the next block's entries. What is left over is
 //! done first thing in the next block: late, never lost, and oldest block first. Both lanes keep up with as many jobs a block as can be
 //! assigned, if each has one auditor, see `integrity_test`. If they have more, no job is assigned in a block that leaves deadlines over,
-//! so that these don't get later and later.
-use crate::{Agenda, AgendaCursor, Config, Job, Jobs, Lane, Pallet, State, Work, MOST_STEPS};
+//! so that these don't get later and later. How many jobs are new delays nobody else's.
+use crate::{Agenda, AgendaCursor, Config, Job, Jobs, Lane, Pallet, State, Work, MAX_STEPS};
 use ergon_primitives::JobId;
 use frame_support::traits::Get;
 use frame_system::pallet_prelude::BlockNumberFor;
@@ -27,61 +28,85 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn schedule(id: JobId, job: &mut JobOf<T>, now: BlockNumberFor<T>, after: u32) -> BlockNumberFor<T> {
         Self::unschedule(id, job);
         let at = now.saturating_add(after.max(1).into());
-        if let Some(lane) = job.state.lane() {
-            job.due = Some(at);
-            Agenda::<T>::insert((lane, at, id), ());
-        }
+        job.due = Some(at);
+        Agenda::<T>::insert((job.state.lane(), at, id), ());
         at
     }
 
     /// The job waits for no block any more. To be called before its state changes.
     pub(crate) fn unschedule(id: JobId, job: &mut JobOf<T>) {
-        if let (Some(lane), Some(at)) = (job.state.lane(), job.due.take()) {
-            Agenda::<T>::remove((lane, at, id));
+        if let Some(at) = job.due.take() {
+            Agenda::<T>::remove((job.state.lane(), at, id));
         }
+    }
+
+    /// Lets jobs enter their queues whose delay is over at block `now`, and notes the work.
+    pub(crate) fn process_delays(now: BlockNumberFor<T>, work: &mut Work) {
+        Self::process(Lane::Delays, now, (Self::max_ripe(), 1), |id, job| {
+            work.ripe = work.ripe.saturating_add(1);
+            Self::ripen(id, job, now);
+            1
+        });
+    }
+
+    fn max_ripe() -> u32 {
+        T::MaxAssignmentsPerBlock::get().saturating_mul(2)
     }
 
     /// Does what falls due up to block `now`, and notes the work. Whether nothing was left over.
     pub(crate) fn process_due(now: BlockNumberFor<T>, work: &mut Work) -> bool {
-        Self::process(Lane::Deadlines, now, T::MaxDuePerBlock::get(), |id, job| {
-            work.due += 1;
-            Self::fall_due(id, job, now, work)
-        })
+        Self::process(
+            Lane::Deadlines,
+            now,
+            (T::MaxDuePerBlock::get(), MAX_STEPS),
+            |id, job| {
+                work.due = work.due.saturating_add(1);
+                Self::fall_due(id, job, now, work)
+            },
+        )
     }
 
-    /// Forgets the jobs whose time is over at block `now`, and notes the work.
+    /// Gives units back and forgets jobs, of those whose time has come at block `now`, and notes the work.
     pub(crate) fn process_retention(now: BlockNumberFor<T>, work: &mut Work) {
-        Self::process(Lane::Retention, now, T::MaxPrunedPerBlock::get(), |id, job| {
-            let steps = Self::prune(id, &job);
-            work.pruned += steps;
-            steps
-        });
+        Self::process(
+            Lane::Retention,
+            now,
+            (T::MaxPrunedPerBlock::get(), MAX_STEPS),
+            |id, job| {
+                let steps = Self::retire(id, job, now);
+                work.pruned = work.pruned.saturating_add(steps);
+                steps
+            },
+        );
     }
 
     /// Upper bound of the work in a block. A job that takes `n` steps of deadlines has auditors drawn at most `n + 1` times and counts at
-    /// most `n` misses; the last turn of the queues may draw twice.
+    /// most `n` misses; the last visit of a queue may draw twice.
     pub(crate) fn most_work() -> Work {
         let due = T::MaxDuePerBlock::get();
         Work {
+            ripe: Self::max_ripe(),
             due,
             draws: due.saturating_mul(2),
             misses: due,
-            visits: T::MaxAssignmentsPerBlock::get().saturating_add(1),
+            visits: Self::max_visits().saturating_add(1),
             pruned: T::MaxPrunedPerBlock::get(),
+            assigned: T::MaxAssignmentsPerBlock::get(),
+            assigned_newcomers: Self::max_newcomers(),
         }
     }
 
-    /// Takes the entries of a lane up to block `now` off the agenda and hands their jobs over, in at most `budget` steps; `handle`
-    /// returns how many it took. Whether the lane is through with block `now`.
+    /// Takes the entries of a lane up to block `now` off the agenda and hands their jobs over, in at most `budget` steps, of which a job may
+    /// take `most`; `handle` returns how many it took. Whether the lane is through with block `now`.
     fn process(
         lane: Lane,
         now: BlockNumberFor<T>,
-        budget: u32,
+        (budget, most): (u32, u32),
         mut handle: impl FnMut(JobId, JobOf<T>) -> u32,
     ) -> bool {
         let (mut block, mut steps) = (AgendaCursor::<T>::get(lane), 0u32);
         let mut entries = Agenda::<T>::drain_prefix((lane, block));
-        while block <= now && steps.saturating_add(MOST_STEPS) <= budget {
+        while block <= now && steps.saturating_add(most) <= budget {
             let taken = if let Some((id, ())) = entries.next() {
                 Jobs::<T>::get(id).map(|mut job| {
                     job.due = None;
@@ -104,31 +129,26 @@ impl<T: Config> Pallet<T> {
             .answer
             .as_ref()
             .map_or((false, 0), |answer| (answer.attested, answer.auditors));
-        let auditors = match job.state {
+        let (misses, draws) = match job.state {
             State::Assigned => {
-                work.misses += 1;
                 Self::miss_result(id, job, now);
-                0
+                (1, 0)
             }
-            State::Answered => {
-                let found = Self::open_audit(id, job, now);
-                // One more may have been looked for in vain.
-                work.draws += found + 1;
-                found
-            }
+            // One more may have been looked for in vain.
+            State::Answered => (0, Self::open_audit(id, job, now).saturating_add(1)),
             State::Auditing if !attested => {
-                (work.misses, work.draws) = (work.misses + auditors, work.draws + auditors);
                 Self::miss_attestations(id, job, now);
-                auditors
+                (auditors, auditors)
             }
             State::Auditing => {
-                work.misses += 1;
                 Self::miss_reveal(id, job, now);
-                0
+                (1, 0)
             }
             // Not in this lane.
-            _ => 0,
+            _ => (0, 0),
         };
-        auditors.max(1)
+        work.misses = work.misses.saturating_add(misses);
+        work.draws = work.draws.saturating_add(draws);
+        misses.max(draws.saturating_sub(1)).max(1)
     }
 }

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use codec::Encode;
 use ergon_primitives::{
     request::sampling_key,
-    traits::{Beacon, ModelTerms, Models, Parameters, Workers},
-    JobId, ModelId, Units,
+    traits::{Beacon, Parameters, Workers},
+    JobId, ModelId,
 };
 use frame_support::traits::Get;
 use frame_system::pallet_prelude::BlockNumberFor;
@@ -20,77 +20,91 @@ pub(crate) fn subject<AccountId, BlockNumber>(id: JobId, job: &Job<AccountId, Bl
     (id, job.missed.len() as u32).encode()
 }
 
-/// Upper bound of the units of a job, by what its prompt, its settings and the model's context allow.
-pub fn most_units(terms: &ModelTerms, max_prompt_tokens: u32, max_tokens: u32) -> Units {
-    terms
-        .prices
-        .units(max_prompt_tokens.min(terms.context), max_tokens.min(terms.context))
-}
-
 impl<T: Config> Pallet<T> {
     /// Lets the models with waiting jobs take turns until none has more to give, and notes the work: at most
-    /// [`Config::MaxAssignmentsPerBlock`] turns and draws, and perhaps a second draw for the last.
-    pub(crate) fn assign_waiting(now: BlockNumberFor<T>, work: &mut Work) {
-        let mut idle = 0;
-        while work.visits < T::MaxAssignmentsPerBlock::get() && idle < Waiting::<T>::decode_len().unwrap_or(0) {
-            let Some(model) = Self::next_model() else { break };
-            work.visits += 1;
-            idle = if Self::serve_head(&model, now, work) {
-                0
-            } else {
-                idle + 1
+    /// [`Config::MaxAssignmentsPerBlock`] jobs leave their queues, and each model looks in vain at most once.
+    ///
+    /// A model uses up its turn by an assignment only. One without anybody who has room stays in front, and is passed over in this block.
+    pub(crate) fn assign_waiting(work: &mut Work) {
+        let (mut left, mut passed_over) = (0, 0);
+        while left < T::MaxAssignmentsPerBlock::get() && work.visits < Self::max_visits() {
+            let Some(model) = Waiting::<T>::get().get(passed_over).copied() else {
+                break;
             };
+            work.visits = work.visits.saturating_add(1);
+            if Self::serve_next(&model, work) {
+                left += 1;
+                Self::end_turn(&model);
+            } else {
+                passed_over += 1;
+            }
         }
     }
 
-    /// Assigns the first job in the queue of `model`, or lets it expire. Whether it left the queue.
-    pub(crate) fn serve_head(model: &ModelId, now: BlockNumberFor<T>, work: &mut Work) -> bool {
-        let Some(id) = Queues::<T>::get(model).map(|queue| queue.head) else {
+    /// Most visits of queues in a block, but for the second draw of the last.
+    pub(crate) fn max_visits() -> u32 {
+        T::MaxAssignmentsPerBlock::get().saturating_add(T::MaxWaitingModels::get())
+    }
+
+    /// The model goes behind all others that wait, unless none of its jobs waits any longer. O(waiting models).
+    fn end_turn(model: &ModelId) {
+        Waiting::<T>::mutate(|models| {
+            if let Some(at) = models.iter().position(|waiting| waiting == model) {
+                models[at..].rotate_left(1);
+            }
+        });
+    }
+
+    /// Assigns the next job in the queue of `model`, or lets it expire. Whether it left the queue.
+    pub(crate) fn serve_next(model: &ModelId, work: &mut Work) -> bool {
+        let now = frame_system::Pallet::<T>::block_number();
+        let may_newcomers = work.assigned_newcomers < Self::max_newcomers();
+        let Some(id) = Self::next_job(model, may_newcomers) else {
             return false;
         };
         let Some(job) = Jobs::<T>::get(id) else { return false };
-        let parameters = T::Parameters::get();
-        let waited = now.saturating_sub(job.since);
-        if waited >= parameters.queue_timeout.into() {
-            Self::dequeue(model, id);
+        if now.saturating_sub(job.since) >= T::Parameters::get().queue_timeout.into() {
+            Self::dequeue(id, &job);
             Self::expire(id, job, now);
             return true;
         }
-        waited >= parameters.assignment_delay.into() && Self::assign(id, job, now, work)
+        let newcomer = job.newcomer;
+        let assigned = T::Workers::serving(model) > 0 && Self::assign(id, job, now, work);
+        if assigned {
+            work.assigned = work.assigned.saturating_add(1);
+            work.assigned_newcomers = work.assigned_newcomers.saturating_add(newcomer.into());
+        }
+        assigned
     }
 
-    /// Draws an executor for a job at the head of its queue. Whether one was found.
+    /// Draws an executor for a job whose turn it is. Whether one was found.
     ///
-    /// Who let an earlier deadline of the job pass is left out as long as somebody else can be found, so that one miss can't keep the
-    /// jobs behind it waiting. Looking among them all the same is a draw more.
+    /// Operators that let an earlier deadline of the job pass are left out as long as somebody else can be found, so that one miss can't keep
+    /// the jobs behind it waiting. Looking among them all the same is a visit more.
     fn assign(
         id: JobId,
         mut job: Job<T::AccountId, BlockNumberFor<T>>,
         now: BlockNumberFor<T>,
         work: &mut Work,
     ) -> bool {
-        let Some(terms) = T::Models::terms(&job.model) else {
-            return false;
-        };
+        let demand = job.demand();
         let mut draw = T::Beacon::draw(DOMAIN, &subject(id, &job));
-        let found = T::Workers::draw_executor(&job.model, &mut draw, &job.missed).or_else(|| {
+        let found = T::Workers::draw_executor(&job.model, &demand, &mut draw, &job.missed).or_else(|| {
             if job.missed.is_empty() {
                 return None;
             }
-            work.visits += 1;
-            T::Workers::draw_executor(&job.model, &mut draw, &[])
+            work.visits = work.visits.saturating_add(1);
+            T::Workers::draw_executor(&job.model, &demand, &mut draw, &[])
         });
         let Some(operator) = found else { return false };
 
-        let parameters = T::Parameters::get();
-        let units = most_units(&terms, job.max_prompt_tokens, job.settings.max_tokens);
-        let time = parameters.deadline_base.saturating_add(parameters.blocks_for(units));
-        Self::dequeue(&job.model, id);
+        Self::count_turn(&job);
+        Self::dequeue(id, &job);
         Self::enter(id, &mut job, State::Assigned, now);
         job.sampling_key
             .get_or_insert_with(|| sampling_key(job.seed, id, &T::Beacon::value()));
         job.executor = Some(operator.clone());
-        let deadline = Self::schedule(id, &mut job, now, time);
+        let deadline = Self::schedule(id, &mut job, now, T::Parameters::get().deadline(&demand));
         Jobs::<T>::insert(id, job);
         Executing::<T>::insert(&operator, id, ());
         Self::deposit_event(Event::Assigned {
@@ -99,5 +113,10 @@ impl<T: Config> Pallet<T> {
             deadline,
         });
         true
+    }
+
+    /// Jobs that wait for an executor of `model`.
+    pub(crate) fn waiting_for(model: &ModelId) -> u32 {
+        Queues::<T>::get(model).map_or(0, |queue| queue.places())
     }
 }

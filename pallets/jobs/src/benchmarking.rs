@@ -3,7 +3,7 @@
 //! as many auditors as can be, all of them credited for the first time.
 use crate::{
     types::UncheckedOutput, Agenda, AgendaCursor, Answer, Call, Config, Executing, Headers, Inputs, Job, Jobs, Lane,
-    NextJob, Outputs, Pallet, State, UncheckedInput, Waiting, Work, MOST_AUDITORS,
+    Links, NextJob, Outputs, Pallet, Standings, State, UncheckedInput, Waiting, Work, MAX_AUDITORS,
 };
 use alloc::{vec, vec::Vec};
 use ergon_primitives::{
@@ -12,7 +12,8 @@ use ergon_primitives::{
     request::{
         DecodeSettings, Input, MAX_OUTPUT_BYTES, MAX_OUTPUT_TOKENS, MAX_PROMPT_BYTES, MAX_PROMPT_TOKENS, MAX_TOP_K,
     },
-    traits::Parameters as _,
+    traits::{ModelTerms, Parameters as _},
+    units::Prices,
     JobId, ModelId, H256,
 };
 use frame_benchmarking::{v2::*, BenchmarkError};
@@ -35,10 +36,10 @@ pub trait BenchmarkHelper<AccountId> {
     fn warn(operator: &AccountId);
     /// `job` of `executor` is audited by `auditors`, who have attested `root` or, if there is none, nothing. Nobody is replaced any more.
     fn audit(job: JobId, executor: &AccountId, auditors: &[AccountId], root: Option<H256>);
-    /// One auditor of `job` is going to be replaced, and drawing another takes the longest.
+    /// One auditor of `job` is going to be replaced by one of many.
     fn lengthen_replacement(job: JobId);
-    /// Drawing an executor for `subject` in `domain` takes the longest.
-    fn lengthen_draw(domain: &[u8], subject: &[u8]);
+    /// Many operators serve the first model, and all are busy, or none.
+    fn crowd(busy: bool);
 }
 
 /// Number of the jobs in benchmarks.
@@ -46,6 +47,16 @@ const JOB: JobId = 1_000;
 const SEAL: H256 = H256::repeat_byte(0x5E);
 /// Units that are reserved for a job.
 const RESERVED: u64 = 10_000;
+/// Terms of the jobs.
+const TERMS: ModelTerms = ModelTerms {
+    prices: Prices {
+        prompt_token: 1_000_000,
+        output_token: 1_000_000,
+        attended_position: 0,
+    },
+    context: MAX_PROMPT_TOKENS,
+    rate: 1_000,
+};
 const OUTCOME: Outcome = Outcome::Completed(StopReason::EndOfSequence);
 
 fn now<T: Config>() -> BlockNumberFor<T> {
@@ -77,11 +88,15 @@ fn job<T: Config>(state: State, executor: Option<&T::AccountId>) -> Job<T::Accou
     let answered = !matches!(state, State::Queued | State::Assigned);
     Job {
         model: T::BenchmarkHelper::model(0),
-        request: H256::repeat_byte(1),
-        prompt: H256::repeat_byte(2),
+        newcomer: false,
+        terms: TERMS,
+        request_hash: H256::repeat_byte(1),
+        prompt_hash: H256::repeat_byte(2),
         settings: settings(),
         seed: Some(0),
         max_prompt_tokens: MAX_PROMPT_TOKENS,
+        is_tokenized: false,
+        bound: TERMS.bound(MAX_PROMPT_TOKENS, MAX_OUTPUT_TOKENS),
         reserved,
         submitted: Default::default(),
         state,
@@ -95,22 +110,28 @@ fn job<T: Config>(state: State, executor: Option<&T::AccountId>) -> Job<T::Accou
             prompt_tokens: 1,
             output_tokens: 1,
             outcome: OUTCOME,
-            output: output_hash(&longest_output()),
+            output_hash: output_hash(&longest_output()),
             sealed: sealed(&SEAL, &H256::zero()),
+            units: 1,
+            at: Default::default(),
+            unsampled: false,
+            creditable: true,
             auditors: 0,
             attested: false,
+            matching: 0,
         }),
-        units: 0,
+        credited: 0,
     }
 }
 
 /// Stores a job, with the longest prompt and output, due in this block if it waits for one.
 fn insert<T: Config>(id: JobId, mut job: Job<T::AccountId, BlockNumberFor<T>>) {
-    if let Some(lane) = job.state.lane() {
+    let lane = job.state.lane();
+    if !Links::<T>::contains_key(id) {
         job.due = Some(now::<T>());
         Agenda::<T>::insert((lane, now::<T>(), id), ());
-        AgendaCursor::<T>::insert(lane, now::<T>());
     }
+    AgendaCursor::<T>::insert(lane, now::<T>());
     if let Some(executor) = job.executor.as_ref().filter(|_| job.state.is_active()) {
         Executing::<T>::insert(executor, id, ());
     }
@@ -133,15 +154,15 @@ pub fn insert_auditing<T: Config>(id: JobId, executor: &T::AccountId) {
 pub fn insert_attested<T: Config>(id: JobId, executor: &T::AccountId) -> Call<T> {
     let mut job = job::<T>(State::Auditing, Some(executor));
     let header = Header {
-        answer: answer_id(id, &job.request, &job.sampling_key.unwrap_or_default()),
+        answer_id: answer_id(id, &job.request_hash, &job.sampling_key.unwrap_or_default()),
         prompt_tokens: 1,
         outcome: OUTCOME,
-        output: output_hash(&longest_output()),
+        output_hash: output_hash(&longest_output()),
         output_tokens: 1,
         leaves: H256::repeat_byte(4),
     };
     if let Some(answer) = &mut job.answer {
-        (answer.auditors, answer.attested) = (MOST_AUDITORS, true);
+        (answer.auditors, answer.attested) = (MAX_AUDITORS, true);
         answer.sealed = sealed(&SEAL, &header.root());
     }
     insert::<T>(id, job);
@@ -167,6 +188,16 @@ fn silently_audited<T: Config>(count: u32) -> Vec<T::AccountId> {
     insert::<T>(JOB, job);
     T::BenchmarkHelper::audit(JOB, &executor, &auditors, None);
     auditors
+}
+
+/// Gives a job a place in its queue and in a round, the same for all of them.
+fn enqueue<T: Config>(id: JobId, job: &Job<T::AccountId, BlockNumberFor<T>>) -> Result<(), BenchmarkError> {
+    Pallet::<T>::retake_place(job);
+    // As if each were another requester's.
+    Standings::<T>::remove((job.model, job.newcomer, &job.requester));
+    let room = Pallet::<T>::enqueue(id, job);
+    room.then_some(())
+        .ok_or(BenchmarkError::Stop("there is no room in the queue"))
 }
 
 /// Jobs wait for as many other models as can be.
@@ -208,7 +239,7 @@ mod benchmarks {
     /// It settles the job, and everybody is credited for the first time.
     #[benchmark]
     fn reveal() -> Result<(), BenchmarkError> {
-        let ((executor, hot), auditors) = (T::BenchmarkHelper::operator(0), auditors::<T>(MOST_AUDITORS));
+        let ((executor, hot), auditors) = (T::BenchmarkHelper::operator(0), auditors::<T>(MAX_AUDITORS));
         let Call::reveal { seal, header, .. } = insert_attested::<T>(JOB, &executor) else {
             return Err(BenchmarkError::Stop("it is no reveal"));
         };
@@ -217,17 +248,17 @@ mod benchmarks {
         #[extrinsic_call]
         _(RawOrigin::Signed(hot), JOB, seal, header);
 
-        assert!(Jobs::<T>::get(JOB).is_some_and(|job| job.state == State::Settled && job.units > 0));
+        assert!(Jobs::<T>::get(JOB).is_some_and(|job| job.state == State::Settled && job.credited > 0));
         Ok(())
     }
 
-    /// A job in the middle of its queue; one that is assigned already takes less.
+    /// A job in the middle of its round; one that is assigned already takes less.
     #[benchmark]
     fn cancel() -> Result<(), BenchmarkError> {
         let (before, after) = (JOB - 1, JOB + 1);
         for id in [before, JOB, after] {
             let job = job::<T>(State::Queued, None);
-            Pallet::<T>::enqueue(&job.model, id).map_err(|_| "there is room in the queue")?;
+            enqueue::<T>(id, &job)?;
             insert::<T>(id, job);
         }
         Outputs::<T>::insert(JOB, BoundedVec::truncate_from(longest_output()));
@@ -299,9 +330,9 @@ mod benchmarks {
         assert!(Jobs::<T>::get(JOB).is_some_and(|job| job.answer.is_some_and(|answer| !answer.attested)));
     }
 
-    /// Silent auditors, each of whom is drawn no more.
+    /// Silent auditors, each of which is suspended.
     #[benchmark]
-    fn misses(m: Linear<1, MOST_AUDITORS>) {
+    fn misses(m: Linear<1, MAX_AUDITORS>) {
         silently_audited::<T>(m).iter().for_each(T::BenchmarkHelper::warn);
         let mut work = Work::default();
 
@@ -313,9 +344,52 @@ mod benchmarks {
         assert_eq!(work.misses, m);
     }
 
-    /// A job at the head of its queue is assigned, for which several have been drawn in vain.
+    /// A job enters its queue, in the round of another one.
+    #[benchmark]
+    fn ripen() -> Result<(), BenchmarkError> {
+        for id in [JOB - 1, JOB] {
+            let job = job::<T>(State::Queued, None);
+            Pallet::<T>::retake_place(&job);
+            insert::<T>(id, job);
+        }
+        Agenda::<T>::remove((Lane::Delays, now::<T>(), JOB - 1));
+        Pallet::<T>::enqueue(JOB - 1, &job::<T>(State::Queued, None));
+        Standings::<T>::remove((T::BenchmarkHelper::model(0), false, T::BenchmarkHelper::requester()));
+        let mut work = Work::default();
+
+        #[block]
+        {
+            Pallet::<T>::process_delays(now::<T>(), &mut work);
+        }
+
+        assert_eq!(work.ripe, 1);
+        assert!(Links::<T>::contains_key(JOB));
+        Ok(())
+    }
+
+    /// A job for which nobody with room is found.
     #[benchmark]
     fn visit() -> Result<(), BenchmarkError> {
+        let job = job::<T>(State::Queued, None);
+        others_wait::<T>();
+        enqueue::<T>(JOB, &job)?;
+        T::BenchmarkHelper::crowd(true);
+        let model = job.model;
+        insert::<T>(JOB, job);
+        let mut work = Work::default();
+
+        #[block]
+        {
+            Pallet::<T>::serve_next(&model, &mut work);
+        }
+
+        assert!(Jobs::<T>::get(JOB).is_some_and(|job| job.state == State::Queued));
+        Ok(())
+    }
+
+    /// A job at the head of its queue is assigned to the first operator that the draw hits.
+    #[benchmark]
+    fn assign() -> Result<(), BenchmarkError> {
         T::BenchmarkHelper::operator(0);
         let job = job::<T>(State::Queued, None);
         let model = job.model;
@@ -323,16 +397,15 @@ mod benchmarks {
         frame_system::Pallet::<T>::set_block_number(T::Parameters::get().assignment_delay.into());
         others_wait::<T>();
         for id in [JOB, JOB + 1] {
-            Pallet::<T>::enqueue(&model, id).map_err(|_| "there is room in the queue")?;
+            enqueue::<T>(id, &job)?;
         }
-        T::BenchmarkHelper::lengthen_draw(crate::assignment::DOMAIN, &crate::assignment::subject(JOB, &job));
+        T::BenchmarkHelper::crowd(false);
         insert::<T>(JOB, job);
         let mut work = Work::default();
 
         #[block]
         {
-            Pallet::<T>::next_model();
-            Pallet::<T>::serve_head(&model, now::<T>(), &mut work);
+            Pallet::<T>::serve_next(&model, &mut work);
         }
 
         assert!(Jobs::<T>::get(JOB).is_some_and(|job| job.state == State::Assigned));
@@ -341,7 +414,7 @@ mod benchmarks {
 
     /// A disputed job with its evidence is forgotten.
     #[benchmark]
-    fn prune(a: Linear<1, MOST_AUDITORS>) {
+    fn prune(a: Linear<1, MAX_AUDITORS>) {
         let ((executor, _), auditors) = (T::BenchmarkHelper::operator(0), auditors::<T>(a));
         let mut job = job::<T>(State::Disputed, Some(&executor));
         if let Some(answer) = &mut job.answer {
@@ -349,10 +422,10 @@ mod benchmarks {
         }
         insert::<T>(JOB, job);
         let header = Header {
-            answer: H256::zero(),
+            answer_id: H256::zero(),
             prompt_tokens: 1,
             outcome: OUTCOME,
-            output: H256::zero(),
+            output_hash: H256::zero(),
             output_tokens: 1,
             leaves: H256::zero(),
         };

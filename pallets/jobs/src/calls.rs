@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What requesters and executors do.
 use crate::{
-    assignment::most_units, types::UncheckedOutput, Answer, Call, Config, Error, Event, Headers, Inputs, Job, Jobs,
-    NextJob, Outputs, Pallet, Queues, State, UncheckedInput,
+    types::UncheckedOutput, Answer, Call, Config, Error, Event, Headers, Inputs, Job, Jobs, NextJob, Outputs, Pallet,
+    State, UncheckedInput,
 };
 use ergon_primitives::{
     commitment::{self, Header, Outcome},
@@ -39,25 +39,29 @@ impl<T: Config> Pallet<T> {
         let input = Input::try_from(input).map_err(|_| Error::<T>::PromptTooLong)?;
         ensure!(!input.is_empty(), Error::<T>::EmptyPrompt);
         settings.check().map_err(Error::<T>::from)?;
-        let waiting = Queues::<T>::get(model).map_or(0, |queue| queue.length);
-        ensure!(waiting < T::MaxQueued::get(), Error::<T>::QueueFull);
-
-        let id = NextJob::<T>::get();
-        Self::enqueue(&model, id)?;
+        ensure!(T::Workers::serving(&model) > 0, Error::<T>::NobodyServes);
+        let newcomer = T::Quota::is_newcomer(&requester);
+        Self::take_place(&model, newcomer)?;
         let max_prompt_tokens = input.max_tokens();
-        let reserved = most_units(&terms, max_prompt_tokens, settings.max_tokens);
-        T::Quota::reserve(&requester, reserved)?;
+        let bound = terms.bound(max_prompt_tokens, settings.max_tokens);
+        T::Quota::charge_life(&requester, T::LifeWeight::get().ref_time())?;
+        T::Quota::reserve(&requester, bound)?;
+        let id = NextJob::<T>::get();
         NextJob::<T>::put(id.saturating_add(1));
         let now = frame_system::Pallet::<T>::block_number();
-        let job = Job {
+        let mut job = Job {
             requester: requester.clone(),
+            newcomer,
             model,
-            request: request_hash(&model, &input, &settings),
-            prompt: prompt_hash(&model, &input),
+            terms,
+            request_hash: request_hash(&model, &input, &settings),
+            prompt_hash: prompt_hash(&model, &input),
             settings,
             seed,
             max_prompt_tokens,
-            reserved,
+            is_tokenized: matches!(input, Input::Tokens(_)),
+            bound,
+            reserved: bound,
             submitted: now,
             state: State::Queued,
             since: now,
@@ -66,8 +70,9 @@ impl<T: Config> Pallet<T> {
             executor: None,
             missed: Default::default(),
             answer: None,
-            units: 0,
+            credited: 0,
         };
+        Self::schedule(id, &mut job, now, T::Parameters::get().assignment_delay);
         Jobs::<T>::insert(id, job);
         Inputs::<T>::insert(id, input);
         Self::deposit_event(Event::Submitted {
@@ -118,14 +123,18 @@ impl<T: Config> Pallet<T> {
         ensure!(output.len() <= MAX_OUTPUT_BYTES as usize, Error::<T>::OutputTooLong);
         match outcome {
             Outcome::Completed(_) => {
-                let (most_prompt, most_output) = (job.max_prompt_tokens, job.settings.max_tokens);
+                let least_prompt = if job.is_tokenized { job.max_prompt_tokens } else { 1 };
                 ensure!(
-                    (1..=most_prompt).contains(&prompt_tokens),
+                    (least_prompt..=job.max_prompt_tokens).contains(&prompt_tokens),
                     Error::<T>::PromptTokensOutOfRange
                 );
                 ensure!(
-                    (1..=most_output).contains(&output_tokens),
+                    (1..=job.settings.max_tokens).contains(&output_tokens),
                     Error::<T>::OutputTokensOutOfRange
+                );
+                ensure!(
+                    prompt_tokens.saturating_add(output_tokens) <= job.terms.context,
+                    Error::<T>::ContextExceeded
                 );
             }
             Outcome::Rejected(_) => {
@@ -153,15 +162,19 @@ impl<T: Config> Pallet<T> {
             prompt_tokens,
             output_tokens,
             outcome,
-            output: commitment::output_hash(&output),
+            output_hash: commitment::output_hash(&output),
             sealed,
+            units: job.terms.prices.units(prompt_tokens, output_tokens),
+            at: now,
+            unsampled: false,
+            creditable: false,
             auditors: 0,
             attested: false,
+            matching: 0,
         });
         Self::schedule(id, &mut job, now, T::Parameters::get().audit_delay);
         Jobs::<T>::insert(id, job);
         Outputs::<T>::insert(id, output);
-        T::Workers::release(&operator);
         Self::deposit_event(Event::Answered {
             job: id,
             operator,
@@ -214,28 +227,26 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Whether a header says what was published on chain.
-    fn matches_answer(id: JobId, job: &JobOf<T>, answer: &Answer, header: &Header) -> bool {
+    fn matches_answer(id: JobId, job: &JobOf<T>, answer: &Answer<BlockNumberFor<T>>, header: &Header) -> bool {
         let key = job.sampling_key.unwrap_or_default();
-        header.answer == commitment::answer_id(id, &job.request, &key)
+        header.answer_id == commitment::answer_id(id, &job.request_hash, &key)
             && header.prompt_tokens == answer.prompt_tokens
             && header.output_tokens == answer.output_tokens
             && header.outcome == answer.outcome
-            && header.output == answer.output
+            && header.output_hash == answer.output_hash
     }
 
     pub(crate) fn do_cancel(requester: T::AccountId, id: JobId) -> DispatchResult {
-        let job = Jobs::<T>::get(id).ok_or(Error::<T>::UnknownJob)?;
+        let mut job = Jobs::<T>::get(id).ok_or(Error::<T>::UnknownJob)?;
         ensure!(job.requester == requester, Error::<T>::NotRequester);
-        match (job.state, &job.executor) {
-            (State::Queued, _) => {
-                Self::dequeue(&job.model, id);
+        match job.state {
+            State::Queued => {
+                Self::dequeue(id, &job);
+                Self::unschedule(id, &mut job);
                 Self::forget(id);
                 T::Quota::settle(&job.requester, job.reserved, 0);
             }
-            (State::Assigned, Some(operator)) => {
-                T::Workers::release(operator);
-                Self::finish(id, job, State::Cancelled, frame_system::Pallet::<T>::block_number());
-            }
+            State::Assigned => Self::finish(id, job, State::Cancelled, frame_system::Pallet::<T>::block_number()),
             _ => return Err(Error::<T>::TooLateToCancel.into()),
         }
         Self::deposit_event(Event::Cancelled { job: id });

@@ -3,71 +3,87 @@
 //!
 //! ```text
 //! submit --> Queued --> Assigned --> Answered --> Auditing --> Settled
-//!            |  ^  |    |      |                  |  |  |
-//!            |  |  |    |      +- Cancelled       |  |  +----> Rejected
-//!            |  +--|----+ deadline missed         |  +-------> Disputed (an auditor computed another root, or the executor hides his)
-//!            |     +- Expired                     +----------> Voided   (not revealed in time, and nobody attested)
+//!            |  ^  |    |      |       ^    |      |  |  |
+//!            |  |  |    |      |       +----+      |  |  +----> Rejected, Unaudited
+//!            |  |  |    |      |   auditors busy   |  |
+//!            |  |  |    |      +- Cancelled        |  +-------> Disputed (an auditor computed another root, or the executor hides its own)
+//!            |  +--|----+ deadline missed          +----------> Voided   (not revealed in time, and nobody attested)
+//!            |     +- Expired
 //!            +- (taken back and forgotten at once)
 //! ```
 //!
-//! 1. **Submit.** A requester names a model, a prompt and how to decode. The most units that the job can take are reserved from its quota,
-//!    and the job goes to the end of its model's queue.
-//! 2. **Assign.** [`JobParameters::assignment_delay`] blocks later an operator is drawn from the beacon and the job's number. The first
-//!    assignment fixes the sampling key, so that every executor and auditor computes the same answer. The deadline is a fixed time plus
-//!    the time for the most units that the job can have. Who misses it counts a miss and the job goes back to the end of its queue,
-//!    [`JobParameters::max_reassignments`] times; operators that missed it are left out while anybody else can be found.
+//! 1. **Submit.** A requester names a model, a prompt and how to decode. The model's terms become the job's: prices, context and rate stay
+//!    what they were, whatever is decided meanwhile. The most units that the job can take under them, its **bound**, are reserved from
+//!    the requester's quota, and the block space that the whole life of a job takes is charged to it.
+//! 2. **Assign.** [`JobParameters::assignment_delay`] blocks later the job enters its model's [queue], in which requesters take turns. When
+//!    its turn has come, an operator is drawn from the beacon and the job's number. The first assignment fixes the sampling key, so
+//!    that every executor and auditor computes the same answer. An executor that misses the deadline counts a miss, and the job goes back
+//!    to its queue, [`JobParameters::max_reassignments`] times; operators that missed it are left out while anybody else can be
+//!    found.
 //! 3. **Answer.** The executor publishes the output and the
-//!    [`sealed`](ergon_primitives::commitment::sealed) root of its commitment, or says why there can be no answer.
-//! 4. **Audit.** [`JobParameters::audit_delay`] blocks later auditors are drawn, who post sealed attestations.
+//!    [`sealed`](ergon_primitives::commitment::sealed) root of its commitment, or says why there can be no answer. What it claims fits the
+//!    prompt and the model's context, so that its units are at most the bound.
+//! 4. **Audit.** [`JobParameters::audit_delay`] blocks later auditors are drawn, who post sealed attestations. While all that may audit are
+//!    busy, the answer waits for them, up to [`JobParameters::audit_timeout`] blocks.
 //! 5. **Reveal.** When nobody is left to wait for, the executor opens its seal. Nobody could copy, since the root was hidden until now.
-//! 6. **Settle.** If every attestation fits the root, the job's units go to the executor, and to each of its auditors. They are 0 if
-//!    nobody attested, if fewer than [`JobParameters::min_serving`] operators serve the model, or if the same prompt was credited before.
-//!    If one doesn't fit, or the executor does not reveal although somebody attested, the job is `Disputed`: nothing is credited, and
-//!    everything is kept.
+//! 6. **Settle.** If every attestation fits the root, the answer stands: `Settled`, or `Rejected` if there can be none. If nobody has
+//!    attested it is `Unaudited`. If an attestation doesn't fit, or the executor does not reveal although somebody attested, the job
+//!    is `Disputed`: nothing is credited, and everything is kept.
 //! 7. **Prune.** Jobs that are over are forgotten after [`JobParameters::retention`] blocks, and disputed ones after
 //!    [`JobParameters::dispute_retention`]. A job that is cancelled while it waits for an executor leaves nothing to be forgotten later.
 //!
-//! # What is credited once
+//! # Deadlines
 //!
-//! A prompt to a model, by its [`prompt_hash`](ergon_primitives::request::prompt_hash): whoever computed it once may answer it again from
-//! memory, whatever `max_tokens`, `temperature`, `top_k`, `top_p`, stop strings or seed are. This is remembered as long as the credited
-//! job, so a prompt counts again after [`JobParameters::retention`] blocks. And only equal prompts are known again: one that differs in a
-//! byte is another, and so is the same one as token ids.
+//! Executors, auditors and executors that are to reveal all have [`JobParameters::deadline`] blocks: twice the time that the bound takes at
+//! the model's rate, and a margin. It follows from what was fixed at submission and never from what a party claims, so no executor can
+//! shorten its auditors' time by claiming that it did little. And an executor that is dead holds a job up for no longer than that.
+//!
+//! # What is credited
+//!
+//! The executor and its auditors are credited the units of an answer if an auditor, all of which are established operators, computed the
+//! same, and if at least [`JobParameters::min_serving`] established operators served the model when the auditors were drawn. Below an audit
+//! rate of 1, an answer that is sampled with probability `p` counts `1 / p` times for its executor, and one that is audited since
+//! its executor is on probation once: so probation is no privilege.
+//!
+//! A prompt to a model, by its [`prompt_hash`](ergon_primitives::request::prompt_hash), is credited **once, by the excess**: an operator that
+//! computed it may answer it again from memory, whatever `max_tokens`, `temperature`, `top_k`, `top_p`, stop strings or seed are. So a
+//! longer answer to a known prompt is credited the units that it has more than those credited before. An answer that was not sampled counts
+//! as credited in this. What is known is forgotten with the last job that added to it. And only equal prompts are known again:
+//! one that differs in a byte is another, and so is the same one as token ids.
+//!
+//! An answer to a new prompt that an auditor confirmed counts towards the end of its executor's probation, whether it is credited or
+//! not.
 //!
 //! # What a requester pays
 //!
-//! What was reserved at the beginning is settled once, when the job is over or disputed:
+//! What was reserved at the beginning is settled once:
 //!
-//! | the job | costs |
-//! |---|---|
-//! | is `Settled` | the units of its answer, credited or not |
-//! | is `Rejected` | the units of an answer without tokens, which are 0: nothing was computed |
-//! | is `Cancelled` after it was assigned | all that was reserved: somebody may have computed it already |
-//! | is taken back while it waits, or is `Expired`, `Voided` or `Disputed` | nothing: others failed |
+//! | the job | costs | when |
+//! |---|---|---|
+//! | is `Settled` or `Unaudited` | the units of its answer, credited or not | at once |
+//! | is `Rejected` | the units of an answer without tokens, which are 0: nothing was computed | at once |
+//! | is `Cancelled` after it was assigned | all that was reserved: somebody may have computed it already | at once |
+//! | is taken back while it waits, or is `Expired` | nothing: others failed | at once |
+//! | is `Voided` or `Disputed` | nothing | [`JobParameters::refund_delay`] blocks later, so that nobody makes work for others over and over with the same units |
 //!
-//! # Obligations
+//! # Room and obligations
 //!
 //! Each [`draw_executor`](ergon_primitives::traits::Workers::draw_executor) that finds somebody is followed by one
-//! [`discharge`](ergon_primitives::traits::Workers::discharge): when the deadline is missed, the job is cancelled or over, and for a
-//! disputed job only when it is forgotten.
+//! [`release`](ergon_primitives::traits::Workers::release), when the deadline is missed, or the job is over or disputed, and by one
+//! [`discharge`](ergon_primitives::traits::Workers::discharge), at the same time, but for a disputed job only when it is forgotten.
 //!
 //! # Work in a block
 //!
-//! At most [`Config::MaxAssignmentsPerBlock`] executors are drawn, [`Config::MaxDuePerBlock`] steps done of what falls due and
+//! At most [`Config::MaxAssignmentsPerBlock`] jobs leave their queues and twice as many enter them, [`Config::MaxDuePerBlock`] steps are done of what falls due and
 //! [`Config::MaxPrunedPerBlock`] of forgetting jobs, see [`Work`]; what is left over is done in the next block. Nobody's deadline can be put
-//! off by submitting and cancelling: a job takes room in a block only if an executor was drawn for it, and none is drawn in a block that
-//! leaves deadlines over. Models take turns. The beacon's
-//! `on_initialize` must run before this one.
+//! off by submitting and cancelling: what is taken back leaves nothing to do, and no executor is drawn in a block that
+//! leaves deadlines over. The beacon's `on_initialize` must run before this one.
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
 
-pub use assignment::most_units;
 pub use pallet::*;
-pub use types::{
-    Answer, Job, JobParameters, Lane, Link, Queue, State, UncheckedInput, UncheckedOutput, Work, MAX_REASSIGNMENTS,
-    MIN_DRAW_DELAY, MOST_AUDITORS, MOST_STEPS,
-};
+pub use types::*;
 pub use weights::WeightInfo;
 
 mod agenda;
@@ -78,7 +94,7 @@ mod calls;
 mod lifecycle;
 #[cfg(test)]
 mod mock;
-mod queue;
+pub mod queue;
 #[cfg(test)]
 mod tests;
 #[cfg(any(feature = "std", feature = "try-runtime"))]
@@ -88,7 +104,10 @@ pub mod weights;
 
 #[frame_support::pallet]
 pub mod pallet {
-    use super::{types, Job, Lane, Link, Queue, UncheckedInput, UncheckedOutput, WeightInfo, Work, MOST_STEPS};
+    use super::{
+        types, Job, KnownPrompt, Lane, Link, Queue, Round, Standing, UncheckedInput, UncheckedOutput, WeightInfo, Work,
+        MAX_STEPS,
+    };
     use alloc::vec::Vec;
     use ergon_primitives::{
         commitment::{Header, Outcome, RejectReason},
@@ -112,20 +131,24 @@ pub mod pallet {
         /// Registry of models.
         type Models: Models;
         /// Registry of operators.
-        type Workers: Workers<Self::AccountId>;
+        type Workers: Workers<Self::AccountId, BlockNumberFor<Self>>;
         /// Ledger of verified work.
         type Contributions: Contributions<Self::AccountId>;
         /// Audits of the answers; must tell this pallet when everybody has attested.
-        type Audits: Audits<Self::AccountId>;
-        /// Compute that requesters may ask for.
+        type Audits: Audits<Self::AccountId, BlockNumberFor<Self>>;
+        /// Compute that requesters may ask for, and block space.
         type Quota: Quota<Self::AccountId, Error = DispatchError>;
-        /// Most jobs that may wait for an executor of one model when another is submitted.
+        /// What a job takes of blocks after its submission: all that the start of blocks does for it, its answer, its attestations and its
+        /// reveal.
+        type LifeWeight: Get<Weight>;
+        /// Most jobs that may wait for an executor of one model when another is submitted, at least 10; newcomers have a tenth of the
+        /// places.
         #[pallet::constant]
         type MaxQueued: Get<u32>;
-        /// Most models with waiting jobs.
+        /// Most models with waiting jobs: as many as there can be models that take jobs.
         #[pallet::constant]
         type MaxWaitingModels: Get<u32>;
-        /// Most draws of executors in a block.
+        /// Most jobs that leave their queues in a block; those of newcomers are at most a tenth of that.
         #[pallet::constant]
         type MaxAssignmentsPerBlock: Get<u32>;
         /// Most steps in a block of what falls due: a job is one, or as many as it has auditors.
@@ -167,21 +190,47 @@ pub mod pallet {
     pub type Executing<T: Config> =
         StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Twox64Concat, JobId, (), OptionQuery>;
 
-    /// [`prompt_hash`](ergon_primitives::request::prompt_hash)es that were credited, with the job, until it is pruned.
+    /// Prompts that were answered, by their [`prompt_hash`](ergon_primitives::request::prompt_hash).
     #[pallet::storage]
-    pub type Credited<T> = StorageMap<_, Blake2_128Concat, H256, JobId, OptionQuery>;
+    pub type Credited<T> = StorageMap<_, Blake2_128Concat, H256, KnownPrompt, OptionQuery>;
 
-    /// Models with waiting jobs, in the order of their turns.
+    /// Models with jobs whose turn can come, in the order of their turns.
     #[pallet::storage]
     pub type Waiting<T: Config> = StorageValue<_, BoundedVec<ModelId, T::MaxWaitingModels>, ValueQuery>;
 
-    /// Waiting jobs of a model.
+    /// Jobs that wait for executors, by model, whose names are hashes.
     #[pallet::storage]
-    pub type Queues<T> = StorageMap<_, Blake2_128Concat, ModelId, Queue, OptionQuery>;
+    pub type Queues<T> = StorageMap<_, Identity, ModelId, Queue, OptionQuery>;
 
-    /// Neighbours of a waiting job.
+    /// The rounds of a model, of newcomers or of others.
     #[pallet::storage]
-    pub type Links<T> = StorageMap<_, Twox64Concat, JobId, Link, ValueQuery>;
+    pub type Rounds<T> = StorageNMap<
+        _,
+        (
+            NMapKey<Identity, ModelId>,
+            NMapKey<Twox64Concat, bool>,
+            NMapKey<Twox64Concat, u32>,
+        ),
+        Round,
+        OptionQuery,
+    >;
+
+    /// What a requester has in the rounds of a model, of newcomers or of others.
+    #[pallet::storage]
+    pub type Standings<T: Config> = StorageNMap<
+        _,
+        (
+            NMapKey<Identity, ModelId>,
+            NMapKey<Twox64Concat, bool>,
+            NMapKey<Blake2_128Concat, T::AccountId>,
+        ),
+        Standing,
+        OptionQuery,
+    >;
+
+    /// Places of jobs in their rounds.
+    #[pallet::storage]
+    pub type Links<T> = StorageMap<_, Twox64Concat, JobId, Link, OptionQuery>;
 
     /// Jobs by the block that they wait for, in the lane of their state.
     #[pallet::storage]
@@ -203,8 +252,8 @@ pub mod pallet {
     #[pallet::genesis_config]
     #[derive(frame_support::DefaultNoBound)]
     pub struct GenesisConfig<T: Config> {
-        /// Times and limits.
-        pub parameters: types::JobParameters,
+        /// Times and limits; none for what the runtime says.
+        pub parameters: Option<types::JobParameters>,
         #[serde(skip)]
         pub _config: PhantomData<T>,
     }
@@ -212,8 +261,9 @@ pub mod pallet {
     #[pallet::genesis_build]
     impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
         fn build(&self) {
-            assert_eq!(self.parameters.check(), Ok(()), "parameters of the jobs");
-            T::Parameters::set(self.parameters);
+            let parameters = self.parameters.unwrap_or_else(T::Parameters::get);
+            assert_eq!(parameters.check(), Ok(()), "parameters of the jobs");
+            T::Parameters::set(parameters);
         }
     }
 
@@ -222,69 +272,129 @@ pub mod pallet {
     pub enum Event<T: Config> {
         /// A job waits for an executor.
         Submitted {
+            /// Its number.
             job: JobId,
+            /// Model asked.
             model: ModelId,
+            /// Account that asked.
             requester: T::AccountId,
         },
-        /// `operator` is to answer before block `deadline`.
+        /// An operator was drawn to answer.
         Assigned {
+            /// The job.
             job: JobId,
+            /// Operator drawn.
             operator: T::AccountId,
+            /// Block before which it is to answer.
             deadline: BlockNumberFor<T>,
         },
-        /// `operator` did not answer in time; the job waits for another executor.
-        Reassigned { job: JobId, operator: T::AccountId },
+        /// The executor did not answer in time; the job waits for another one.
+        Reassigned {
+            /// The job.
+            job: JobId,
+            /// Operator that missed the deadline.
+            operator: T::AccountId,
+        },
         /// The executor has answered.
         Answered {
+            /// The job.
             job: JobId,
+            /// Its executor.
             operator: T::AccountId,
+            /// Number of prompt tokens.
             prompt_tokens: u32,
+            /// Number of output tokens.
             output_tokens: u32,
+            /// How it ended.
             outcome: Outcome,
+            /// Sealed root of the commitment.
             sealed: H256,
         },
-        /// This many auditors were drawn.
-        AuditorsDrawn { job: JobId, auditors: u32 },
-        /// No attestation is awaited any more; `operator` is to reveal before block `deadline`.
-        RevealDue {
+        /// Auditors were drawn for an answer, or it goes on without.
+        AuditorsDrawn {
+            /// The job.
             job: JobId,
+            /// How many.
+            auditors: u32,
+        },
+        /// No attestation is awaited any longer; the executor is to reveal.
+        RevealDue {
+            /// The job.
+            job: JobId,
+            /// Its executor.
             operator: T::AccountId,
+            /// Block before which it is to reveal.
             deadline: BlockNumberFor<T>,
         },
-        /// The executor has opened its seal: `root` is its commitment.
+        /// The executor has opened its seal.
         Revealed {
+            /// The job.
             job: JobId,
+            /// Its executor.
             operator: T::AccountId,
+            /// The commitment.
             root: H256,
         },
-        /// The answer stands; this many auditors agree. The executor and each auditor were credited `units`.
+        /// The answer stands, and at least one auditor computed the same.
         Settled {
+            /// The job.
             job: JobId,
+            /// Its executor.
             operator: T::AccountId,
+            /// Auditors that computed the same.
             auditors: u32,
-            units: Units,
+            /// Units credited to the executor.
+            credited: Units,
         },
-        /// There can be no answer; this many auditors agree.
+        /// There can be no answer, and at least one auditor says the same.
         Rejected {
+            /// The job.
             job: JobId,
+            /// Its executor.
             operator: T::AccountId,
+            /// Auditors that say the same.
             auditors: u32,
+            /// Why there can be none.
             reason: RejectReason,
         },
-        /// `auditor` computed another root than `operator`, or `operator` did not reveal his.
-        Disputed {
+        /// The job is over, and nobody has checked what its executor says.
+        Unaudited {
+            /// The job.
             job: JobId,
+            /// Its executor.
             operator: T::AccountId,
+        },
+        /// An auditor computed another root than the executor, or the executor did not reveal its own.
+        Disputed {
+            /// The job.
+            job: JobId,
+            /// Its executor.
+            operator: T::AccountId,
+            /// The first auditor that disagrees, or has attested.
             auditor: T::AccountId,
         },
-        /// `operator` did not reveal in time, and nobody had attested.
-        Voided { job: JobId, operator: T::AccountId },
+        /// The executor did not reveal in time, and nobody had attested.
+        Voided {
+            /// The job.
+            job: JobId,
+            /// Its executor.
+            operator: T::AccountId,
+        },
         /// Nobody answered in time.
-        Expired { job: JobId },
+        Expired {
+            /// The job.
+            job: JobId,
+        },
         /// The requester took the job back; one that had no executor yet is forgotten.
-        Cancelled { job: JobId },
+        Cancelled {
+            /// The job.
+            job: JobId,
+        },
         /// The job was forgotten.
-        Pruned { job: JobId },
+        Pruned {
+            /// The job.
+            job: JobId,
+        },
     }
 
     #[pallet::error]
@@ -303,24 +413,26 @@ pub mod pallet {
         TopPOutOfRange,
         /// A stop string is empty.
         EmptyStopString,
-        /// Too many jobs wait for an executor of the model; try again later.
+        /// No active operator serves the model.
+        NobodyServes,
+        /// All places in the model's queue are taken, of those that the account may have; try again later.
         QueueFull,
-        /// Jobs wait for executors of too many models; try again later.
-        TooManyWaitingModels,
-        /// There is no such job, or no more.
+        /// There is no such job, or it was forgotten.
         UnknownJob,
         /// The caller is not the hot key of a registered operator.
         NotAWorker,
-        /// The job is not assigned to the caller's operator, or no more.
+        /// The job is not assigned to the caller's operator, or no longer.
         NotAssignedToYou,
         /// The job was answered.
         AlreadyAnswered,
         /// The call doesn't fit the state of the job.
         WrongState,
-        /// There can't be so many, or no, prompt tokens.
+        /// `prompt_tokens` is 0 or above the length of the prompt, or not the number of the ids that were given.
         PromptTokensOutOfRange,
-        /// There may not be so many, or no, output tokens.
+        /// `output_tokens` is 0 or above the job's limit.
         OutputTokensOutOfRange,
+        /// Prompt and output have more tokens than the model's context.
+        ContextExceeded,
         /// The output is longer than 16 KiB.
         OutputTooLong,
         /// A rejection has no output and counts no tokens.
@@ -341,25 +453,28 @@ pub mod pallet {
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
         fn on_initialize(now: BlockNumberFor<T>) -> Weight {
             let mut work = Work::default();
+            Self::process_delays(now, &mut work);
             if Self::process_due(now, &mut work) {
-                Self::assign_waiting(now, &mut work);
+                Self::assign_waiting(&mut work);
             }
             Self::process_retention(now, &mut work);
             T::WeightInfo::on_initialize(&work)
         }
 
         fn integrity_test() {
-            assert_eq!(types::JobParameters::default().check(), Ok(()));
-            assert!(T::MaxQueued::get() > 0 && T::MaxWaitingModels::get() > 0 && T::MaxAssignmentsPerBlock::get() > 0);
+            assert_eq!(T::Parameters::get().check(), Ok(()));
+            assert!(
+                T::MaxQueued::get() >= 10 && T::MaxWaitingModels::get() > 0 && T::MaxAssignmentsPerBlock::get() > 0
+            );
             // Each assigned job with one auditor falls due once and is forgotten once. In either lane a step goes to finding that a block
             // is done, and a job is begun only if the most steps that it may take are left.
-            let least = T::MaxAssignmentsPerBlock::get().saturating_add(MOST_STEPS);
+            let assigned = T::MaxAssignmentsPerBlock::get();
             assert!(
-                T::MaxDuePerBlock::get() >= least,
+                T::MaxDuePerBlock::get() >= assigned.saturating_add(MAX_STEPS),
                 "deadlines could not keep up with assignments"
             );
             assert!(
-                T::MaxPrunedPerBlock::get() >= least,
+                T::MaxPrunedPerBlock::get() >= assigned.saturating_add(MAX_STEPS),
                 "pruning could not keep up with assignments"
             );
             let most = T::WeightInfo::on_initialize(&Self::most_work());
@@ -378,9 +493,11 @@ pub mod pallet {
 
     #[pallet::call(weight = <T as Config>::WeightInfo)]
     impl<T: Config> Pallet<T> {
-        /// Asks `model` to go on after `input`. O(length of the input).
+        /// Asks `model` to go on after `input`. A `seed` makes a sampled answer reproducible anywhere; without one the chain's beacon seeds it.
         ///
-        /// A `seed` makes a sampled answer reproducible anywhere; without one the chain's beacon seeds it.
+        /// Origin: signed. Errors: [`Error::UnknownModel`], [`Error::PromptTooLong`], [`Error::EmptyPrompt`], one for each setting that is out
+        /// of range, [`Error::NobodyServes`], [`Error::QueueFull`], and those of the quota. Event: [`Event::Submitted`].
+        /// Complexity: O(length of the input).
         #[pallet::call_index(0)]
         pub fn submit(
             origin: OriginFor<T>,
@@ -392,9 +509,12 @@ pub mod pallet {
             Self::do_submit(ensure_signed(origin)?, model, input, settings, seed)
         }
 
-        /// Answers a job, by a hot key of its executor. O(length of the output).
+        /// Answers a job. `sealed` hides the root of the commitment until auditors have attested. A rejection has no output and no tokens.
         ///
-        /// `sealed` hides the root of the commitment until auditors have attested. A rejection has no output and no tokens.
+        /// Origin: signed, by a hot key of the executor. Errors: [`Error::NotAWorker`], [`Error::UnknownJob`], [`Error::NotAssignedToYou`],
+        /// [`Error::AlreadyAnswered`], [`Error::WrongState`], [`Error::OutputTooLong`], [`Error::PromptTokensOutOfRange`],
+        /// [`Error::OutputTokensOutOfRange`], [`Error::ContextExceeded`], [`Error::RejectionNotEmpty`]. Event: [`Event::Answered`].
+        /// Complexity: O(length of the output).
         #[pallet::call_index(1)]
         pub fn submit_result(
             origin: OriginFor<T>,
@@ -409,18 +529,22 @@ pub mod pallet {
             Self::do_submit_result(hot, job, output, prompt_tokens, output_tokens, outcome, sealed)
         }
 
-        /// Opens the seal of an answer once every auditor has attested, by a hot key of the executor. O(length of the output +
-        /// auditors).
+        /// Opens the seal of an answer once every auditor has attested. It ends the job, or leads to a dispute if an auditor computed another
+        /// root.
         ///
-        /// It settles the job, or leads to a dispute if an auditor computed another root.
+        /// Origin: signed, by a hot key of the executor. Errors: [`Error::NotAWorker`], [`Error::UnknownJob`], [`Error::NotAssignedToYou`],
+        /// [`Error::WrongState`], [`Error::TooEarly`], [`Error::RevealDoesNotFitSeal`], [`Error::HeaderMismatch`]. Events:
+        /// [`Event::Revealed`], then [`Event::Settled`], [`Event::Rejected`], [`Event::Unaudited`] or [`Event::Disputed`]. Complexity:
+        /// O(auditors).
         #[pallet::call_index(2)]
         pub fn reveal(origin: OriginFor<T>, job: JobId, seal: H256, header: Header) -> DispatchResult {
             Self::do_reveal(ensure_signed(origin)?, job, seal, header)
         }
 
-        /// Takes a job back before it is answered, by its requester. O(1), and O(waiting models) for the last one of its model.
+        /// Takes a job back before it is answered. One that still waits for an executor is forgotten at once.
         ///
-        /// A job that still waits for an executor is forgotten at once.
+        /// Origin: signed, by the requester. Errors: [`Error::UnknownJob`], [`Error::NotRequester`], [`Error::TooLateToCancel`]. Event:
+        /// [`Event::Cancelled`]. Complexity: O(1), and O(waiting models) for the last one of its model.
         #[pallet::call_index(3)]
         pub fn cancel(origin: OriginFor<T>, job: JobId) -> DispatchResult {
             Self::do_cancel(ensure_signed(origin)?, job)
@@ -456,7 +580,7 @@ pub mod pallet {
 
         /// Number of jobs that wait for an executor of `model`.
         pub fn waiting(model: ModelId) -> u32 {
-            Queues::<T>::get(model).map_or(0, |queue| queue.length)
+            Self::waiting_for(&model)
         }
     }
 }

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What happens to an assigned job, up to its end.
-use crate::{Config, Credited, Event, Executing, Headers, Inputs, Job, Jobs, Outputs, Pallet, State};
+use crate::{Config, Credited, Event, Executing, Headers, Inputs, Job, Jobs, KnownPrompt, Outputs, Pallet, State};
 use ergon_primitives::{
     commitment::Outcome,
     quota::Quota,
-    traits::{AuditProgress, Audits, Contributions, Models, OnAttested, Parameters, Source, Workers},
+    traits::{
+        Answered, AuditProgress, Audits, Closing, Contributions, Duty, OnAttested, Opening, Parameters, Source, Workers,
+    },
     JobId, Units,
 };
 use frame_system::pallet_prelude::BlockNumberFor;
+use sp_runtime::traits::Saturating;
 
 type JobOf<T> = Job<<T as frame_system::Config>::AccountId, BlockNumberFor<T>>;
 
@@ -19,30 +22,60 @@ impl<T: Config> Pallet<T> {
         job.since = now;
     }
 
+    /// The delay of the draw is over: the job waits for its turn.
+    pub(crate) fn ripen(id: JobId, job: JobOf<T>, now: BlockNumberFor<T>) {
+        if Self::enqueue(id, &job) {
+            return Jobs::<T>::insert(id, job);
+        }
+        Self::dequeue(id, &job);
+        Self::expire(id, job, now);
+    }
+
     /// The executor did not answer in time: back into the queue, or the end.
     pub(crate) fn miss_result(id: JobId, mut job: JobOf<T>, now: BlockNumberFor<T>) {
         let Some(operator) = job.executor.take() else { return };
-        T::Workers::release(&operator);
+        T::Workers::release(&operator, Duty::Execution, &job.demand());
         T::Workers::note_missed(&operator);
         T::Workers::discharge(&operator);
         Executing::<T>::remove(&operator, id);
         let listed = job.missed.try_push(operator.clone()).is_ok();
-        let again = listed && job.missed.len() as u32 <= T::Parameters::get().max_reassignments;
-        if !again || Self::enqueue(&job.model, id).is_err() {
+        let parameters = T::Parameters::get();
+        if !listed || job.missed.len() as u32 > parameters.max_reassignments {
             return Self::expire(id, job, now);
         }
         Self::enter(id, &mut job, State::Queued, now);
+        Self::retake_place(&job);
+        Self::schedule(id, &mut job, now, parameters.assignment_delay);
         Jobs::<T>::insert(id, job);
         Self::deposit_event(Event::Reassigned { job: id, operator });
     }
 
-    /// The audit delay is over: draws the auditors. How many.
+    /// The audit delay is over, or it is time to look again for auditors with room: draws them. How many.
     pub(crate) fn open_audit(id: JobId, mut job: JobOf<T>, now: BlockNumberFor<T>) -> u32 {
-        let (Some(executor), Some(answer)) = (&job.executor, &mut job.answer) else {
+        let demand = job.demand();
+        let (Some(executor), Some(answer)) = (job.executor.clone(), &mut job.answer) else {
             return 0;
         };
-        let auditors = T::Audits::open(id, &job.model, executor);
-        answer.auditors = auditors;
+        let answered = Answered {
+            model: job.model,
+            executor,
+            at: answer.at,
+            demand,
+        };
+        let opening = T::Audits::open(id, &answered);
+        let parameters = T::Parameters::get();
+        let waited = now.saturating_sub(answer.at);
+        if opening == Opening::Busy && waited < parameters.audit_timeout.into() {
+            Self::await_auditors(id, job, now);
+            return 0;
+        }
+        answer.unsampled = opening == Opening::NotSampled;
+        answer.creditable = T::Workers::established(&job.model) >= parameters.min_serving;
+        answer.auditors = match opening {
+            Opening::Drawn(auditors) => auditors,
+            _ => 0,
+        };
+        let auditors = answer.auditors;
         Self::deposit_event(Event::AuditorsDrawn { job: id, auditors });
         Self::enter(id, &mut job, State::Auditing, now);
         match auditors {
@@ -53,18 +86,24 @@ impl<T: Config> Pallet<T> {
     }
 
     /// The deadline of the auditors has passed.
-    pub(crate) fn miss_attestations(id: JobId, job: JobOf<T>, now: BlockNumberFor<T>) {
+    pub(crate) fn miss_attestations(id: JobId, mut job: JobOf<T>, now: BlockNumberFor<T>) {
         match T::Audits::overdue(id) {
             AuditProgress::Redrawn => Self::await_attestations(id, job, now),
             AuditProgress::Complete(_) => Self::await_reveal(id, job, now),
+            AuditProgress::Busy => {
+                Self::enter(id, &mut job, State::Answered, now);
+                Self::await_auditors(id, job, now);
+            }
         }
     }
 
+    fn await_auditors(id: JobId, mut job: JobOf<T>, now: BlockNumberFor<T>) {
+        Self::schedule(id, &mut job, now, T::Parameters::get().audit_delay);
+        Jobs::<T>::insert(id, job);
+    }
+
     fn await_attestations(id: JobId, mut job: JobOf<T>, now: BlockNumberFor<T>) {
-        let parameters = T::Parameters::get();
-        let time = parameters
-            .audit_deadline
-            .saturating_add(parameters.blocks_for(Self::units_of(&job)));
+        let time = T::Parameters::get().deadline(&job.demand());
         Self::schedule(id, &mut job, now, time);
         Jobs::<T>::insert(id, job);
     }
@@ -74,7 +113,9 @@ impl<T: Config> Pallet<T> {
             return;
         };
         answer.attested = true;
-        let deadline = Self::schedule(id, &mut job, now, T::Parameters::get().reveal_deadline);
+        // Long enough to compute the answer again, for an executor that has lost what it kept of it.
+        let time = T::Parameters::get().deadline(&job.demand());
+        let deadline = Self::schedule(id, &mut job, now, time);
         Jobs::<T>::insert(id, job);
         Self::deposit_event(Event::RevealDue {
             job: id,
@@ -83,15 +124,15 @@ impl<T: Config> Pallet<T> {
         });
     }
 
-    /// The executor did not reveal in time. Somebody who sees from an attestation that his answer was found wrong would rather keep
-    /// silent, so silence is as bad as a wrong answer: a dispute, with all evidence kept. Only if nobody attested there is none.
+    /// The executor did not reveal in time. An executor whose answer was found wrong would rather keep silent, so silence is as bad as a
+    /// wrong answer: a dispute, with all evidence kept. Only if nobody attested there is none.
     pub(crate) fn miss_reveal(id: JobId, job: JobOf<T>, now: BlockNumberFor<T>) {
         let Some(operator) = job.executor.clone() else { return };
         T::Workers::note_missed(&operator);
         if let Some(auditor) = T::Audits::attested_by(id) {
             return Self::dispute(id, job, operator, auditor, now);
         }
-        T::Audits::close(id, 0);
+        T::Audits::close(id, Closing::default());
         Self::finish(id, job, State::Voided, now);
         Self::deposit_event(Event::Voided { job: id, operator });
     }
@@ -116,56 +157,69 @@ impl<T: Config> Pallet<T> {
 
     /// The revealed root is the one that `auditors` auditors computed, and none computed another.
     pub(crate) fn settle(id: JobId, mut job: JobOf<T>, operator: T::AccountId, auditors: u32, now: BlockNumberFor<T>) {
-        let Some(outcome) = job.answer.as_ref().map(|answer| answer.outcome) else {
-            return;
-        };
-        let units = if Self::counts(&job, auditors) {
-            Self::units_of(&job)
-        } else {
-            0
-        };
-        if units > 0 {
-            Credited::<T>::insert(job.prompt, id);
-            T::Contributions::credit(&operator, Source::Job, units);
-        }
-        T::Audits::close(id, units);
+        let Some(answer) = &mut job.answer else { return };
+        answer.matching = auditors;
+        let outcome = answer.outcome;
+        let known = Credited::<T>::get(job.prompt_hash);
+        let fresh = Self::remember(id, &job, known);
+        let each = T::Audits::sampled_in_a_million(id);
+        job.credited = scaled(fresh, each);
+        T::Contributions::credit(&operator, Source::Job, job.credited);
+        T::Workers::reweigh(&operator, &job.model);
         T::Workers::note_kept(&operator);
-        job.units = units;
-        match outcome {
-            Outcome::Completed(_) => {
-                Self::finish(id, job, State::Settled, now);
-                Self::deposit_event(Event::Settled {
-                    job: id,
-                    operator,
-                    auditors,
-                    units,
-                });
-            }
-            Outcome::Rejected(reason) => {
-                Self::finish(id, job, State::Rejected, now);
-                Self::deposit_event(Event::Rejected {
-                    job: id,
-                    operator,
-                    auditors,
-                    reason,
-                });
-            }
+        let completed = matches!(outcome, Outcome::Completed(_));
+        let closing = Closing {
+            stands: true,
+            counts: auditors > 0 && completed && known.is_none(),
+            reward: fresh,
+        };
+        T::Audits::close(id, closing);
+        let (credited, state) = (
+            job.credited,
+            match outcome {
+                _ if auditors == 0 => State::Unaudited,
+                Outcome::Completed(_) => State::Settled,
+                Outcome::Rejected(_) => State::Rejected,
+            },
+        );
+        Self::finish(id, job, state, now);
+        Self::deposit_event(match outcome {
+            _ if auditors == 0 => Event::Unaudited { job: id, operator },
+            Outcome::Completed(_) => Event::Settled {
+                job: id,
+                operator,
+                auditors,
+                credited,
+            },
+            Outcome::Rejected(reason) => Event::Rejected {
+                job: id,
+                operator,
+                auditors,
+                reason,
+            },
+        });
+    }
+
+    /// Remembers the prompt of an answer that stands, and returns the units to be credited: what the answer takes beyond what was credited
+    /// for the prompt before.
+    ///
+    /// An answer that chance left out counts as credited, like those that are sampled in its place: so a prompt that is asked again and
+    /// again until it is sampled is worth no more than once.
+    fn remember(id: JobId, job: &JobOf<T>, known: Option<KnownPrompt>) -> Units {
+        let Some(answer) = &job.answer else { return 0 };
+        let checked = answer.matching > 0;
+        if !checked && !answer.unsampled || !matches!(answer.outcome, Outcome::Completed(_)) {
+            return 0;
         }
-    }
-
-    /// Whether a job is credited: somebody checked it, enough operators serve its model, and the same prompt was not credited
-    /// before (and is still remembered; a repetition counts again once the earlier job is pruned).
-    fn counts(job: &JobOf<T>, auditors: u32) -> bool {
-        auditors > 0
-            && T::Workers::serving(&job.model) >= T::Parameters::get().min_serving
-            && !Credited::<T>::contains_key(job.prompt)
-    }
-
-    /// Units of an answered job at the model's prices.
-    fn units_of(job: &JobOf<T>) -> Units {
-        match (T::Models::terms(&job.model), &job.answer) {
-            (Some(terms), Some(answer)) => terms.prices.units(answer.prompt_tokens, answer.output_tokens),
-            _ => 0,
+        let before = known.map_or(0, |known| known.units);
+        let counted = checked && answer.creditable || answer.unsampled;
+        let units = if counted { answer.units.max(before) } else { before };
+        if known.is_none() || units > before {
+            Credited::<T>::insert(job.prompt_hash, KnownPrompt { job: id, units });
+        }
+        match checked {
+            true => units.saturating_sub(before),
+            false => 0,
         }
     }
 
@@ -182,40 +236,58 @@ impl<T: Config> Pallet<T> {
         Self::settle_quota(&mut job);
         if let Some(operator) = &job.executor {
             Executing::<T>::remove(operator, id);
+            T::Workers::release(operator, Duty::Execution, &job.demand());
             if !disputed {
                 T::Workers::discharge(operator);
             }
         }
-        let time = if disputed {
-            parameters.dispute_retention
-        } else {
-            parameters.retention
+        let time = match (job.reserved, disputed) {
+            (0, false) => parameters.retention,
+            (0, true) => parameters.dispute_retention,
+            _ => parameters.refund_delay,
         };
         Self::schedule(id, &mut job, now, time);
         Jobs::<T>::insert(id, job);
     }
 
-    /// The requester pays for a job that is over, or disputed, and gets the rest of what was reserved back.
+    /// The time of a job that is over has come: to give its units back, or to forget it. Returns the steps that it took.
+    pub(crate) fn retire(id: JobId, mut job: JobOf<T>, now: BlockNumberFor<T>) -> u32 {
+        if job.reserved == 0 {
+            return Self::prune(id, &job);
+        }
+        T::Quota::settle(&job.requester, core::mem::take(&mut job.reserved), 0);
+        let parameters = T::Parameters::get();
+        let kept = match job.state {
+            State::Disputed => parameters.dispute_retention,
+            _ => parameters.retention,
+        };
+        Self::schedule(id, &mut job, now, kept.saturating_sub(parameters.refund_delay));
+        Jobs::<T>::insert(id, job);
+        1
+    }
+
+    /// The requester pays for a job that is over and gets the rest of what was reserved back; of a job that went wrong only later.
     fn settle_quota(job: &mut JobOf<T>) {
-        let reserved = core::mem::take(&mut job.reserved);
         let used = match job.state {
-            State::Settled | State::Rejected => Self::units_of(job).min(reserved),
-            State::Cancelled => reserved,
+            State::Disputed | State::Voided => return,
+            State::Settled | State::Rejected | State::Unaudited => job.answer.as_ref().map_or(0, |answer| answer.units),
+            State::Cancelled => job.reserved,
             _ => 0,
         };
-        T::Quota::settle(&job.requester, reserved, used);
+        let reserved = core::mem::take(&mut job.reserved);
+        T::Quota::settle(&job.requester, reserved, used.min(reserved));
     }
 
     /// The job's time is over; returns the steps that it took.
-    pub(crate) fn prune(id: JobId, job: &JobOf<T>) -> u32 {
+    fn prune(id: JobId, job: &JobOf<T>) -> u32 {
         Self::forget(id);
-        if job.units > 0 {
-            Credited::<T>::remove(job.prompt);
+        if Credited::<T>::get(job.prompt_hash).is_some_and(|known| known.job == id) {
+            Credited::<T>::remove(job.prompt_hash);
         }
         let mut auditors = 0;
         if let (State::Disputed, Some(operator)) = (job.state, &job.executor) {
             auditors = job.answer.as_ref().map_or(0, |answer| answer.auditors);
-            T::Audits::close(id, 0);
+            T::Audits::close(id, Closing::default());
             T::Workers::discharge(operator);
         }
         Self::deposit_event(Event::Pruned { job: id });
@@ -229,6 +301,12 @@ impl<T: Config> Pallet<T> {
         Outputs::<T>::remove(id);
         Headers::<T>::remove(id);
     }
+}
+
+/// What an answer of `units` is credited if `each` of a million like it are sampled.
+fn scaled(units: Units, each: u32) -> Units {
+    let credited = u128::from(units) * 1_000_000 / u128::from(each.max(1));
+    Units::try_from(credited).unwrap_or(Units::MAX)
 }
 
 impl<T: Config> OnAttested for Pallet<T> {

@@ -12,11 +12,15 @@ use ergon_primitives::{
     hash,
     quota::Quota,
     request::DecodeSettings,
-    traits::{Beacon, Contributions, ModelTerms, Models, Parameters, Source, Workers},
+    traits::{Beacon, Contributions, Demand, Duty, ModelTerms, Models, NoAuditor, Parameters, Source, Workers},
     units::Prices,
     JobId, ModelId, Units, VoteWeight, H256,
 };
-use frame_support::{assert_ok, derive_impl, parameter_types, traits::Hooks, weights::constants::RocksDbWeight};
+use frame_support::{
+    assert_ok, derive_impl, parameter_types,
+    traits::Hooks,
+    weights::{constants::RocksDbWeight, Weight},
+};
 use frame_system::mocking::MockBlock;
 use pallet_audits::AuditParameters;
 pub use scenario::*;
@@ -26,9 +30,9 @@ pub type AccountId = u64;
 
 pub const MODEL: ModelId = H256::repeat_byte(0xA0);
 pub const OTHER: ModelId = H256::repeat_byte(0xA1);
-pub const RETIRED: ModelId = H256::repeat_byte(0xA2);
-/// Nobody serves it.
-pub const LONELY: ModelId = H256::repeat_byte(0xA3);
+
+/// The operators that serve it never have room.
+pub const BUSY: ModelId = H256::repeat_byte(0xA3);
 pub const REQUESTER: AccountId = 1000;
 /// Hot key of a fake operator.
 pub fn hot(operator: AccountId) -> AccountId {
@@ -74,23 +78,34 @@ impl pallet_audits::Config for Test {
 }
 
 parameter_types! {
-    pub storage JobSettings: JobParameters = Default::default();
+    pub storage JobSettings: JobParameters = JobParameters::DEVELOPMENT;
     pub storage AuditSettings: AuditParameters = Default::default();
-    pub storage MaxQueued: u32 = 5;
-    pub const MaxWaitingModels: u32 = 3;
+    pub storage MaxQueued: u32 = 50;
+    pub storage MaxWaitingModels: u32 = 3;
+    pub const LifeWeight: Weight = Weight::from_parts(7, 0);
     pub storage MaxAssignmentsPerBlock: u32 = 4;
     pub storage MaxDuePerBlock: u32 = 12;
     pub storage MaxPrunedPerBlock: u32 = 12;
     /// Most jobs in flight of an operator.
     pub storage Places: u32 = 2;
-    /// Operators that serve every model but [`LONELY`].
+    /// Operators that serve every model but [`BUSY`].
     pub storage Operators: Vec<AccountId> = vec![1, 2, 3];
-    /// One entry for each job in flight.
+    /// Models that nobody serves.
+    pub storage Unserved: Vec<ModelId> = vec![];
+    /// Operators without room for audits.
+    pub storage BusyAuditors: Vec<AccountId> = vec![];
+    /// One entry for each job that takes room of its executor.
     pub storage InFlight: Vec<AccountId> = vec![];
+    /// One entry for each audit that takes room.
+    pub storage InAudit: Vec<AccountId> = vec![];
     /// One entry for each drawing that was not discharged.
     pub storage Owed: Vec<AccountId> = vec![];
     pub storage Kept: Vec<AccountId> = vec![];
     pub storage Missed: Vec<AccountId> = vec![];
+    /// Requesters without a share of their own.
+    pub storage Shareless: Vec<AccountId> = vec![];
+    /// Block space that requesters were charged, by requester.
+    pub storage Lives: Vec<(AccountId, u64)> = vec![];
     /// Operators on probation, with the number of their answers that stood.
     pub storage Newcomers: Vec<(AccountId, u32)> = vec![];
     /// Operators one of whose answers stood, with the number that would end their probation.
@@ -136,6 +151,7 @@ impl pallet_jobs::Config for Test {
     type Contributions = FakeContributions;
     type Audits = Audits;
     type Quota = FakeQuota;
+    type LifeWeight = LifeWeight;
     type MaxQueued = MaxQueued;
     type MaxWaitingModels = MaxWaitingModels;
     type MaxAssignmentsPerBlock = MaxAssignmentsPerBlock;
@@ -154,18 +170,21 @@ impl Beacon for FakeBeacon {
 }
 
 pub struct FakeModels;
+/// Terms of all models: a prompt token takes 1 unit, an output token 10, and a block is worth 100.
+pub const TERMS: ModelTerms = ModelTerms {
+    prices: Prices {
+        prompt_token: 1_000_000,
+        output_token: 10_000_000,
+        attended_position: 0,
+    },
+    context: 100,
+    rate: 100,
+};
+
 impl Models for FakeModels {
     fn active(model: &ModelId) -> Option<ModelTerms> {
-        Self::terms(model).filter(|_| *model != RETIRED)
-    }
-    fn terms(model: &ModelId) -> Option<ModelTerms> {
-        let prices = Prices {
-            prompt_token: 1_000_000,
-            output_token: 10_000_000,
-            attended_position: 0,
-        };
-        let known = [MODEL, OTHER, RETIRED, LONELY].contains(model) || MoreModels::get().contains(model);
-        known.then_some(ModelTerms { prices, context: 100 })
+        let known = [MODEL, OTHER, BUSY].contains(model) || MoreModels::get().contains(model);
+        known.then_some(TERMS)
     }
 }
 
@@ -181,7 +200,7 @@ impl FakeWorkers {
     fn draw(model: &ModelId, draw: &mut Draw, may: impl Fn(&AccountId) -> bool) -> Option<AccountId> {
         let able: Vec<_> = Operators::get()
             .into_iter()
-            .filter(|operator| *model != LONELY && may(operator))
+            .filter(|operator| *model != BUSY && may(operator))
             .collect();
         let drawn = able.get(draw.below(able.len() as u64) as usize).copied();
         Owed::set(&Owed::get().into_iter().chain(drawn).collect());
@@ -191,37 +210,64 @@ impl FakeWorkers {
         InFlight::get().iter().filter(|other| **other == operator).count() as u32
     }
 }
-impl Workers<AccountId> for FakeWorkers {
+impl Workers<AccountId, u64> for FakeWorkers {
     fn operator_of(hot: &AccountId) -> Option<AccountId> {
         hot.checked_sub(100).filter(|operator| (1..=9).contains(operator))
     }
     fn serving(model: &ModelId) -> u32 {
-        if *model == LONELY {
-            0
-        } else {
-            Operators::get().len() as u32
+        match Unserved::get().contains(model) {
+            true => 0,
+            false => Operators::get().len() as u32,
         }
     }
-    fn draw_executor(model: &ModelId, draw: &mut Draw, exclude: &[AccountId]) -> Option<AccountId> {
+    fn established(_: &ModelId) -> u32 {
+        Operators::get()
+            .into_iter()
+            .filter(|o| Self::probation(o).is_none())
+            .count() as u32
+    }
+    fn draw_executor(model: &ModelId, _: &Demand, draw: &mut Draw, exclude: &[AccountId]) -> Option<AccountId> {
         let drawn = Self::draw(model, draw, |o| {
             !exclude.contains(o) && Self::in_flight(*o) < Places::get()
         })?;
         InFlight::set(&[InFlight::get(), vec![drawn]].concat());
         Some(drawn)
     }
-    fn release(operator: &AccountId) {
-        InFlight::set(&without(InFlight::get(), operator));
+    fn draw_auditor(
+        model: &ModelId,
+        _: &Demand,
+        answered: u64,
+        draw: &mut Draw,
+        exclude: &[AccountId],
+    ) -> Result<AccountId, NoAuditor> {
+        assert!(answered < System::block_number());
+        let may = |operator: &AccountId| !exclude.contains(operator) && Self::probation(operator).is_none();
+        let free = |operator: &AccountId| may(operator) && !BusyAuditors::get().contains(operator);
+        let Some(drawn) = Self::draw(model, draw, free) else {
+            return Err(match Operators::get().iter().any(may) {
+                true => NoAuditor::Busy,
+                false => NoAuditor::NotThere,
+            });
+        };
+        InAudit::set(&[InAudit::get(), vec![drawn]].concat());
+        Ok(drawn)
+    }
+    fn release(operator: &AccountId, duty: Duty, demand: &Demand) {
+        assert!(demand.bound > 0 && demand.rate == TERMS.rate);
+        match duty {
+            Duty::Execution => InFlight::set(&without(InFlight::get(), operator)),
+            Duty::Audit => InAudit::set(&without(InAudit::get(), operator)),
+        }
     }
     fn discharge(operator: &AccountId) {
         Owed::set(&without(Owed::get(), operator));
+        let count = |all: Vec<AccountId>| all.iter().filter(|other| *other == operator).count();
         assert!(
-            Owed::get().iter().filter(|other| *other == operator).count() as u32 >= Self::in_flight(*operator),
-            "the place is given back first"
+            count(Owed::get()) >= count(InFlight::get()) + count(InAudit::get()),
+            "room is given back first"
         );
     }
-    fn draw_auditor(model: &ModelId, draw: &mut Draw, exclude: &[AccountId]) -> Option<AccountId> {
-        Self::draw(model, draw, |operator| !exclude.contains(operator))
-    }
+    fn reweigh(_: &AccountId, _: &ModelId) {}
     fn note_kept(operator: &AccountId) {
         Kept::set(&[Kept::get(), vec![*operator]].concat());
     }
@@ -246,9 +292,15 @@ impl Workers<AccountId> for FakeWorkers {
 pub struct FakeContributions;
 impl Contributions<AccountId> for FakeContributions {
     fn credit(operator: &AccountId, source: Source, units: Units) {
+        if units == 0 {
+            return;
+        }
         Credits::set(&[Credits::get(), vec![(*operator, source, units)]].concat());
     }
     fn weight(_: &AccountId) -> VoteWeight {
+        0
+    }
+    fn most_weight(_: &AccountId) -> VoteWeight {
         0
     }
     fn total() -> VoteWeight {
@@ -262,11 +314,12 @@ pub struct FakeQuota;
 impl Quota<AccountId> for FakeQuota {
     type Error = DispatchError;
 
-    fn is_newcomer(_: &AccountId) -> bool {
-        false
+    fn is_newcomer(who: &AccountId) -> bool {
+        Shareless::get().contains(who)
     }
 
-    fn charge_life(_: &AccountId, _: u64) -> DispatchResult {
+    fn charge_life(who: &AccountId, ref_time: u64) -> DispatchResult {
+        Lives::set(&[Lives::get(), vec![(*who, ref_time)]].concat());
         Ok(())
     }
 
@@ -301,12 +354,11 @@ impl Default for Chain {
         let jobs = JobParameters {
             assignment_delay: 2,
             audit_delay: 3,
-            deadline_base: 5,
-            units_per_block: 100,
-            audit_deadline: 6,
-            reveal_deadline: 4,
+            deadline_margin: 4,
+            audit_timeout: 12,
             queue_timeout: 20,
             max_reassignments: 2,
+            refund_delay: 10,
             retention: 50,
             dispute_retention: 80,
             min_serving: 2,
@@ -326,11 +378,11 @@ impl Chain {
         let genesis = RuntimeGenesisConfig {
             system: Default::default(),
             audits: pallet_audits::GenesisConfig {
-                parameters: self.audits,
+                parameters: Some(self.audits),
                 _config: Default::default(),
             },
             jobs: pallet_jobs::GenesisConfig {
-                parameters: self.jobs,
+                parameters: Some(self.jobs),
                 _config: Default::default(),
             },
         };
@@ -350,15 +402,20 @@ impl Chain {
 pub fn check_invariants() {
     Jobs::do_try_state().unwrap();
     Audits::do_try_state().unwrap();
-    let assigned = crate::Jobs::<Test>::iter_values().filter(|job| job.state == State::Assigned);
-    let (mut holders, mut in_flight): (Vec<_>, _) =
-        (assigned.filter_map(|job| job.executor).collect(), InFlight::get());
+    let active = crate::Jobs::<Test>::iter_values().filter(|job| job.state.is_active());
+    let (mut holders, mut in_flight): (Vec<_>, _) = (active.filter_map(|job| job.executor).collect(), InFlight::get());
     holders.sort();
     in_flight.sort();
-    assert_eq!(
-        holders, in_flight,
-        "an operator has a place for each job assigned to it"
+    assert_eq!(holders, in_flight, "a job takes room of its executor until it is over");
+    let (mut pending, mut in_audit): (Vec<_>, _) = (
+        pallet_audits::Pending::<Test>::iter_keys()
+            .map(|(operator, _)| operator)
+            .collect(),
+        InAudit::get(),
     );
+    pending.sort();
+    in_audit.sort();
+    assert_eq!(pending, in_audit, "an audit takes room until it is attested");
     let (mut owed, mut open) = (Owed::get(), vec![]);
     let executors = crate::Jobs::<Test>::iter_values()
         .filter(|job| job.state.is_active() || job.state == State::Disputed)
@@ -375,10 +432,9 @@ pub fn check_invariants() {
     check_reservations();
 }
 
-/// Exactly the jobs that aren't over have units reserved, and all others were paid for or given back.
+/// Exactly the jobs that aren't paid for have units reserved, and all others were paid for or given back.
 fn check_reservations() {
-    let under_way =
-        crate::Jobs::<Test>::iter_values().filter(|job| job.state == State::Queued || job.state.is_active());
+    let under_way = crate::Jobs::<Test>::iter_values().filter(|job| job.reserved > 0);
     let (mut expected, mut reserved): (Vec<_>, _) = (
         under_way.map(|job| (job.requester, job.reserved)).collect(),
         Reserved::get(),
@@ -388,6 +444,11 @@ fn check_reservations() {
     assert_eq!(reserved, expected);
     let open: Units = reserved.iter().map(|(_, units)| units).sum();
     assert_eq!(Reservations::get(), open + Used::get() + GivenBack::get());
+}
+
+/// The model has no operators from now on.
+pub fn abandon(model: ModelId) {
+    Unserved::set(&[Unserved::get(), vec![model]].concat());
 }
 
 /// Starts the next block; its weight counts what it did, which is never more than it may be.

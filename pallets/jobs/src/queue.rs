@@ -1,70 +1,177 @@
 // SPDX-License-Identifier: Apache-2.0
-//! First in, first out for each model; the models take turns.
+//! Fair queues: the models take turns, and within a model the requesters.
 //!
-//! A queue is a list linked in both directions, so that a job leaves it in O(1) from wherever it stands.
-use crate::{Config, Error, Link, Links, Pallet, Queue, Queues, Waiting};
+//! A job enters its model's queue when the delay of its draw is over. Jobs stand in **rounds**: a requester has at most one in each, and its
+//! first one enters the round after the one that is served. So another requester's thousand jobs hold one job up by one round, and
+//! new arrivals never hold a round up. Within a round the order is that of arrival.
+//!
+//! Newcomers have rounds of their own. They hold at most a tenth of a model's places, get at most a tenth of what can be assigned in a
+//! block, and while others wait for the same model one in [`TURNS`]` + 1` assignments.
+//!
+//! A round is a list linked in both directions, so a job leaves it in O(1) from wherever it stands.
+use crate::{
+    Config, Error, Job, Link, Links, Pallet, Queue, Queues, Round, Rounds, Standing, Standings, Waiting, TURNS,
+};
 use ergon_primitives::{JobId, ModelId};
+use frame_support::{ensure, traits::Get};
+use frame_system::pallet_prelude::BlockNumberFor;
+
+/// Most rounds without jobs that are passed over at once; such are left by requesters that took jobs back.
+const MAX_SKIPPED: u32 = 16;
+
+type JobOf<T> = Job<<T as frame_system::Config>::AccountId, BlockNumberFor<T>>;
 
 impl<T: Config> Pallet<T> {
-    /// Puts `job` at the end of the queue of `model`. O(1).
-    pub(crate) fn enqueue(model: &ModelId, job: JobId) -> Result<(), Error<T>> {
-        let (queue, previous) = match Queues::<T>::get(model) {
-            Some(queue) => (
-                Queue {
-                    tail: job,
-                    length: queue.length.saturating_add(1),
-                    ..queue
-                },
-                Some(queue.tail),
-            ),
-            None => {
-                Waiting::<T>::try_append(model).map_err(|()| Error::<T>::TooManyWaitingModels)?;
-                (
-                    Queue {
-                        head: job,
-                        tail: job,
-                        length: 1,
-                    },
-                    None,
-                )
-            }
-        };
-        Queues::<T>::insert(model, queue);
-        Links::<T>::insert(job, Link { previous, next: None });
-        if let Some(previous) = previous {
-            Links::<T>::mutate(previous, |link| link.next = Some(job));
+    /// Most places of newcomers, or of others, in the queue of a model.
+    fn max_places(newcomers: bool) -> u32 {
+        let (all, tenth) = (T::MaxQueued::get(), T::MaxQueued::get() / 10);
+        match newcomers {
+            true => tenth.max(1),
+            false => all.saturating_sub(tenth).max(1),
         }
+    }
+
+    /// Most jobs of newcomers that are assigned in a block.
+    pub(crate) fn max_newcomers() -> u32 {
+        (T::MaxAssignmentsPerBlock::get() / 10).max(1)
+    }
+
+    /// Takes a place in the queue of `model`.
+    pub(crate) fn take_place(model: &ModelId, newcomer: bool) -> Result<(), Error<T>> {
+        let mut queue = Queues::<T>::get(model).unwrap_or_default();
+        let lineup = queue.of(newcomer);
+        ensure!(lineup.places < Self::max_places(newcomer), Error::<T>::QueueFull);
+        lineup.places = lineup.places.saturating_add(1);
+        Queues::<T>::insert(model, queue);
         Ok(())
     }
 
-    /// Takes `job` out of the queue of `model`. O(1), and O(waiting models) for the last one.
-    pub(crate) fn dequeue(model: &ModelId, job: JobId) {
-        let (Some(mut queue), Link { previous, next }) = (Queues::<T>::get(model), Links::<T>::take(job)) else {
-            return;
-        };
-        match previous {
-            Some(previous) => Links::<T>::mutate(previous, |link| link.next = next),
-            None => queue.head = next.unwrap_or(queue.head),
-        }
-        match next {
-            Some(next) => Links::<T>::mutate(next, |link| link.previous = previous),
-            None => queue.tail = previous.unwrap_or(queue.tail),
-        }
-        queue.length = queue.length.saturating_sub(1);
-        if queue.length > 0 {
-            return Queues::<T>::insert(model, queue);
-        }
-        Queues::<T>::remove(model);
-        Waiting::<T>::mutate(|models| models.retain(|waiting| waiting != model));
+    /// Takes a place back that the job had once, even if there is none.
+    pub(crate) fn retake_place(job: &JobOf<T>) {
+        let mut queue = Queues::<T>::get(job.model).unwrap_or_default();
+        let lineup = queue.of(job.newcomer);
+        lineup.places = lineup.places.saturating_add(1);
+        Queues::<T>::insert(job.model, queue);
     }
 
-    /// The model whose turn it is; the next call names the next one. O(waiting models).
-    pub(crate) fn next_model() -> Option<ModelId> {
-        Waiting::<T>::mutate(|models| {
-            let next = models.first().copied()?;
-            // Can't fail: there is at least one.
-            let _ = models.try_rotate_left(1);
-            Some(next)
-        })
+    /// Puts a job that has a place at the end of its round. O(1). Whether there is room for its model.
+    pub(crate) fn enqueue(id: JobId, job: &JobOf<T>) -> bool {
+        let mut queue = Queues::<T>::get(job.model).unwrap_or_default();
+        if queue.ready() == 0 && Waiting::<T>::try_append(job.model).is_err() {
+            return false;
+        }
+        let lineup = queue.of(job.newcomer);
+        let standing = Standings::<T>::get((job.model, job.newcomer, &job.requester));
+        let round = standing
+            .map_or(lineup.round, |standing| standing.round.max(lineup.round))
+            .saturating_add(1);
+        let jobs = standing.map_or(0, |standing| standing.jobs).saturating_add(1);
+        Standings::<T>::insert((job.model, job.newcomer, &job.requester), Standing { round, jobs });
+        lineup.ready = lineup.ready.saturating_add(1);
+        Queues::<T>::insert(job.model, queue);
+
+        let key = (job.model, job.newcomer, round);
+        let before = Rounds::<T>::get(key);
+        let head = before.map_or(id, |round| round.head);
+        Rounds::<T>::insert(key, Round { head, tail: id });
+        let previous = before.map(|round| round.tail);
+        if let Some(previous) = previous {
+            Links::<T>::mutate_extant(previous, |link| link.next = Some(id));
+        }
+        Links::<T>::insert(
+            id,
+            Link {
+                round,
+                previous,
+                next: None,
+            },
+        );
+        true
+    }
+
+    /// Takes a job out of its round, if it is in one, and gives its place back. O(1), and O(waiting models) for the last one.
+    pub(crate) fn dequeue(id: JobId, job: &JobOf<T>) {
+        let mut queue = Queues::<T>::get(job.model).unwrap_or_default();
+        let lineup = queue.of(job.newcomer);
+        lineup.places = lineup.places.saturating_sub(1);
+        let was_ready = Self::unlink(id, job);
+        if was_ready {
+            lineup.ready = lineup.ready.saturating_sub(1);
+        }
+        if was_ready && queue.ready() == 0 {
+            Waiting::<T>::mutate(|models| models.retain(|waiting| *waiting != job.model));
+        }
+        match queue.places() {
+            0 => Queues::<T>::remove(job.model),
+            _ => Queues::<T>::insert(job.model, queue),
+        }
+    }
+
+    fn unlink(id: JobId, job: &JobOf<T>) -> bool {
+        let Some(Link { round, previous, next }) = Links::<T>::take(id) else {
+            return false;
+        };
+        let key = (job.model, job.newcomer, round);
+        if let Some(previous) = previous {
+            Links::<T>::mutate_extant(previous, |link| link.next = next);
+        }
+        if let Some(next) = next {
+            Links::<T>::mutate_extant(next, |link| link.previous = previous);
+        }
+        Rounds::<T>::mutate_exists(key, |round| {
+            *round = round.and_then(|Round { head, tail }| {
+                let (head, tail) = (
+                    if head == id { next? } else { head },
+                    if tail == id { previous? } else { tail },
+                );
+                Some(Round { head, tail })
+            });
+        });
+        Standings::<T>::mutate_exists((job.model, job.newcomer, &job.requester), |standing| {
+            *standing = standing
+                .map(|standing| Standing {
+                    jobs: standing.jobs.saturating_sub(1),
+                    ..standing
+                })
+                .filter(|standing| standing.jobs > 0);
+        });
+        true
+    }
+
+    /// The job of `model` whose turn it is, if newcomers `may` have one or others wait. Passes over rounds that are empty. O(1).
+    pub(crate) fn next_job(model: &ModelId, may_newcomers: bool) -> Option<JobId> {
+        let queue = Queues::<T>::get(model)?;
+        let their_turn = queue.turns >= TURNS || queue.others.ready == 0;
+        let newcomers = may_newcomers && their_turn && queue.newcomers.ready > 0;
+        if !newcomers && queue.others.ready == 0 {
+            return None;
+        }
+        Self::head(model, newcomers, queue)
+    }
+
+    fn head(model: &ModelId, newcomers: bool, mut queue: Queue) -> Option<JobId> {
+        let lineup = queue.of(newcomers);
+        let first = lineup.round;
+        let head = (0..MAX_SKIPPED).find_map(|_| {
+            let head = Rounds::<T>::get((model, newcomers, lineup.round)).map(|round| round.head);
+            if head.is_none() {
+                lineup.round = lineup.round.saturating_add(1);
+            }
+            head
+        });
+        if lineup.round != first {
+            Queues::<T>::insert(model, queue);
+        }
+        head
+    }
+
+    /// Counts an assignment for whose turn it is next.
+    pub(crate) fn count_turn(job: &JobOf<T>) {
+        Queues::<T>::mutate_extant(job.model, |queue| {
+            queue.turns = match job.newcomer {
+                true => 0,
+                false => queue.turns.saturating_add(1).min(TURNS),
+            };
+        });
     }
 }

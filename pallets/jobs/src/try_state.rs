@@ -2,9 +2,12 @@
 //! Invariants of the storage.
 use crate::{
     Agenda, AgendaCursor, Config, Credited, Executing, Headers, Inputs, Job, Jobs, Links, NextJob, Outputs, Pallet,
-    Queues, State, Waiting, MOST_AUDITORS,
+    Queue, Queues, Rounds, Standing, Standings, State, Waiting, MAX_AUDITORS,
 };
-use alloc::collections::BTreeSet;
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 use ergon_primitives::{commitment::output_hash, traits::Parameters, JobId};
 use frame_support::ensure;
 use frame_system::pallet_prelude::BlockNumberFor;
@@ -14,18 +17,26 @@ impl<T: Config> Pallet<T> {
     /// Checks that
     /// 1. the parameters are in range;
     /// 2. every job has exactly the parts that its state says, and no part is without its job;
-    /// 3. the queues hold the queued jobs, each once, linked both ways, and the waiting models are those with a queue;
-    /// 4. every job but the queued ones is on the agenda exactly once, under the block that it waits for and in the lane of its state,
+    /// 3. no answer takes more units than its job's bound, whatever it claims;
+    /// 4. the rounds hold the jobs whose turn can come, each once, linked both ways, at most one a round of each requester; places and
+    ///    standings count them, and the waiting models are those that have some;
+    /// 5. every other job is on the agenda exactly once, under the block that it waits for and in the lane of its state,
     ///    nothing else is on it, and nothing was passed over;
-    /// 5. what is remembered as credited was credited.
+    /// 6. a prompt is known as long as the job that added to it, with at most the units of an answer.
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
         T::Parameters::get().check()?;
         Self::try_state_jobs()?;
         Self::try_state_queues()?;
         Self::try_state_agenda()?;
-        for (prompt, id) in Credited::<T>::iter() {
-            let credited = Jobs::<T>::get(id).is_some_and(|job| job.prompt == prompt && job.units > 0);
-            ensure!(credited, "a prompt is remembered as credited without its job");
+        for (prompt, known) in Credited::<T>::iter() {
+            let of_job = |job: Job<_, _>| {
+                let units = job.answer.map_or(0, |answer| answer.units);
+                job.prompt_hash == prompt && known.units <= units
+            };
+            ensure!(
+                Jobs::<T>::get(known.job).is_some_and(of_job),
+                "a prompt is known without the job that added to it"
+            );
         }
         Ok(())
     }
@@ -60,10 +71,12 @@ impl<T: Config> Pallet<T> {
         use State::*;
         ensure!(Inputs::<T>::contains_key(id), "a job has no prompt");
         ensure!(
-            job.answer.as_ref().map(|answer| answer.output) == Outputs::<T>::get(id).map(|output| output_hash(&output)),
+            job.answer.as_ref().map(|answer| answer.output_hash)
+                == Outputs::<T>::get(id).map(|output| output_hash(&output)),
             "output and answer disagree"
         );
-        let assigned = job.state.is_active() || matches!(job.state, Settled | Rejected | Disputed | Voided);
+        let answered_and_over = matches!(job.state, Settled | Rejected | Unaudited | Disputed | Voided);
+        let assigned = job.state.is_active() || answered_and_over;
         ensure!(!assigned || job.executor.is_some(), "an assigned job has no executor");
         ensure!(
             !matches!(job.state, Queued | Expired) || job.executor.is_none(),
@@ -74,32 +87,44 @@ impl<T: Config> Pallet<T> {
             job.sampling_key.is_some() == key_fixed,
             "the sampling key is fixed by the first assignment"
         );
-        let answered = matches!(job.state, Answered | Auditing | Settled | Rejected | Disputed | Voided);
+        let answered = matches!(job.state, Answered | Auditing) || answered_and_over;
         ensure!(job.answer.is_some() == answered, "answer and state disagree");
         let revealed = Headers::<T>::contains_key(id);
-        let settled = matches!(job.state, Settled | Rejected);
+        let settled = matches!(job.state, Settled | Rejected | Unaudited);
         // A dispute has none if the executor kept silent.
         ensure!(
             revealed == settled || job.state == Disputed,
             "header and state disagree"
         );
         ensure!(
-            job.due.is_some() == job.state.lane().is_some(),
-            "due and state disagree"
-        );
-        ensure!(job.units == 0 || job.state == Settled, "only settled jobs are credited");
-        ensure!(
-            job.units == 0 || Credited::<T>::get(job.prompt) == Some(id),
-            "a credited prompt is not remembered"
+            job.due.is_some() != Links::<T>::contains_key(id),
+            "a job waits for a block and for its turn, or for neither"
         );
         ensure!(
-            job.answer
-                .as_ref()
-                .is_none_or(|answer| answer.auditors <= MOST_AUDITORS),
-            "an answer has more auditors than the weights allow for"
+            job.credited == 0 || job.state == Settled,
+            "only settled jobs are credited"
         );
         ensure!(
-            job.reserved == 0 || job.state == Queued || job.state.is_active(),
+            job.bound == job.terms.bound(job.max_prompt_tokens, job.settings.max_tokens),
+            "a job's bound doesn't follow from its terms"
+        );
+        if let Some(answer) = &job.answer {
+            ensure!(
+                answer.units <= job.bound,
+                "an answer takes more units than its job's bound"
+            );
+            ensure!(
+                answer.auditors <= MAX_AUDITORS && answer.matching <= MAX_AUDITORS,
+                "an answer has more auditors than the weights allow for"
+            );
+            ensure!(
+                (answer.matching > 0) == matches!(job.state, Settled | Rejected),
+                "the state doesn't say how the answer was checked"
+            );
+        }
+        let pays_later = job.state == Queued || job.state.is_active() || matches!(job.state, Disputed | Voided);
+        ensure!(
+            job.reserved == 0 || pays_later && job.reserved == job.bound,
             "units are reserved for a job that is over"
         );
         if let Some(operator) = &job.executor {
@@ -112,48 +137,85 @@ impl<T: Config> Pallet<T> {
     }
 
     fn try_state_queues() -> Result<(), TryRuntimeError> {
-        let mut queued = BTreeSet::new();
-        for (model, queue) in Queues::<T>::iter() {
-            let (mut at, mut previous, mut length) = (Some(queue.head), None, 0);
-            while let Some(id) = at {
-                let fits = |job: Job<_, _>| job.state == State::Queued && job.model == model;
-                ensure!(
-                    Jobs::<T>::get(id).is_some_and(fits),
-                    "a job in a queue is not queued for its model"
-                );
-                ensure!(queued.insert(id), "a job is in a queue twice");
-                let link = Links::<T>::get(id);
-                ensure!(link.previous == previous, "a queue's links disagree");
-                (at, previous, length) = (link.next, Some(id), length + 1);
-            }
-            ensure!(
-                previous == Some(queue.tail) && length == queue.length,
-                "a queue's end or length is wrong"
-            );
+        let (mut queues, mut standings) = (BTreeMap::<_, Queue>::new(), BTreeMap::<_, Standing>::new());
+        for (_, job) in Jobs::<T>::iter().filter(|(_, job)| job.state == State::Queued) {
+            queues.entry(job.model).or_default().of(job.newcomer).places += 1;
         }
-        let all: BTreeSet<_> = Jobs::<T>::iter()
-            .filter(|(_, job)| job.state == State::Queued)
-            .map(|(id, _)| id)
-            .collect();
-        ensure!(queued == all, "a queued job is in no queue");
+        let mut in_rounds = 0;
+        for ((model, newcomers, number), round) in Rounds::<T>::iter() {
+            let (mut at, mut previous, mut requesters) = (Some(round.head), None, BTreeSet::new());
+            while let Some(id) = at {
+                let job = Jobs::<T>::get(id).ok_or("a round has a job that doesn't exist")?;
+                let fits = job.state == State::Queued && job.model == model && job.newcomer == newcomers;
+                ensure!(fits, "a job stands in a round of others");
+                ensure!(
+                    requesters.insert(job.requester.clone()),
+                    "a requester has two jobs in a round"
+                );
+                let link = Links::<T>::get(id).ok_or("a job in a round has no links")?;
+                ensure!(
+                    link.previous == previous && link.round == number,
+                    "a round's links disagree"
+                );
+                queues.entry(model).or_default().of(newcomers).ready += 1;
+                let standing = standings
+                    .entry((model, newcomers, job.requester))
+                    .or_insert(Standing { round: 0, jobs: 0 });
+                (standing.jobs, standing.round) = (standing.jobs + 1, standing.round.max(number));
+                in_rounds += 1;
+                (at, previous) = (link.next, Some(id));
+            }
+            ensure!(previous == Some(round.tail), "a round's end is wrong");
+        }
         ensure!(
-            Links::<T>::iter_keys().count() == all.len(),
-            "a job that isn't queued has links"
+            Links::<T>::iter_keys().count() == in_rounds,
+            "a job that is in no round has links"
         );
-        let models: BTreeSet<_> = Queues::<T>::iter_keys().collect();
+        Self::try_state_counts(queues, standings)
+    }
+
+    fn try_state_counts(
+        queues: BTreeMap<ergon_primitives::ModelId, Queue>,
+        standings: BTreeMap<(ergon_primitives::ModelId, bool, T::AccountId), Standing>,
+    ) -> Result<(), TryRuntimeError> {
+        let counted = |mut queue: Queue| [true, false].map(|who| (queue.of(who).ready, queue.of(who).places));
+        let kept: BTreeMap<_, _> = Queues::<T>::iter().collect();
+        ensure!(
+            kept.iter()
+                .map(|(model, queue)| (*model, counted(*queue)))
+                .collect::<Vec<_>>()
+                == queues
+                    .iter()
+                    .map(|(model, queue)| (*model, counted(*queue)))
+                    .collect::<Vec<_>>(),
+            "a queue's counts are wrong"
+        );
+        let standing: BTreeMap<_, _> = Standings::<T>::iter().collect();
+        ensure!(
+            standing.len() == standings.len()
+                && standings.iter().all(|(key, counted)| standing
+                    .get(key)
+                    .is_some_and(|kept| kept.jobs == counted.jobs && kept.round >= counted.round)),
+            "what requesters have in rounds is counted wrong"
+        );
+        let ready: BTreeSet<_> = kept
+            .iter()
+            .filter(|(_, queue)| queue.ready() > 0)
+            .map(|(model, _)| *model)
+            .collect();
         let waiting = Waiting::<T>::get();
         ensure!(
-            waiting.iter().copied().collect::<BTreeSet<_>>() == models,
+            waiting.iter().copied().collect::<BTreeSet<_>>() == ready,
             "waiting models and queues disagree"
         );
-        ensure!(waiting.len() == models.len(), "a model waits twice");
+        ensure!(waiting.len() == ready.len(), "a model waits twice");
         Ok(())
     }
 
     fn try_state_agenda() -> Result<(), TryRuntimeError> {
         let mut listed = 0;
         for (lane, at, id) in Agenda::<T>::iter_keys() {
-            let waits = Jobs::<T>::get(id).is_some_and(|job| job.due == Some(at) && job.state.lane() == Some(lane));
+            let waits = Jobs::<T>::get(id).is_some_and(|job| job.due == Some(at) && job.state.lane() == lane);
             ensure!(waits, "an entry of the agenda is stale");
             ensure!(
                 at >= AgendaCursor::<T>::get(lane),

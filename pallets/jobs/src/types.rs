@@ -4,20 +4,35 @@ use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use ergon_primitives::{
     commitment::Outcome,
     request::{DecodeSettings, Input, MAX_OUTPUT_BYTES, MAX_PROMPT_BYTES, MAX_PROMPT_TOKENS},
+    traits::{Demand, ModelTerms},
     JobId, ModelId, Units, H256,
 };
 use frame_support::{traits::ConstU32, BoundedVec};
 use scale_info::TypeInfo;
 use serde::{Deserialize, Serialize};
 
+/// Most blocks between an event and a draw that judges it.
+pub const MAX_DRAW_DELAY: u32 = 600;
+/// Least margin of a deadline: finality takes some 3 blocks.
+pub const MIN_MARGIN: u32 = 4;
+/// Largest margin of a deadline.
+pub const MAX_MARGIN: u32 = 1_200;
+/// Longest time in a queue, for executors or auditors.
+pub const MAX_WAIT: u32 = 28_800;
+/// Longest time for which anything is kept.
+pub const MAX_RETENTION: u32 = 5_256_000;
+/// Most established operators that may be demanded for a model's jobs to be credited.
+pub const MAX_MIN_SERVING: u32 = 16;
+/// Assignments to other requesters for each to a newcomer, while both wait.
+pub const TURNS: u32 = 9;
 /// Most times that a job may go to another operator, whatever [`JobParameters::max_reassignments`] says.
 pub const MAX_REASSIGNMENTS: u32 = 7;
 /// Fewest blocks between an event and a draw that judges it, see [`Beacon`](ergon_primitives::traits::Beacon).
 pub const MIN_DRAW_DELAY: u32 = 2;
 /// Most auditors of one answer that weights and the agenda reckon with; [`Config::Audits`](crate::Config::Audits) may not draw more.
-pub const MOST_AUDITORS: u32 = 8;
+pub const MAX_AUDITORS: u32 = 8;
 /// Most steps that a job takes when it falls due, see [`Config::MaxDuePerBlock`](crate::Config::MaxDuePerBlock).
-pub const MOST_STEPS: u32 = if MOST_AUDITORS > 1 { MOST_AUDITORS } else { 1 };
+pub const MAX_STEPS: u32 = if MAX_AUDITORS > 1 { MAX_AUDITORS } else { 1 };
 /// By how much a call may exceed the longest prompt or output and still be answered with an error of its own.
 const SLACK: u32 = 4;
 
@@ -49,9 +64,12 @@ impl TryFrom<UncheckedInput> for Input {
 }
 
 /// Where a job stands.
+///
+/// An answer that is over says how it was checked: `Settled` and `Rejected` by at least one auditor that computed the same, see
+/// [`Answer::matching`]; `Unaudited` by nobody.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub enum State {
-    /// Waits for an executor.
+    /// Waits for an executor: for the draw's delay to pass while it is due at a block, then for its turn.
     Queued,
     /// Its executor is to answer it before it is due.
     Assigned,
@@ -59,10 +77,12 @@ pub enum State {
     Answered,
     /// Auditors are to attest; then the executor is to reveal.
     Auditing,
-    /// Over: answered, revealed and not found wrong.
+    /// Over: answered, revealed, and confirmed by all auditors that attested.
     Settled,
-    /// Over: can't be answered, and that was not found wrong.
+    /// Over: can't be answered, which all auditors that attested confirm.
     Rejected,
+    /// Over: answered or rejected, and revealed, but nobody has checked it.
+    Unaudited,
     /// Over: nobody answered in time.
     Expired,
     /// An auditor computed something else, or the executor hides what it computed. Everything is kept.
@@ -80,11 +100,11 @@ impl State {
     }
 
     /// Where the agenda lists jobs in this state.
-    pub fn lane(self) -> Option<Lane> {
+    pub fn lane(self) -> Lane {
         match self {
-            Self::Queued => None,
-            _ if self.is_active() => Some(Lane::Deadlines),
-            _ => Some(Lane::Retention),
+            Self::Queued => Lane::Delays,
+            _ if self.is_active() => Lane::Deadlines,
+            _ => Lane::Retention,
         }
     }
 }
@@ -92,6 +112,8 @@ impl State {
 /// A part of the agenda with a budget of its own.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub enum Lane {
+    /// New jobs, and those whose deadline was missed, by the block at which the delay of their draw is over.
+    Delays,
     /// Jobs under way, by the block at which they go on without waiting any longer.
     Deadlines,
     /// Jobs that are over or disputed, by the block at which they are forgotten.
@@ -101,6 +123,8 @@ pub enum Lane {
 /// What was done at the start of a block.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Work {
+    /// Jobs that entered their queues.
+    pub ripe: u32,
     /// Jobs whose deadline passed or whose delay was over.
     pub due: u32,
     /// Auditors that were drawn, or looked for in vain.
@@ -111,11 +135,15 @@ pub struct Work {
     pub visits: u32,
     /// Steps of forgetting jobs.
     pub pruned: u32,
+    /// Jobs that were assigned.
+    pub assigned: u32,
+    /// Those of them that newcomers asked for.
+    pub assigned_newcomers: u32,
 }
 
-/// What the executor published with its output.
+/// What the executor published with its output, and how it was checked.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
-pub struct Answer {
+pub struct Answer<BlockNumber> {
     /// Number of prompt tokens.
     pub prompt_tokens: u32,
     /// Number of output tokens.
@@ -123,73 +151,160 @@ pub struct Answer {
     /// How it ended.
     pub outcome: Outcome,
     /// [`output_hash`](ergon_primitives::commitment::output_hash) of the output.
-    pub output: H256,
+    pub output_hash: H256,
     /// [`sealed`](ergon_primitives::commitment::sealed) root of the commitment.
     pub sealed: H256,
+    /// Units of the answer at the job's prices, at most [`Job::bound`].
+    pub units: Units,
+    /// Block in which it came.
+    pub at: BlockNumber,
+    /// Whether it was left out by chance when answers were sampled for an audit.
+    pub unsampled: bool,
+    /// Whether enough established operators served the model for the answer to be credited, when its auditors were drawn.
+    pub creditable: bool,
     /// Auditors drawn at first; never more of them are awaited at once. 0 before the audit.
     pub auditors: u32,
-    /// Whether no attestation is awaited any more, so that the executor is to reveal.
+    /// Whether no attestation is awaited any longer, so that the executor is to reveal.
     pub attested: bool,
+    /// Auditors that computed the same; 0 before the reveal.
+    pub matching: u32,
 }
 
 /// A job. Its prompt, output and header stand in maps of their own, so that this is cheap to read.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Job<AccountId, BlockNumber> {
-    /// Who asked.
+    /// Account that asked.
     pub requester: AccountId,
+    /// Whether it had no share of the chain of its own when it asked.
+    pub newcomer: bool,
     /// Model asked.
     pub model: ModelId,
+    /// Terms of the model when the job was submitted. Whatever becomes of the model, these hold for the job.
+    pub terms: ModelTerms,
     /// [`request_hash`](ergon_primitives::request::request_hash).
-    pub request: H256,
+    pub request_hash: H256,
     /// [`prompt_hash`](ergon_primitives::request::prompt_hash), which is credited once.
-    pub prompt: H256,
+    pub prompt_hash: H256,
     /// How to decode.
     pub settings: DecodeSettings,
     /// Seed named by the requester.
     pub seed: Option<u64>,
     /// Upper bound of the number of prompt tokens, by the length of the prompt.
     pub max_prompt_tokens: u32,
-    /// Units reserved from the requester's quota; 0 once the job is over or disputed.
+    /// Whether the prompt is token ids, so that it has exactly so many tokens.
+    pub is_tokenized: bool,
+    /// The most units that the job can take, see [`ModelTerms::bound`]. All deadlines follow from it.
+    pub bound: Units,
+    /// Units reserved from the requester's quota: `bound`, and 0 once they were given back or paid.
     pub reserved: Units,
     /// Block in which it was submitted.
     pub submitted: BlockNumber,
     /// Where it stands.
     pub state: State,
-    /// Block in which it came there.
+    /// Block in which it entered its current state.
     pub since: BlockNumber,
-    /// Block at whose start something happens unless it goes on before; none while it is queued.
+    /// Block at whose start something happens unless it goes on before; none while it waits for its turn.
     pub due: Option<BlockNumber>,
     /// [`sampling_key`](ergon_primitives::request::sampling_key), fixed by the first assignment.
     pub sampling_key: Option<H256>,
     /// Operator to which it is assigned.
     pub executor: Option<AccountId>,
-    /// Operators to which it was assigned before, who let the deadline pass.
+    /// Operators to which it was assigned before, and which let the deadline pass.
     pub missed: BoundedVec<AccountId, ConstU32<{ MAX_REASSIGNMENTS + 1 }>>,
     /// The answer.
-    pub answer: Option<Answer>,
-    /// Units credited for it.
+    pub answer: Option<Answer<BlockNumber>>,
+    /// Units credited to the executor for it.
+    pub credited: Units,
+}
+
+impl<AccountId, BlockNumber> Job<AccountId, BlockNumber> {
+    /// What it demands of its executor and of each auditor.
+    pub fn demand(&self) -> Demand {
+        self.terms.demand(self.bound)
+    }
+}
+
+/// What is remembered of a prompt that was answered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct KnownPrompt {
+    /// The last job that added to it; it is forgotten with that job.
+    pub job: JobId,
+    /// Units that can't be credited for it again.
     pub units: Units,
 }
 
-/// Jobs that wait for an executor of one model, oldest first: a list linked by [`Link`]s.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+/// Jobs that wait for executors of one model.
+#[derive(
+    Clone, Copy, Debug, Default, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
 pub struct Queue {
+    /// Those of requesters with a share of the chain of their own.
+    pub others: Lineup,
+    /// Those of newcomers.
+    pub newcomers: Lineup,
+    /// How many of the former were assigned since one of the latter was, up to [`TURNS`].
+    pub turns: u32,
+}
+
+impl Queue {
+    /// The jobs of newcomers, or of others.
+    pub fn of(&mut self, newcomers: bool) -> &mut Lineup {
+        match newcomers {
+            true => &mut self.newcomers,
+            false => &mut self.others,
+        }
+    }
+
+    /// Jobs whose turn can come now.
+    pub fn ready(&self) -> u32 {
+        self.others.ready.saturating_add(self.newcomers.ready)
+    }
+
+    /// All jobs.
+    pub fn places(&self) -> u32 {
+        self.others.places.saturating_add(self.newcomers.places)
+    }
+}
+
+/// Jobs that wait, in rounds, each with at most one job of every requester.
+#[derive(
+    Clone, Copy, Debug, Default, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+pub struct Lineup {
+    /// The round whose jobs come next.
+    pub round: u32,
+    /// Jobs in all rounds.
+    pub ready: u32,
+    /// These, and those that still wait for the delay of their draw.
+    pub places: u32,
+}
+
+/// The jobs of a round, in the order in which they came.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct Round {
     /// The first.
     pub head: JobId,
     /// The last.
     pub tail: JobId,
-    /// How many.
-    pub length: u32,
 }
 
-/// A job's neighbours in its queue.
-#[derive(
-    Clone, Copy, Debug, Default, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
-)]
+/// What a requester has in the rounds of a model.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct Standing {
+    /// The round of its last job.
+    pub round: u32,
+    /// How many jobs.
+    pub jobs: u32,
+}
+
+/// A job's place in its round.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Link {
-    /// The one before.
+    /// The round.
+    pub round: u32,
+    /// The job before.
     pub previous: Option<JobId>,
-    /// The one after.
+    /// The job after.
     pub next: Option<JobId>,
 }
 
@@ -210,83 +325,102 @@ pub struct Link {
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct JobParameters {
-    /// Least time in the queue before an executor is drawn, at least [`MIN_DRAW_DELAY`].
+    /// Time between submission, or a missed deadline, and the first draw of an executor: [`MIN_DRAW_DELAY`] to [`MAX_DRAW_DELAY`].
     pub assignment_delay: u32,
-    /// Time from the answer to the draw of its auditors, at least [`MIN_DRAW_DELAY`].
+    /// Time from the answer to the draw of its auditors, in the same range.
     pub audit_delay: u32,
-    /// Time that an executor has, finality included, on top of the time for the units.
-    pub deadline_base: u32,
-    /// Units that every worker is expected to do in a block.
-    pub units_per_block: Units,
-    /// Time that auditors have, on top of the time for the units.
-    pub audit_deadline: u32,
-    /// Time that an executor has to reveal.
-    pub reveal_deadline: u32,
-    /// Time after which a job that waits for an executor expires.
+    /// Time that executors and auditors have on top of twice that for the job's bound, finality included: [`MIN_MARGIN`] to
+    /// [`MAX_MARGIN`].
+    pub deadline_margin: u32,
+    /// Time for which an answer waits for auditors with room, before it goes on without: `deadline_margin` to [`MAX_WAIT`].
+    pub audit_timeout: u32,
+    /// Time after which a job that waits for an executor expires: more than `assignment_delay`, up to [`MAX_WAIT`].
     pub queue_timeout: u32,
     /// How often a job goes to another executor after a missed deadline, at most [`MAX_REASSIGNMENTS`].
     pub max_reassignments: u32,
-    /// Time for which a job that is over is kept.
+    /// Time after which the units reserved for a disputed or voided job are given back: `deadline_margin` to `retention`. So nobody makes
+    /// work for others and has its quota back for the next at once.
+    pub refund_delay: u32,
+    /// Time for which a job that is over is kept, up to [`MAX_RETENTION`].
     pub retention: u32,
-    /// Time for which a disputed job is kept with all its evidence, at least `retention`. Until then its executor and auditors can't
-    /// leave.
+    /// Time for which a disputed job is kept with all its evidence: `retention` to [`MAX_RETENTION`]. Until then its executor and auditors
+    /// can't leave.
     pub dispute_retention: u32,
-    /// Fewest active operators that serve a model for its jobs to be credited.
+    /// Fewest established operators that serve a model for its jobs to be credited: 1 to [`MAX_MIN_SERVING`].
     pub min_serving: u32,
 }
 
 impl Default for JobParameters {
-    /// The values of development networks, for blocks of 3 seconds.
     fn default() -> Self {
-        Self {
-            assignment_delay: 2,
-            audit_delay: 2,
-            deadline_base: 10,
-            units_per_block: 1_000,
-            audit_deadline: 10,
-            reveal_deadline: 10,
-            queue_timeout: 1_200,
-            max_reassignments: 2,
-            retention: 28_800,
-            dispute_retention: 201_600,
-            min_serving: 2,
-        }
+        Self::DEVELOPMENT
     }
 }
 
 impl JobParameters {
+    /// Those of development networks, for blocks of 3 seconds.
+    pub const DEVELOPMENT: Self = Self {
+        assignment_delay: 2,
+        audit_delay: 2,
+        deadline_margin: 10,
+        audit_timeout: 200,
+        queue_timeout: 1_200,
+        max_reassignments: 2,
+        refund_delay: 60,
+        retention: 28_800,
+        dispute_retention: 201_600,
+        min_serving: 2,
+    };
+
+    /// Those of public networks, for blocks of 6 seconds. Each draw waits for 15 blocks: an author with a share `s` of the slots makes all of
+    /// them, and so knows the draw before, with probability `s^15`, which is 3 * 10^-8 for `s = 1/3`.
+    pub const PRODUCTION: Self = Self {
+        assignment_delay: 15,
+        audit_delay: 15,
+        deadline_margin: 10,
+        audit_timeout: 600,
+        queue_timeout: 600,
+        max_reassignments: 2,
+        refund_delay: 2_400,
+        retention: 14_400,
+        dispute_retention: 100_800,
+        min_serving: 3,
+    };
+
     /// Checks every range.
     pub fn check(&self) -> Result<(), &'static str> {
-        if self.assignment_delay < MIN_DRAW_DELAY || self.audit_delay < MIN_DRAW_DELAY {
-            return Err("a draw needs a beacon value at least 2 blocks younger than what it judges");
+        let draws = MIN_DRAW_DELAY..=MAX_DRAW_DELAY;
+        if !draws.contains(&self.assignment_delay) || !draws.contains(&self.audit_delay) {
+            return Err("a delay of draws is out of range");
         }
-        if self.units_per_block == 0 {
-            return Err("units_per_block must not be zero");
+        if !(MIN_MARGIN..=MAX_MARGIN).contains(&self.deadline_margin) {
+            return Err(
+                "deadline_margin is out of range: nobody could meet deadlines, or a dead operator would hold jobs up",
+            );
+        }
+        if !(self.deadline_margin..=MAX_WAIT).contains(&self.audit_timeout) {
+            return Err("audit_timeout is out of range");
+        }
+        if self.queue_timeout <= self.assignment_delay || self.queue_timeout > MAX_WAIT {
+            return Err("queue_timeout is out of range: jobs would expire before they could be assigned, or never");
         }
         if self.max_reassignments > MAX_REASSIGNMENTS {
             return Err("max_reassignments is out of range");
         }
-        if [
-            self.deadline_base,
-            self.audit_deadline,
-            self.reveal_deadline,
-            self.retention,
-        ]
-        .contains(&0)
-        {
-            return Err("nobody can meet a deadline of zero blocks");
+        if !(self.deadline_margin..=self.retention).contains(&self.refund_delay) {
+            return Err("refund_delay is out of range");
         }
-        if self.dispute_retention < self.retention {
-            return Err("the evidence of a dispute would be forgotten before jobs that nobody doubts");
+        if self.dispute_retention < self.retention || self.dispute_retention > MAX_RETENTION {
+            return Err("dispute_retention is out of range: the evidence of a dispute would go before jobs that nobody doubts, or stay");
         }
-        if self.queue_timeout <= self.assignment_delay {
-            return Err("jobs would expire before they could be assigned");
+        if !(1..=MAX_MIN_SERVING).contains(&self.min_serving) {
+            return Err("min_serving is out of range: nothing could be credited, or anything");
         }
         Ok(())
     }
 
-    /// Blocks that every worker is expected to do `units` in.
-    pub fn blocks_for(&self, units: Units) -> u32 {
-        u32::try_from(units.div_ceil(self.units_per_block.max(1))).unwrap_or(u32::MAX)
+    /// Blocks that an operator has for a duty of at most `bound` units: twice those that it takes at the model's rate, and the margin.
+    pub fn deadline(&self, demand: &Demand) -> u32 {
+        let blocks = u32::try_from(demand.load().div_ceil(1_000)).unwrap_or(u32::MAX);
+        self.deadline_margin.saturating_add(blocks.saturating_mul(2))
     }
 }

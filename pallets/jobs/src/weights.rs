@@ -21,6 +21,8 @@ pub trait WeightInfo {
 
     /// A block in which nothing is done.
     fn on_initialize_idle() -> Weight;
+    /// A job enters its queue.
+    fn ripen() -> Weight;
     /// A job whose deadline passed, without draws, for which nobody is taken off a list.
     fn due() -> Weight;
     /// A job one of whose auditors is silent, and nobody is drawn in his place.
@@ -29,20 +31,26 @@ pub trait WeightInfo {
     fn redraw() -> Weight;
     /// A job with `missed` silent auditors, each of whom is suspended, and nobody in their place.
     fn misses(missed: u32) -> Weight;
-    /// A draw of an executor, or a look at a queue.
+    /// A draw of an executor in vain.
     fn visit() -> Weight;
+    /// A job is assigned to the first operator that the draw hits.
+    fn assign() -> Weight;
     /// A job with `auditors` is forgotten.
     fn prune(auditors: u32) -> Weight;
 
-    /// A block in which this was done. Linear in all of it.
+    /// A block in which this was done. Linear in all of it. Every draw may hit as many operators as one in vain before it finds one.
     fn on_initialize(work: &Work) -> Weight {
-        let draw = Self::redraw().saturating_sub(Self::silent());
+        let draw = Self::redraw()
+            .saturating_sub(Self::silent())
+            .saturating_add(Self::visit());
         let miss = Self::misses(2).saturating_sub(Self::misses(1));
         let parts = [
+            (Self::ripen(), work.ripe),
             (Self::due(), work.due),
             (draw, work.draws),
             (miss, work.misses),
             (Self::visit(), work.visits),
+            (Self::assign(), work.assigned),
             (Self::prune(1), work.pruned),
         ];
         parts
@@ -82,8 +90,14 @@ impl WeightInfo for () {
     fn misses(missed: u32) -> Weight {
         Weight::from_parts(missed.into(), 0)
     }
+    fn ripen() -> Weight {
+        Weight::zero()
+    }
     fn visit() -> Weight {
         Weight::from_parts(1, 0)
+    }
+    fn assign() -> Weight {
+        Weight::zero()
     }
     fn prune(auditors: u32) -> Weight {
         Weight::from_parts(auditors.into(), 0)

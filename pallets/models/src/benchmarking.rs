@@ -48,7 +48,7 @@ mod benchmarks {
         let model = manifest.id();
 
         #[extrinsic_call]
-        _(origin as T::RuntimeOrigin, manifest, None);
+        _(origin as T::RuntimeOrigin, manifest, None, None);
 
         assert!(Models::<T>::contains_key(model));
         Ok(())
@@ -58,7 +58,7 @@ mod benchmarks {
     fn retire() -> Result<(), BenchmarkError> {
         let (origin, manifest) = (governance::<T>()?, longest_manifest());
         let model = manifest.id();
-        Pallet::<T>::do_register(manifest, None)?;
+        Pallet::<T>::do_register(manifest, None, None)?;
 
         #[extrinsic_call]
         _(origin as T::RuntimeOrigin, model);
@@ -71,7 +71,7 @@ mod benchmarks {
     fn set_prices() -> Result<(), BenchmarkError> {
         let (origin, manifest) = (governance::<T>()?, longest_manifest());
         let model = manifest.id();
-        Pallet::<T>::do_register(manifest, None)?;
+        Pallet::<T>::do_register(manifest, None, None)?;
         let prices = Prices {
             prompt_token: 1,
             output_token: 2,
@@ -82,6 +82,19 @@ mod benchmarks {
         _(origin as T::RuntimeOrigin, model, prices);
 
         assert!(Models::<T>::get(model).is_some_and(|entry| entry.prices == prices));
+        Ok(())
+    }
+
+    #[benchmark]
+    fn set_rate() -> Result<(), BenchmarkError> {
+        let (origin, manifest) = (governance::<T>()?, longest_manifest());
+        let model = manifest.id();
+        Pallet::<T>::do_register(manifest, None, None)?;
+
+        #[extrinsic_call]
+        _(origin as T::RuntimeOrigin, model, 1);
+
+        assert!(Models::<T>::get(model).is_some_and(|entry| entry.tokens_per_block == 1));
         Ok(())
     }
 

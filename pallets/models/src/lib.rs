@@ -10,9 +10,12 @@
 //! 2. A manifest must pass [`Manifest::check`], and its name must be UTF-8 that is not empty. Prices default to
 //!    [`Manifest::default_prices`]; tokens can't be free, since units would then say nothing about work, and none may cost more than
 //!    [`MAX_PRICE_FACTOR`] times the default: work is credited at these prices, so whoever sets them could mint vote weight.
-//! 3. A retired model takes no new jobs. Manifest and prices stay, and stay fixed, for jobs and disputes that are under
+//! 3. A model's **rate** is how many output tokens any device that serves it is expected to decode in a block: deadlines and operators'
+//!    budgets follow from it. It is 1 to [`MAX_TOKENS_PER_BLOCK`], and [`Config::TokensPerBlock`] unless another is given: one that is too high
+//!    makes those miss deadlines who compute on small devices, and one that is too low lets dead ones hold up jobs for long.
+//! 4. A retired model takes no new jobs. Manifest and prices stay, and stay fixed, for jobs and disputes that are under
 //!    way. It can't be registered again.
-//! 4. There are at most [`Config::MaxModels`], retired ones included.
+//! 5. There are at most [`Config::MaxModels`], retired ones included.
 //!
 //! The pallet implements [`Models`](ergon_primitives::traits::Models) for the others.
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -43,6 +46,9 @@ pub use weights::WeightInfo;
 /// Most times its default that each of a model's prices may be: room for what multiply-accumulates don't show, such as memory.
 pub const MAX_PRICE_FACTOR: u64 = 16;
 
+/// Most output tokens that every device may be expected to decode in a block.
+pub const MAX_TOKENS_PER_BLOCK: u32 = 4_096;
+
 #[frame_support::pallet]
 pub mod pallet {
     use super::*;
@@ -59,6 +65,9 @@ pub mod pallet {
         /// Most models, retired ones included.
         #[pallet::constant]
         type MaxModels: Get<u32>;
+        /// Rate of a model for which no other is given.
+        #[pallet::constant]
+        type TokensPerBlock: Get<u32>;
         /// Weights of the calls.
         type WeightInfo: WeightInfo;
     }
@@ -89,6 +98,13 @@ pub mod pallet {
             /// The new prices.
             prices: Prices,
         },
+        /// Jobs that are submitted from now on have this rate.
+        RateSet {
+            /// The model's name.
+            model: ModelId,
+            /// Output tokens that any device is expected to decode in a block.
+            tokens_per_block: u32,
+        },
     }
 
     #[pallet::error]
@@ -115,6 +131,8 @@ pub mod pallet {
         NotADecoder,
         /// A price is more than [`MAX_PRICE_FACTOR`] times the default one.
         PriceTooHigh,
+        /// The rate is 0 or more than [`MAX_TOKENS_PER_BLOCK`].
+        RateOutOfRange,
     }
 
     #[pallet::genesis_config]
@@ -133,7 +151,7 @@ pub mod pallet {
         /// If a model breaks a rule of the registry: there must be no chain with such a genesis.
         fn build(&self) {
             for (manifest, prices) in &self.models {
-                if let Err(error) = Pallet::<T>::do_register(manifest.clone(), *prices) {
+                if let Err(error) = Pallet::<T>::do_register(manifest.clone(), *prices, None) {
                     panic!(
                         "genesis model {}: {error:?}",
                         alloc::string::String::from_utf8_lossy(&manifest.name)
@@ -147,6 +165,7 @@ pub mod pallet {
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
         fn integrity_test() {
             assert!(T::MaxModels::get() > 0, "MaxModels: there must be room for a model");
+            assert!(Self::is_rate(T::TokensPerBlock::get()), "TokensPerBlock: out of range");
         }
 
         #[cfg(feature = "try-runtime")]
@@ -157,11 +176,16 @@ pub mod pallet {
 
     #[pallet::call(weight = T::WeightInfo)]
     impl<T: Config> Pallet<T> {
-        /// Registers a model, with its default prices unless others are given. Complexity: O(1).
+        /// Registers a model, with its default prices and rate unless others are given. Complexity: O(1).
         #[pallet::call_index(0)]
-        pub fn register(origin: OriginFor<T>, manifest: Manifest, prices: Option<Prices>) -> DispatchResult {
+        pub fn register(
+            origin: OriginFor<T>,
+            manifest: Manifest,
+            prices: Option<Prices>,
+            tokens_per_block: Option<u32>,
+        ) -> DispatchResult {
             T::GovernanceOrigin::ensure_origin(origin)?;
-            Self::do_register(manifest, prices)
+            Self::do_register(manifest, prices, tokens_per_block)
         }
 
         /// Takes a model out of service for good. Complexity: O(1).
@@ -188,10 +212,30 @@ pub mod pallet {
             Self::deposit_event(Event::PricesSet { model, prices });
             Ok(())
         }
+
+        /// Sets the rate of a model that is in service. Complexity: O(1).
+        #[pallet::call_index(3)]
+        pub fn set_rate(origin: OriginFor<T>, model: ModelId, tokens_per_block: u32) -> DispatchResult {
+            T::GovernanceOrigin::ensure_origin(origin)?;
+            Self::try_change(&model, |entry| {
+                ensure!(Self::is_rate(tokens_per_block), Error::<T>::RateOutOfRange);
+                entry.tokens_per_block = tokens_per_block;
+                Ok(())
+            })?;
+            Self::deposit_event(Event::RateSet {
+                model,
+                tokens_per_block,
+            });
+            Ok(())
+        }
     }
 
     impl<T: Config> Pallet<T> {
-        pub(crate) fn do_register(manifest: Manifest, prices: Option<Prices>) -> DispatchResult {
+        pub(crate) fn do_register(
+            manifest: Manifest,
+            prices: Option<Prices>,
+            tokens_per_block: Option<u32>,
+        ) -> DispatchResult {
             manifest.check().map_err(|error| match error {
                 ManifestError::Dimensions => Error::<T>::UnsupportedDimensions,
                 ManifestError::ArithmeticVersion => Error::<T>::UnknownArithmeticVersion,
@@ -202,6 +246,8 @@ pub mod pallet {
             ensure!(named, Error::<T>::InvalidName);
             let prices = prices.unwrap_or_else(|| manifest.default_prices());
             Self::check_prices(&manifest, &prices)?;
+            let tokens_per_block = tokens_per_block.unwrap_or_else(T::TokensPerBlock::get);
+            ensure!(Self::is_rate(tokens_per_block), Error::<T>::RateOutOfRange);
             let model = manifest.id();
             ensure!(!Models::<T>::contains_key(model), Error::<T>::AlreadyRegistered);
             ensure!(Models::<T>::count() < T::MaxModels::get(), Error::<T>::TooManyModels);
@@ -210,11 +256,16 @@ pub mod pallet {
                 Model {
                     manifest,
                     prices,
+                    tokens_per_block,
                     status: Status::Active,
                 },
             );
             Self::deposit_event(Event::Registered { model, prices });
             Ok(())
+        }
+
+        fn is_rate(tokens_per_block: u32) -> bool {
+            (1..=MAX_TOKENS_PER_BLOCK).contains(&tokens_per_block)
         }
 
         fn check_prices(manifest: &Manifest, prices: &Prices) -> DispatchResult {
@@ -243,7 +294,7 @@ pub mod pallet {
             })
         }
 
-        /// Checks that every model is stored under its own name, has prices in range, and is counted.
+        /// Checks that every model is stored under its own name, has prices and a rate in range, and is counted.
         #[cfg(any(feature = "std", feature = "try-runtime"))]
         pub fn do_try_state() -> Result<(), sp_runtime::TryRuntimeError> {
             let mut found = 0;
@@ -253,6 +304,7 @@ pub mod pallet {
                     "models: a model is not stored under its own name"
                 );
                 Self::check_prices(&entry.manifest, &entry.prices)?;
+                ensure!(Self::is_rate(entry.tokens_per_block), "models: a rate is out of range");
                 found += 1;
             }
             ensure!(
@@ -270,9 +322,5 @@ impl<T: Config> ergon_primitives::traits::Models for Pallet<T> {
         Models::<T>::get(model)
             .filter(|entry| entry.status == Status::Active)
             .map(|entry| entry.terms())
-    }
-
-    fn terms(model: &ModelId) -> Option<ModelTerms> {
-        Models::<T>::get(model).map(|entry| entry.terms())
     }
 }

@@ -31,6 +31,7 @@ impl frame_system::Config for Test {
 impl pallet_models::Config for Test {
     type GovernanceOrigin = frame_system::EnsureRoot<u64>;
     type MaxModels = ConstU32<3>;
+    type TokensPerBlock = ConstU32<40>;
     type WeightInfo = pallet_models::weights::MeasuredWeight<Test>;
 }
 

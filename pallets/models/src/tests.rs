@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-use crate::{mock::*, Error, Event, Models as Registry, Status, MAX_PRICE_FACTOR};
+use crate::{mock::*, Error, Event, Models as Registry, MAX_PRICE_FACTOR, MAX_TOKENS_PER_BLOCK};
 use ergon_primitives::{
     manifest::{Architecture, Manifest},
     traits::{ModelTerms, Models as _},
@@ -10,7 +10,7 @@ use frame_support::{assert_noop, assert_ok};
 use sp_runtime::DispatchError;
 
 fn register(manifest: Manifest) -> Result<(), DispatchError> {
-    Models::register(RuntimeOrigin::root(), manifest, None)
+    Models::register(RuntimeOrigin::root(), manifest, None, None)
 }
 
 fn genesis_model() -> ModelId {
@@ -25,8 +25,13 @@ fn a_registered_model_is_active_with_its_default_prices() {
         assert_eq!(Models::active(&model), None);
         assert_ok!(register(new));
         System::assert_last_event(Event::Registered { model, prices }.into());
-        assert_eq!(Models::active(&model), Some(ModelTerms { prices, context: 512 }));
-        assert_eq!(Models::terms(&model), Models::active(&model));
+        let rate = prices.output_token * 40 / 1_000_000;
+        let terms = ModelTerms {
+            prices,
+            context: 512,
+            rate: rate.max(1),
+        };
+        assert_eq!(Models::active(&model), Some(terms));
     });
 }
 
@@ -48,7 +53,12 @@ fn every_architecture_that_continues_a_text_is_registered() {
 fn prices_given_at_registration_stand() {
     build_and_execute(|| {
         let model = manifest("new").id();
-        assert_ok!(Models::register(RuntimeOrigin::root(), manifest("new"), Some(PRICES)));
+        assert_ok!(Models::register(
+            RuntimeOrigin::root(),
+            manifest("new"),
+            Some(PRICES),
+            None
+        ));
         assert_eq!(Models::active(&model).unwrap().prices, PRICES);
     });
 }
@@ -73,15 +83,14 @@ fn a_genesis_that_breaks_the_rules_is_refused() {
 }
 
 #[test]
-fn a_retired_model_keeps_its_terms_but_is_not_active() {
+fn a_retired_model_takes_no_jobs_and_keeps_its_terms() {
     build_and_execute(|| {
         let model = genesis_model();
-        let terms = Models::terms(&model);
+        let terms = Models::active(&model);
         assert_ok!(Models::retire(RuntimeOrigin::root(), model));
         System::assert_last_event(Event::Retired { model }.into());
         assert_eq!(Models::active(&model), None);
-        assert_eq!(Models::terms(&model), terms);
-        assert_eq!(Registry::<Test>::get(model).unwrap().status, Status::Retired);
+        assert_eq!(Registry::<Test>::get(model).map(|entry| entry.terms()), terms);
     });
 }
 
@@ -96,11 +105,49 @@ fn new_prices_replace_the_old_ones() {
 }
 
 #[test]
+fn a_rate_is_what_devices_decode_in_a_block_at_the_prices_in_force() {
+    build_and_execute(|| {
+        let (model, dear) = (
+            genesis_model(),
+            Prices {
+                output_token: manifest("genesis").default_prices().output_token * 16,
+                ..manifest("genesis").default_prices()
+            },
+        );
+        assert_ok!(Models::set_rate(RuntimeOrigin::root(), model, MAX_TOKENS_PER_BLOCK));
+        System::assert_last_event(
+            Event::RateSet {
+                model,
+                tokens_per_block: MAX_TOKENS_PER_BLOCK,
+            }
+            .into(),
+        );
+        assert_ok!(Models::set_prices(RuntimeOrigin::root(), model, dear));
+        let rate = dear.output_token * u64::from(MAX_TOKENS_PER_BLOCK) / 1_000_000;
+        assert_eq!(Models::active(&model).unwrap().rate, rate);
+    });
+}
+
+#[test]
+fn rates_that_nobody_or_every_ghost_could_keep_are_refused() {
+    build_and_execute(|| {
+        for rate in [0, MAX_TOKENS_PER_BLOCK + 1] {
+            let registered = Models::register(RuntimeOrigin::root(), manifest("new"), None, Some(rate));
+            assert_noop!(registered, Error::<Test>::RateOutOfRange);
+            assert_noop!(
+                Models::set_rate(RuntimeOrigin::root(), genesis_model(), rate),
+                Error::<Test>::RateOutOfRange
+            );
+        }
+    });
+}
+
+#[test]
 fn only_governance_changes_the_registry() {
     build_and_execute(|| {
         let signed = || RuntimeOrigin::signed(1);
         assert_noop!(
-            Models::register(signed(), manifest("new"), None),
+            Models::register(signed(), manifest("new"), None, None),
             DispatchError::BadOrigin
         );
         assert_noop!(Models::retire(signed(), genesis_model()), DispatchError::BadOrigin);
@@ -108,6 +155,7 @@ fn only_governance_changes_the_registry() {
             Models::set_prices(signed(), genesis_model(), PRICES),
             DispatchError::BadOrigin
         );
+        assert_noop!(Models::set_rate(signed(), genesis_model(), 1), DispatchError::BadOrigin);
     });
 }
 
@@ -157,7 +205,7 @@ fn tokens_can_not_be_free() {
                 ..PRICES
             },
         ] {
-            let registered = Models::register(RuntimeOrigin::root(), manifest("new"), Some(free));
+            let registered = Models::register(RuntimeOrigin::root(), manifest("new"), Some(free), None);
             assert_noop!(registered, Error::<Test>::FreeTokens);
             assert_noop!(
                 Models::set_prices(RuntimeOrigin::root(), genesis_model(), free),
@@ -190,14 +238,19 @@ fn no_price_is_more_than_so_many_times_the_default() {
                 ..most
             },
         ] {
-            let registered = Models::register(RuntimeOrigin::root(), manifest("new"), Some(too_high));
+            let registered = Models::register(RuntimeOrigin::root(), manifest("new"), Some(too_high), None);
             assert_noop!(registered, Error::<Test>::PriceTooHigh);
             assert_noop!(
                 Models::set_prices(RuntimeOrigin::root(), genesis_model(), too_high),
                 Error::<Test>::PriceTooHigh
             );
         }
-        assert_ok!(Models::register(RuntimeOrigin::root(), manifest("new"), Some(most)));
+        assert_ok!(Models::register(
+            RuntimeOrigin::root(),
+            manifest("new"),
+            Some(most),
+            None
+        ));
         assert_ok!(Models::set_prices(RuntimeOrigin::root(), genesis_model(), most));
     });
 }
@@ -242,7 +295,10 @@ fn unknown_models_can_not_be_changed() {
             Models::set_prices(RuntimeOrigin::root(), unknown, PRICES),
             Error::<Test>::UnknownModel
         );
-        assert_eq!(Models::terms(&unknown), None);
+        assert_noop!(
+            Models::set_rate(RuntimeOrigin::root(), unknown, 1),
+            Error::<Test>::UnknownModel
+        );
     });
 }
 
@@ -257,6 +313,10 @@ fn retired_models_can_not_be_changed() {
         );
         assert_noop!(
             Models::set_prices(RuntimeOrigin::root(), model, PRICES),
+            Error::<Test>::AlreadyRetired
+        );
+        assert_noop!(
+            Models::set_rate(RuntimeOrigin::root(), model, 1),
             Error::<Test>::AlreadyRetired
         );
     });

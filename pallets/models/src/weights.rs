@@ -13,4 +13,6 @@ pub trait WeightInfo {
     fn retire() -> Weight;
     /// Of `set_prices`.
     fn set_prices() -> Weight;
+    /// Of `set_rate`.
+    fn set_rate() -> Weight;
 }

@@ -2,15 +2,17 @@
 //! Benchmarks of every call and of what lets a `join` in, each with as many models and hot keys as an operator can have, and with others
 //! on the lists of these models.
 use crate::{
-    Call, Config, Endpoint, HotKeys, HotKeysEver, Operators, Pallet, ServedModels, ServingCount, Sponsored, Status,
-    MAX_ENDPOINT_BYTES, MAX_HOT_KEYS, MAX_MODELS,
+    serving::{Change, ChangeKind, MAX_CHANGES},
+    tree::Shares,
+    Active, Call, Config, Endpoint, HotKeys, HotKeysEver, Operators, Pallet, ServedModels, ServingCount, Sponsored,
+    Status, MAX_ENDPOINT_BYTES, MAX_HOT_KEYS, MAX_MODELS,
 };
 use alloc::{vec, vec::Vec};
 use ergon_primitives::{ticket::Ticket, ModelId, H256};
 use frame_benchmarking::{v2::*, BenchmarkError};
-use frame_support::traits::{Authorize, EnsureOrigin};
+use frame_support::traits::{Authorize, EnsureOrigin, Get, Hooks};
 use frame_system::RawOrigin;
-use sp_runtime::transaction_validity::TransactionSource;
+use sp_runtime::{traits::Saturating, transaction_validity::TransactionSource};
 
 /// Makes what benchmarks need, with the runtime's own registry of models, keys and tickets.
 pub trait BenchmarkHelper<AccountId, Signature> {
@@ -22,6 +24,23 @@ pub trait BenchmarkHelper<AccountId, Signature> {
     fn sign(stranger: &AccountId, message: &H256) -> Signature;
     /// What lets it in in this block.
     fn ticket(stranger: &AccountId) -> Ticket;
+}
+
+/// Puts an operator at the end of a model's list, as if it had been there from the beginning.
+pub fn append<T: Config>(model: &ModelId, operator: &T::AccountId) {
+    let change = Change {
+        model: *model,
+        operator: operator.clone(),
+        asked: Default::default(),
+        due: Default::default(),
+        kind: ChangeKind::Enter(Shares {
+            weight: 1,
+            weightless: 0,
+            auditors: 1,
+            audit_weight: 1,
+        }),
+    };
+    Pallet::<T>::make(change);
 }
 
 fn endpoint() -> Endpoint {
@@ -146,6 +165,8 @@ mod benchmarks {
     #[benchmark]
     fn remove() -> Result<(), BenchmarkError> {
         let (operator, hot) = super::operator::<T>("operator", MAX_HOT_KEYS)?;
+        Pallet::<T>::do_drain(operator.clone())?;
+        frame_system::Pallet::<T>::set_block_number(Pallet::<T>::left_at());
 
         #[extrinsic_call]
         _(RawOrigin::Signed(operator.clone()));
@@ -186,7 +207,7 @@ mod benchmarks {
         );
 
         assert!(Operators::<T>::contains_key(stranger));
-        assert_eq!(ServingCount::<T>::get(models[0]), 1);
+        assert_eq!(Active::<T>::get(models[0]), 1);
         Ok(())
     }
 
@@ -209,6 +230,29 @@ mod benchmarks {
                 .map_err(|_| BenchmarkError::Stop("the join is valid"))?;
         }
 
+        Ok(())
+    }
+
+    /// Operators that leave lists of more than 4,096, so that the tree has all of its levels, from the front, so that another moves.
+    #[benchmark]
+    fn on_initialize(n: Linear<0, MAX_CHANGES>) -> Result<(), BenchmarkError> {
+        let (model, now) = (T::BenchmarkHelper::model(0), frame_system::Pallet::<T>::block_number());
+        for index in 0..4_097 + n {
+            Pallet::<T>::list(&model, &account("listed", index, 0));
+        }
+        let listed = now.saturating_add(T::ListDelay::get());
+        while Pallet::<T>::make_changes(listed) > 0 {}
+        for index in 0..n {
+            Pallet::<T>::leave(&model, &account("listed", index, 0));
+        }
+        let left = Pallet::<T>::left_at();
+
+        #[block]
+        {
+            Pallet::<T>::on_initialize(left);
+        }
+
+        assert_eq!(ServingCount::<T>::get(model), 4_097);
         Ok(())
     }
 

@@ -1,34 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What must hold after every block.
 use crate::{
-    BroughtBy, Config, HotKeys, HotKeysEver, Operators, Pallet, Positions, Probation, Serving, ServingCount, Sponsored,
-    Status,
+    serving::ChangeKind,
+    tree::{self, By, Shares},
+    Active, BroughtBy, ChangeQueue, Changes, Config, HotKeys, HotKeysEver, Operators, Pallet, Positions, Probation,
+    Serving, ServingCount, Sponsored, Status, Sums,
 };
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use frame_support::{ensure, traits::Get};
 use sp_runtime::TryRuntimeError;
 
 impl<T: Config> Pallet<T> {
     /// Checks that
-    /// 1. every list is dense, and the index of each operator on it is its position,
-    /// 2. exactly the active operators are on the lists, of exactly the models that they serve,
+    /// 1. every list is dense, the index of each operator on it is its position, and the tree has the sums of what stands on it,
+    /// 2. once all changes that wait are made, exactly the active operators are on the lists of exactly the models that they serve, and
+    ///    they are counted,
     /// 3. hot keys and operators name each other, and all of them can sign,
-    /// 4. no operator has too many jobs in flight, or one that is no obligation,
+    /// 4. no operator has work that is no obligation,
     /// 5. no active one has too many misses or no hot key,
     /// 6. sponsored accounts can sign and are nobody else's hot keys, and nobody has brought too many others onto the chain, or other ones than are counted,
-    /// 7. whoever is on probation was let in, and so may register.
+    /// 7. accounts on probation were let in, and so may register.
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
-        let listed = Self::check_lists()?;
-        let (mut served, mut keys) = (0, 0);
+        Self::check_lists()?;
+        Self::check_served()?;
+        let mut keys = 0;
         for (operator, entry) in Operators::<T>::iter() {
             let active = entry.status == Status::Active;
-            for model in &entry.models {
-                ensure!(
-                    Positions::<T>::contains_key(model, &operator) == active,
-                    "workers: an operator is on a list without being active, or active without being on it"
-                );
-            }
-            served += if active { entry.models.len() } else { 0 };
             keys += entry.hot_keys.len();
             for hot in &entry.hot_keys {
                 ensure!(
@@ -45,22 +42,14 @@ impl<T: Config> Pallet<T> {
                 "workers: an operator can't sign"
             );
             ensure!(
-                entry.in_flight <= T::MaxInFlight::get(),
-                "workers: too many jobs in flight"
-            );
-            ensure!(
-                entry.obligations >= entry.in_flight,
-                "workers: an operator doesn't owe what it has in flight"
+                entry.obligations > 0 || (entry.executing, entry.auditing) == (0, 0),
+                "workers: an operator has work that it doesn't owe"
             );
             ensure!(
                 !active || entry.misses_in_row < T::MaxMissesInRow::get() && !entry.hot_keys.is_empty(),
                 "workers: an operator is active that should not be"
             );
         }
-        ensure!(
-            served == listed,
-            "workers: an operator is on the list of a model that it doesn't serve"
-        );
         ensure!(
             keys == HotKeys::<T>::iter().count(),
             "workers: a hot key names an operator that doesn't know it"
@@ -92,18 +81,29 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// Returns the length of all lists together.
-    fn check_lists() -> Result<usize, TryRuntimeError> {
+    fn check_lists() -> Result<(), TryRuntimeError> {
         let mut listed = 0;
         for (model, count) in ServingCount::<T>::iter() {
             ensure!(count > 0, "workers: an empty list is kept");
+            let mut sums = Shares::default();
             for index in 0..count {
-                let operator = Serving::<T>::get(model, index).ok_or("workers: a list has a gap")?;
+                let listing = Serving::<T>::get(model, index).ok_or("workers: a list has a gap")?;
                 ensure!(
-                    Positions::<T>::get(model, &operator) == Some(index),
+                    Positions::<T>::get(model, &listing.operator) == Some(index),
                     "workers: the position of an operator is not its index"
                 );
+                let shares = Self::shares_at(&model, index);
+                ensure!(
+                    Self::find(&model, By::Weight, sums.weight, &[]).map(|(index, _)| index) == Some(index)
+                        || shares.weight == 0,
+                    "workers: the tree leads to another operator"
+                );
+                sums = sums.add(&shares);
             }
+            ensure!(
+                Self::all_shares(&model) == sums,
+                "workers: the root of a tree is not the sum of its leaves"
+            );
             listed += count as usize;
         }
         ensure!(
@@ -114,6 +114,39 @@ impl<T: Config> Pallet<T> {
             listed == Positions::<T>::iter().count(),
             "workers: a position belongs to no list"
         );
-        Ok(listed)
+        let nodes = ServingCount::<T>::iter_values().map(tree::nodes_over).sum::<usize>();
+        ensure!(nodes == Sums::<T>::iter_keys().count(), "workers: a node is in no tree");
+        Ok(())
+    }
+
+    fn check_served() -> Result<(), TryRuntimeError> {
+        let mut listed: BTreeSet<_> = Positions::<T>::iter_keys().collect();
+        let queue = ChangeQueue::<T>::get();
+        for number in queue.first..queue.end {
+            let change = Changes::<T>::get(number).ok_or("workers: a change is missing")?;
+            match change.kind {
+                ChangeKind::Enter(_) => drop(listed.insert((change.model, change.operator))),
+                ChangeKind::Leave => drop(listed.remove(&(change.model, change.operator))),
+                ChangeKind::Reweigh(_) => {}
+            }
+        }
+        let waiting = queue.end.saturating_sub(queue.first);
+        ensure!(
+            waiting == Changes::<T>::iter_keys().count() as u64,
+            "workers: a change is not in the queue"
+        );
+        let (mut served, mut active) = (BTreeSet::new(), BTreeMap::<_, u32>::new());
+        for (operator, entry) in Operators::<T>::iter().filter(|(_, entry)| entry.status == Status::Active) {
+            for model in entry.models {
+                *active.entry(model).or_default() += 1;
+                served.insert((model, operator.clone()));
+            }
+        }
+        ensure!(listed == served, "workers: lists and active operators disagree");
+        ensure!(
+            active == Active::<T>::iter().collect(),
+            "workers: the active operators of a model are miscounted"
+        );
+        Ok(())
     }
 }

@@ -21,24 +21,24 @@
 //!    asked for.
 //! 6. To serve a model means both to execute jobs and to audit the answers of others. Nobody can have one without the
 //!    other: an operator whose workers don't audit is drawn for audits all the same, and misses their deadlines.
-//! 7. **Active** operators, and only they, are on the list of every model they serve, and are [drawn](serving).
+//! 7. **Active** operators are [drawn](serving) for every model they serve, from the block on in which the lists follow.
 //!    **Draining** ones have asked to be left alone, and **suspended** ones have missed [`Config::MaxMissesInRow`]
-//!    deadlines in a row. Both come back by [`resume`](Pallet::resume), signed by operator or hot key; what they were
+//!    deadlines in a row. Both come back by [`resume`](Pallet::resume), signed by operator or hot key, a suspended one
+//!    [when its time is over](duties); what they were
 //!    drawn for is still to be done. **Jailed** ones are barred, though their hot keys may still answer for what is
 //!    under way. Only [`Config::GovernanceOrigin`] can let them off, and they are draining then.
 //! 8. Each drawing, for a job or an audit, adds an **obligation**, and the job or audit discharges it when nothing can
-//!    follow from it any more: no deadline, no miss, no verdict. An operator can be removed when it has no obligation,
-//!    but not out of jail.
-//! 9. An operator has at most [`Config::MaxInFlight`] jobs in flight, which are those that it has yet to answer. Audits
-//!    don't count.
+//!    follow from it any longer: no deadline, no miss, no verdict. An operator can be removed when it has no obligation
+//!    and is on no list, but not out of jail.
+//! 9. What an operator is drawn for fits into its [budget](duties).
 //! 10. An operator that joined by a ticket is on [probation], which the audits know of, until enough of its answers were checked
-//!     and stood.
+//!     and stood. All others are **established**, and only they are drawn for audits.
 //!
 //! # Limits
 //!
-//! A draw in block `b` uses a beacon value that the author of block `b - 1` knew, and the list as it stands in block
-//! `b`. That author can change the list by leaving out or putting in registrations, updates, drains and resumptions of
-//! that block, and so re-roll the draw.
+//! A draw in block `b` uses a beacon value that the author of block `b - 1` knew, and lists as they were asked for in block
+//! `b - `[`ListDelay`](Config::ListDelay) or before. So that author can change the outcome only for operators of its own that the draw
+//! hits, by draining them or by filling their budgets: the draw then looks for another one.
 //!
 //! Who sees a `join` under way can bind the accounts in it before, up to [`Config::MaxHotKeysEver`] times ever. Its sender has to name
 //! another hot key then; his ticket is still good.
@@ -50,10 +50,12 @@ extern crate alloc;
 
 #[cfg(feature = "runtime-benchmarks")]
 pub mod benchmarking;
+pub mod duties;
 mod joining;
 pub mod probation;
 mod registry;
 pub mod serving;
+pub mod tree;
 mod types;
 pub mod weights;
 
@@ -99,9 +101,17 @@ pub mod pallet {
         type Admission: Admission<Self::AccountId>;
         /// How an account signs that it joins.
         type Signature: Parameter + Verify<Signer: IdentifyAccount<AccountId = Self::AccountId>>;
-        /// Most jobs that one operator has in flight.
+        /// Blocks for which changes to lists wait: the delay between an answer and the draw of its auditors, and at least 2.
+        type ListDelay: Get<BlockNumberFor<Self>>;
+        /// Work that an operator may be obliged to at once, in blocks at the rate that a model is registered with.
         #[pallet::constant]
-        type MaxInFlight: Get<u32>;
+        type BudgetBlocks: Get<u32>;
+        /// Blocks in an epoch, the time in which an operator's vote weight is done.
+        #[pallet::constant]
+        type EpochBlocks: Get<u32>;
+        /// Blocks that the first suspension takes at least.
+        #[pallet::constant]
+        type SuspensionBlocks: Get<BlockNumberFor<Self>>;
         /// Missed deadlines in a row after which an operator is drawn no more.
         #[pallet::constant]
         type MaxMissesInRow: Get<u32>;
@@ -117,7 +127,8 @@ pub mod pallet {
 
     /// Every operator. Accounts are hashed in keys since anyone may choose their bytes.
     #[pallet::storage]
-    pub type Operators<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, Operator<T::AccountId>>;
+    pub type Operators<T: Config> =
+        StorageMap<_, Blake2_128Concat, T::AccountId, Operator<T::AccountId, BlockNumberFor<T>>>;
 
     /// The operator of every hot key.
     #[pallet::storage]
@@ -139,10 +150,10 @@ pub mod pallet {
     #[pallet::storage]
     pub type BroughtBy<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, T::AccountId>;
 
-    /// The active operators that serve a model, at indices without a gap. Models need no hashing: their names are
-    /// hashes.
+    /// The operators on the list of a model, at indices without a gap. Models need no hashing: their names are hashes.
     #[pallet::storage]
-    pub type Serving<T: Config> = StorageDoubleMap<_, Identity, ModelId, Twox64Concat, u32, T::AccountId>;
+    pub type Serving<T: Config> =
+        StorageDoubleMap<_, Identity, ModelId, Twox64Concat, u32, serving::Listing<T::AccountId, BlockNumberFor<T>>>;
 
     /// Length of every model's list.
     #[pallet::storage]
@@ -151,6 +162,35 @@ pub mod pallet {
     /// Index of an operator in a model's list.
     #[pallet::storage]
     pub type Positions<T: Config> = StorageDoubleMap<_, Identity, ModelId, Blake2_128Concat, T::AccountId, u32>;
+
+    /// The tree of sums over every model's list, by level and place on it.
+    #[pallet::storage]
+    pub type Sums<T: Config> = StorageNMap<
+        _,
+        (
+            NMapKey<Identity, ModelId>,
+            NMapKey<Twox64Concat, u8>,
+            NMapKey<Twox64Concat, u32>,
+        ),
+        tree::Node,
+        ValueQuery,
+    >;
+
+    /// Tenths of an execution that the operators without weight are owed, by model.
+    #[pallet::storage]
+    pub type WeightlessTurns<T: Config> = StorageMap<_, Identity, ModelId, u8, ValueQuery>;
+
+    /// Number of active operators that serve a model, on its list or not yet.
+    #[pallet::storage]
+    pub type Active<T: Config> = StorageMap<_, Identity, ModelId, u32, ValueQuery>;
+
+    /// Changes to lists that wait for their block, in the order in which they were asked for.
+    #[pallet::storage]
+    pub type Changes<T: Config> = StorageMap<_, Twox64Concat, u64, serving::Change<T::AccountId, BlockNumberFor<T>>>;
+
+    /// The ends of that queue.
+    #[pallet::storage]
+    pub type ChangeQueue<T: Config> = StorageValue<_, serving::QueueEnds, ValueQuery>;
 
     #[pallet::event]
     #[pallet::generate_deposit(pub(super) fn deposit_event)]
@@ -263,6 +303,10 @@ pub mod pallet {
         AlreadyActive,
         /// The operator still owes an answer or an attestation, or one of its answers or attestations is not judged yet.
         ObligationsLeft,
+        /// The operator is on lists, so that it can be drawn for audits: drain, and wait for as many blocks as changes to lists take.
+        StillListed,
+        /// The operator was suspended for having missed deadlines, and its time is not over.
+        SuspendedForLonger,
         /// The operator is barred.
         OperatorJailed,
         /// The operator is not barred.
@@ -288,10 +332,15 @@ pub mod pallet {
 
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+        /// Makes the changes to lists that are due. Complexity: O([`MAX_CHANGES`](serving::MAX_CHANGES) * log n).
+        fn on_initialize(now: BlockNumberFor<T>) -> Weight {
+            T::WeightInfo::on_initialize(Self::make_changes(now))
+        }
+
         fn integrity_test() {
             assert!(
-                T::MaxInFlight::get() > 0,
-                "MaxInFlight: operators must be able to take a job"
+                T::BudgetBlocks::get() > 0 && T::EpochBlocks::get() > 0,
+                "BudgetBlocks, EpochBlocks: operators must be able to take a job"
             );
             assert!(
                 T::MaxMissesInRow::get() > 0,

@@ -8,7 +8,10 @@ use ergon_primitives::{
     units::Prices,
     ModelId, Units, VoteWeight, H256,
 };
-use frame_support::{assert_ok, derive_impl, ensure, parameter_types, traits::ConstU32};
+use frame_support::{
+    assert_ok, derive_impl, ensure, parameter_types,
+    traits::{ConstU32, ConstU64, Hooks},
+};
 use sp_runtime::{testing::TestSignature, BuildStorage};
 use std::collections::BTreeMap;
 
@@ -41,8 +44,15 @@ pub const MODELS: [ModelId; 3] = [
 pub const RETIRED: ModelId = H256::repeat_byte(0xee);
 /// First byte of the models that benchmarks serve.
 const BENCHMARKED: u8 = 0xb0;
-/// The most jobs in flight, misses in a row and new hot keys of the test runtime.
-pub const MAX_IN_FLIGHT: u32 = 2;
+/// Units that a device does in a block.
+pub const RATE: Units = 100;
+/// Blocks for which changes to lists wait.
+pub const LIST_DELAY: u64 = 3;
+/// Blocks of work that an operator may owe, blocks in an epoch, and blocks of a first suspension.
+pub const BUDGET: u32 = 10;
+pub const EPOCH: u32 = 10;
+pub const SUSPENSION: u64 = 5;
+/// The most misses in a row and new hot keys of the test runtime.
 pub const MAX_MISSES: u32 = 2;
 pub const MAX_HOT_KEYS_EVER: u32 = 5;
 /// Blocks for which a ticket is good.
@@ -60,11 +70,8 @@ impl Models for FixedModels {
         known.then_some(ModelTerms {
             prices: Prices::default(),
             context: 1,
+            rate: RATE,
         })
-    }
-
-    fn terms(model: &ModelId) -> Option<ModelTerms> {
-        Self::active(model)
     }
 }
 
@@ -85,6 +92,10 @@ impl Contributions<u64> for HandSet {
 
     fn weight(operator: &u64) -> VoteWeight {
         Weights::get().get(operator).copied().unwrap_or_default()
+    }
+
+    fn most_weight(operator: &u64) -> VoteWeight {
+        Self::weight(operator)
     }
 
     fn total() -> VoteWeight {
@@ -124,7 +135,10 @@ impl pallet_workers::Config for Test {
     type Capacity = HandSet;
     type Admission = ByNumber;
     type Signature = TestSignature;
-    type MaxInFlight = ConstU32<MAX_IN_FLIGHT>;
+    type ListDelay = ConstU64<LIST_DELAY>;
+    type BudgetBlocks = ConstU32<BUDGET>;
+    type EpochBlocks = ConstU32<EPOCH>;
+    type SuspensionBlocks = ConstU64<SUSPENSION>;
     type MaxMissesInRow = ConstU32<MAX_MISSES>;
     type MaxHotKeysEver = ConstU32<MAX_HOT_KEYS_EVER>;
     type WeightInfo = pallet_workers::weights::MeasuredWeight<Test>;
@@ -197,6 +211,34 @@ pub fn endpoint() -> crate::Endpoint {
 /// The hot key that [`register`] gives an operator.
 pub fn hot(operator: u64) -> u64 {
     operator + 1_000
+}
+
+/// Starts as many blocks.
+pub fn pass(blocks: u64) {
+    for _ in 0..blocks {
+        System::set_block_number(System::block_number() + 1);
+        Workers::on_initialize(System::block_number());
+    }
+}
+
+/// Lets the lists follow all that happened.
+pub fn lists_follow() {
+    pass(LIST_DELAY + 1);
+}
+
+/// Registers operators for the first of [`MODELS`], and waits until they are listed.
+pub fn serve(operators: impl IntoIterator<Item = u64>) {
+    register(operators);
+    while crate::Changes::<Test>::iter_keys().next().is_some() {
+        pass(1);
+    }
+}
+
+/// Lets an operator leave for good.
+pub fn leave(operator: u64) {
+    assert_ok!(Workers::drain(signed(operator)));
+    lists_follow();
+    assert_ok!(Workers::remove(signed(operator)));
 }
 
 /// Registers operators for the first of [`MODELS`].

@@ -3,8 +3,8 @@
 //!
 //! While it lasts, every answer of theirs is audited, whatever the audit rate is. The pallet of audits sees to that and says which of them
 //! [count](ergon_primitives::traits::Workers::note_stood), and how many it takes; here they are counted. A missed deadline, for a job or
-//! an audit, a disputed answer and jail begin it anew. It outlives the registration: leaving and coming back gain nothing.
-use crate::{Config, Event, Pallet, Probation};
+//! an audit, a disputed answer and jail begin it again. It outlives the registration: leaving and coming back gain nothing.
+use crate::{Config, Event, Operators, Pallet, Probation};
 
 impl<T: Config> Pallet<T> {
     /// An operator that nobody knows has joined.
@@ -27,6 +27,12 @@ impl<T: Config> Pallet<T> {
             return Probation::<T>::insert(operator, stood);
         }
         Probation::<T>::remove(operator);
+        for model in Operators::<T>::get(operator)
+            .map(|entry| entry.models)
+            .unwrap_or_default()
+        {
+            Self::follow_weight(&model, operator);
+        }
         Self::deposit_event(Event::ProbationEnded {
             operator: operator.clone(),
         });

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the calls do, and what the other pallets see.
 use crate::{
-    BroughtBy, Config, Endpoint, Error, Event, HotKeys, HotKeysEver, Operator, Operators, Pallet, Probation,
-    ServedModels, ServingCount, Sponsored, Status,
+    Active, BroughtBy, Config, Endpoint, Error, Event, HotKeys, HotKeysEver, Operator, Operators, Pallet, ServedModels,
+    Sponsored, Status,
 };
-use ergon_primitives::{
-    draw::Draw,
-    traits::{Models, Workers},
-    ModelId,
-};
+use alloc::vec::Vec;
+use ergon_primitives::{traits::Models, ModelId};
 use frame_support::{ensure, pallet_prelude::DispatchResult, traits::Get};
-use frame_system::Pallet as System;
-use sp_runtime::DispatchError;
+use frame_system::{pallet_prelude::BlockNumberFor, Pallet as System};
+use sp_runtime::{traits::Zero, DispatchError};
+
+pub(crate) type OperatorOf<T> = Operator<<T as frame_system::Config>::AccountId, BlockNumberFor<T>>;
 
 impl<T: Config> Pallet<T> {
     pub(crate) fn do_register(
@@ -49,14 +48,19 @@ impl<T: Config> Pallet<T> {
             endpoint,
             models,
             status: Status::Active,
-            in_flight: 0,
+            executing: 0,
+            auditing: 0,
             obligations: 0,
             misses_in_row: 0,
             kept: 0,
             missed: 0,
+            kept_since: 0,
+            suspensions: 0,
+            resumable: Zero::zero(),
+            off_lists: Zero::zero(),
         };
         Self::bind_hot_key(&operator, &mut entry, &hot)?;
-        Self::list_all(&operator, &entry);
+        Self::enter_lists(&operator, &entry.models);
         Operators::<T>::insert(&operator, entry);
         Self::deposit_event(Event::Registered { operator, hot });
         Ok(())
@@ -65,13 +69,13 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn do_update(operator: T::AccountId, endpoint: Endpoint, models: ServedModels) -> DispatchResult {
         Self::try_change(&operator, |entry| {
             Self::check_service(&endpoint, &models)?;
-            let active = entry.status == Status::Active;
-            if active {
-                Self::delist_all(&operator, entry);
-            }
-            (entry.endpoint, entry.models) = (endpoint, models);
-            if active {
-                Self::list_all(&operator, entry);
+            let before = core::mem::replace(&mut entry.models, models);
+            entry.endpoint = endpoint;
+            if entry.status == Status::Active {
+                let dropped: Vec<_> = before.iter().filter(|model| !entry.models.contains(model)).collect();
+                Self::leave_lists(&operator, entry, dropped);
+                let added = entry.models.iter().filter(|model| !before.contains(model));
+                Self::enter_lists(&operator, added);
             }
             Ok(())
         })?;
@@ -117,8 +121,12 @@ impl<T: Config> Pallet<T> {
         Self::try_change(&operator, |entry| {
             ensure!(entry.status != Status::Active, Error::<T>::AlreadyActive);
             ensure!(!entry.hot_keys.is_empty(), Error::<T>::NoHotKey);
+            ensure!(
+                entry.resumable <= System::<T>::block_number(),
+                Error::<T>::SuspendedForLonger
+            );
             (entry.status, entry.misses_in_row) = (Status::Active, 0);
-            Self::list_all(&operator, entry);
+            Self::enter_lists(&operator, &entry.models);
             Ok(())
         })?;
         Self::deposit_event(Event::Resumed { operator });
@@ -128,7 +136,12 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn do_remove(operator: T::AccountId) -> DispatchResult {
         let entry = Self::unjailed(&operator)?;
         ensure!(entry.obligations == 0, Error::<T>::ObligationsLeft);
-        Self::delist_all(&operator, &entry);
+        let now = System::<T>::block_number();
+        ensure!(entry.resumable <= now, Error::<T>::SuspendedForLonger);
+        ensure!(
+            entry.status != Status::Active && entry.off_lists <= now,
+            Error::<T>::StillListed
+        );
         entry.hot_keys.iter().for_each(HotKeys::<T>::remove);
         Operators::<T>::remove(&operator);
         Self::deposit_event(Event::Removed { operator });
@@ -151,7 +164,7 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    fn unjailed(operator: &T::AccountId) -> Result<Operator<T::AccountId>, DispatchError> {
+    fn unjailed(operator: &T::AccountId) -> Result<OperatorOf<T>, DispatchError> {
         let entry = Operators::<T>::get(operator).ok_or(Error::<T>::NotRegistered)?;
         ensure!(entry.status != Status::Jailed, Error::<T>::OperatorJailed);
         Ok(entry)
@@ -160,7 +173,7 @@ impl<T: Config> Pallet<T> {
     /// Changes an operator that is not barred.
     fn try_change(
         operator: &T::AccountId,
-        change: impl FnOnce(&mut Operator<T::AccountId>) -> DispatchResult,
+        change: impl FnOnce(&mut OperatorOf<T>) -> DispatchResult,
     ) -> DispatchResult {
         let mut entry = Self::unjailed(operator)?;
         change(&mut entry)?;
@@ -179,7 +192,7 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    fn bind_hot_key(operator: &T::AccountId, entry: &mut Operator<T::AccountId>, hot: &T::AccountId) -> DispatchResult {
+    fn bind_hot_key(operator: &T::AccountId, entry: &mut OperatorOf<T>, hot: &T::AccountId) -> DispatchResult {
         entry
             .hot_keys
             .try_push(hot.clone())
@@ -205,113 +218,37 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    fn list_all(operator: &T::AccountId, entry: &Operator<T::AccountId>) {
-        entry.models.iter().for_each(|model| Self::list(model, operator));
+    /// The operator begins to be drawn for these models, once lists follow.
+    fn enter_lists<'a>(operator: &T::AccountId, models: impl IntoIterator<Item = &'a ModelId>) {
+        for model in models {
+            Active::<T>::mutate(model, |active| *active = active.saturating_add(1));
+            Self::list(model, operator);
+        }
     }
 
-    fn delist_all(operator: &T::AccountId, entry: &Operator<T::AccountId>) {
-        entry.models.iter().for_each(|model| Self::delist(model, operator));
+    /// An active operator is no longer drawn for executions of these models, nor for audits once lists follow.
+    fn leave_lists<'a>(
+        operator: &T::AccountId,
+        entry: &mut OperatorOf<T>,
+        models: impl IntoIterator<Item = &'a ModelId>,
+    ) {
+        for model in models {
+            Active::<T>::mutate_exists(model, |active| {
+                *active = active
+                    .and_then(|active| active.checked_sub(1))
+                    .filter(|active| *active > 0);
+            });
+            Self::leave(model, operator);
+        }
+        entry.off_lists = Self::left_at();
     }
 
-    /// The operator is drawn no more.
-    fn stop(operator: &T::AccountId, entry: &mut Operator<T::AccountId>, status: Status) {
-        Self::delist_all(operator, entry);
+    /// The operator is no longer active.
+    pub(crate) fn stop(operator: &T::AccountId, entry: &mut OperatorOf<T>, status: Status) {
+        if entry.status == Status::Active {
+            let models = entry.models.clone();
+            Self::leave_lists(operator, entry, &models);
+        }
         entry.status = status;
-    }
-}
-
-impl<T: Config> Workers<T::AccountId> for Pallet<T> {
-    fn operator_of(hot: &T::AccountId) -> Option<T::AccountId> {
-        HotKeys::<T>::get(hot)
-    }
-
-    fn serving(model: &ModelId) -> u32 {
-        ServingCount::<T>::get(model)
-    }
-
-    /// Complexity: O([`serving::TRIES`]).
-    fn draw_executor(model: &ModelId, draw: &mut Draw, exclude: &[T::AccountId]) -> Option<T::AccountId> {
-        let has_room = |operator: &T::AccountId| {
-            !exclude.contains(operator)
-                && Operators::<T>::get(operator).is_some_and(|entry| entry.in_flight < T::MaxInFlight::get())
-        };
-        let operator = Self::draw_from_list(model, draw, has_room)?;
-        Operators::<T>::mutate_extant(&operator, |entry| {
-            entry.in_flight = entry.in_flight.saturating_add(1);
-            entry.obligations = entry.obligations.saturating_add(1);
-        });
-        Some(operator)
-    }
-
-    fn release(operator: &T::AccountId) {
-        Operators::<T>::mutate_extant(operator, |entry| entry.in_flight = entry.in_flight.saturating_sub(1));
-    }
-
-    /// Complexity: O([`serving::TRIES`]).
-    fn draw_auditor(model: &ModelId, draw: &mut Draw, exclude: &[T::AccountId]) -> Option<T::AccountId> {
-        let operator = Self::draw_from_list(model, draw, |operator| !exclude.contains(operator))?;
-        Operators::<T>::mutate_extant(&operator, |entry| {
-            entry.obligations = entry.obligations.saturating_add(1)
-        });
-        Some(operator)
-    }
-
-    fn discharge(operator: &T::AccountId) {
-        Operators::<T>::mutate_extant(operator, |entry| {
-            entry.obligations = entry.obligations.saturating_sub(1)
-        });
-    }
-
-    fn note_kept(operator: &T::AccountId) {
-        Operators::<T>::mutate_extant(operator, |entry| {
-            entry.kept = entry.kept.saturating_add(1);
-            entry.misses_in_row = 0;
-        });
-    }
-
-    fn note_missed(operator: &T::AccountId) {
-        Self::restart_probation(operator);
-        let suspended = Operators::<T>::mutate_extant(operator, |entry| {
-            entry.missed = entry.missed.saturating_add(1);
-            entry.misses_in_row = entry.misses_in_row.saturating_add(1);
-            let suspended = entry.status == Status::Active && entry.misses_in_row >= T::MaxMissesInRow::get();
-            if suspended {
-                Self::stop(operator, entry, Status::Suspended);
-            }
-            suspended
-        });
-        if suspended {
-            Self::deposit_event(Event::Suspended {
-                operator: operator.clone(),
-            });
-        }
-    }
-
-    fn probation(operator: &T::AccountId) -> Option<u32> {
-        Probation::<T>::get(operator)
-    }
-
-    fn note_stood(operator: &T::AccountId, required: u32) {
-        Self::advance_probation(operator, required);
-    }
-
-    fn note_disputed(operator: &T::AccountId) {
-        Self::restart_probation(operator);
-    }
-
-    fn jail(operator: &T::AccountId) {
-        Self::restart_probation(operator);
-        let jailed = Operators::<T>::mutate_extant(operator, |entry| {
-            let free = entry.status != Status::Jailed;
-            if free {
-                Self::stop(operator, entry, Status::Jailed);
-            }
-            free
-        });
-        if jailed {
-            Self::deposit_event(Event::Jailed {
-                operator: operator.clone(),
-            });
-        }
     }
 }

@@ -1,85 +1,349 @@
 // SPDX-License-Identifier: Apache-2.0
-//! For every model the dense list of the active operators that serve it, and draws from it.
+//! For every model the dense list of the operators that serve it, and draws from it.
 //!
-//! The list is three maps: index to operator, operator to index, and the number of both. Removing moves the last
-//! operator into the gap. So listing, delisting and looking at a random operator are O(1) for any number of operators.
+//! The list is two maps, index to [`Listing`] and operator to index, with a [tree of sums](crate::tree) over it. Removing moves the last
+//! operator into the gap. So changing the list and drawing from it are O(log n) for any number of operators.
 //!
-//! # The draw
+//! # Changes wait
 //!
-//! Up to [`TRIES`] times, an index is drawn and the operator at it accepted with probability `clamp(weight / (4 * mean
-//! weight), 1/8, 1)`. Weights between half and four times the mean are therefore drawn in proportion to weight; below,
-//! a newcomer still has its share, and above, nobody is drawn more than eight times as often as a newcomer. Without any
-//! weight on the chain, all are equal. If every try fails, as it may when a few of many operators are free, the next
-//! [`TRIES`] operators after the last index are looked at in order, and the first that may be drawn is taken. So a list
-//! of up to [`TRIES`] operators always yields one if there is one.
-use crate::{Config, Pallet, Positions, Serving, ServingCount};
-use ergon_primitives::{draw::Draw, traits::Contributions, ModelId, VoteWeight};
+//! What a draw in block `b` could depend on must be fixed before anybody knows the beacon's value in it. So every change to a list, to who
+//! stands on it or to what counts there, is queued for [`Config::ListDelay`] blocks, which is the delay of audits:
+//!
+//! | an operator | is on the list |
+//! |---|---|
+//! | registers, resumes, or adds a model in block `c` | from block `c + ListDelay` on |
+//! | drains, drops a model or its last hot key, is suspended or jailed in block `c` | until block `c + ListDelay` |
+//!
+//! So an operator that leaves at the moment of an answer is still drawn to audit it: this is its **duty to audit**. It is drawn for no
+//! execution from the moment on in which it leaves, and one that is suspended or jailed for nothing; a draw that hits such an operator looks
+//! for another one, but nobody's leaving changes what else a draw hits.
+//!
+//! An operator's **weight** in draws is [`Contributions::most_weight`], the work of the epoch under way included. It is brought up to date
+//! when a job that the operator executed is settled, if it has changed by more than an eighth.
+//!
+//! # Executors
+//!
+//! By weight. While anybody on the list weighs something, all that weigh nothing have together at most one execution in ten: each
+//! assignment to one that weighs adds a tenth to what the others are owed, up to two executions. Where nobody weighs, all are drawn
+//! evenly.
+//!
+//! # Auditors
+//!
+//! Only established operators, by weight; evenly if none of those that may audit the answer weighs anything. If all of them are busy, the
+//! answer waits, rather than going to one that has no weight to lose.
+//!
+//! # Tries
+//!
+//! A draw hits at most [`TRIES`] operators. One that can't be drawn is left out of the tries that follow, exactly: the others are drawn in
+//! the right proportion.
+use crate::{
+    tree::{By, Place, Shares},
+    ChangeQueue, Changes, Config, Pallet, Positions, Probation, Serving, ServingCount, WeightlessTurns,
+};
+use alloc::vec::Vec;
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use ergon_primitives::{
+    draw::Draw,
+    traits::{Contributions, NoAuditor},
+    ModelId, VoteWeight,
+};
+use frame_support::traits::Get;
+use frame_system::pallet_prelude::BlockNumberFor;
+use scale_info::TypeInfo;
+use sp_runtime::traits::{One, Saturating};
 
-/// Random tries of one draw, and operators that are then looked at in order. Each reads an operator twice (index,
-/// record) and at most one weight.
-pub const TRIES: u32 = 16;
+/// Most operators that one draw looks at. Each costs the way through the tree, its listing and its record.
+pub const TRIES: u32 = 8;
+/// Assignments to operators with weight for each to one without.
+pub const WEIGHTED_TURNS: u8 = 9;
+/// Most changes to lists that are done at the start of a block.
+pub const MAX_CHANGES: u32 = 128;
 
+/// An operator on the list of a model.
+#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct Listing<AccountId, BlockNumber> {
+    /// The operator.
+    pub operator: AccountId,
+    /// Block in which it asked to be listed.
+    pub since: BlockNumber,
+}
+
+/// A change to the list of a model that waits for its block.
+#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct Change<AccountId, BlockNumber> {
+    /// The model.
+    pub model: ModelId,
+    /// Whose place on the list changes.
+    pub operator: AccountId,
+    /// Block in which the change was asked for.
+    pub asked: BlockNumber,
+    /// Block at whose start it is made.
+    pub due: BlockNumber,
+    /// What it is.
+    pub kind: ChangeKind,
+}
+
+/// A change to the list of a model.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub enum ChangeKind {
+    /// Onto the list, with these shares; nothing but these changes for one that is on it.
+    Enter(Shares),
+    /// Other shares, for one that is on the list.
+    Reweigh(Shares),
+    /// Off the list.
+    Leave,
+}
+
+/// The ends of the queue of changes.
+#[derive(
+    Clone, Copy, Debug, Default, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+pub struct QueueEnds {
+    /// Number of the first.
+    pub first: u64,
+    /// Number that the next one gets.
+    pub end: u64,
+}
+
+type ListingOf<T> = Listing<<T as frame_system::Config>::AccountId, BlockNumberFor<T>>;
+
+/// Listing.
 impl<T: Config> Pallet<T> {
-    /// Puts `operator` at the end of the model's list; it must not be on it.
+    /// `operator` begins to serve `model`.
     pub(crate) fn list(model: &ModelId, operator: &T::AccountId) {
-        let end = ServingCount::<T>::get(model);
-        Serving::<T>::insert(model, end, operator);
-        Positions::<T>::insert(model, operator, end);
-        ServingCount::<T>::insert(model, end.saturating_add(1));
+        Self::queue(model, operator, ChangeKind::Enter(Self::current_shares(operator)));
     }
 
-    /// Takes `operator` off the model's list, if it is on it.
-    pub(crate) fn delist(model: &ModelId, operator: &T::AccountId) {
-        let Some(gap) = Positions::<T>::take(model, operator) else {
+    /// `operator` no longer serves `model`.
+    pub(crate) fn leave(model: &ModelId, operator: &T::AccountId) {
+        Self::queue(model, operator, ChangeKind::Leave);
+    }
+
+    /// Lets later draws for `model` follow what `operator` weighs now, unless they nearly do.
+    pub(crate) fn follow_weight(model: &ModelId, operator: &T::AccountId) {
+        let Some(index) = Positions::<T>::get(model, operator) else {
             return;
         };
-        let last = ServingCount::<T>::get(model).saturating_sub(1);
-        let moved = Serving::<T>::take(model, last);
-        if let Some(moved) = moved.filter(|_| gap != last) {
-            Serving::<T>::insert(model, gap, &moved);
-            Positions::<T>::insert(model, &moved, gap);
+        let current = Self::current_shares(operator);
+        if Self::shares_at(model, index).differs_from(&current) {
+            Self::queue(model, operator, ChangeKind::Reweigh(current));
         }
+    }
+
+    /// First block in which `operator` is on none of the lists that it leaves now.
+    pub(crate) fn left_at() -> BlockNumberFor<T> {
+        let now = frame_system::Pallet::<T>::block_number();
+        now.saturating_add(T::ListDelay::get()).saturating_add(One::one())
+    }
+
+    fn queue(model: &ModelId, operator: &T::AccountId, kind: ChangeKind) {
+        let asked = frame_system::Pallet::<T>::block_number();
+        let due = match kind {
+            ChangeKind::Leave => Self::left_at(),
+            _ => asked.saturating_add(T::ListDelay::get()),
+        };
+        let change = Change {
+            model: *model,
+            operator: operator.clone(),
+            asked,
+            due,
+            kind,
+        };
+        ChangeQueue::<T>::mutate(|queue| {
+            Changes::<T>::insert(queue.end, change);
+            queue.end = queue.end.saturating_add(1);
+        });
+    }
+
+    /// Makes up to [`MAX_CHANGES`] changes that are due at block `now`, in the order in which they were asked for; returns how many.
+    pub(crate) fn make_changes(now: BlockNumberFor<T>) -> u32 {
+        let mut queue = ChangeQueue::<T>::get();
+        let mut made = 0;
+        while made < MAX_CHANGES {
+            let Some(change) = Changes::<T>::get(queue.first).filter(|change| change.due <= now) else {
+                break;
+            };
+            Changes::<T>::remove(queue.first);
+            queue.first = queue.first.saturating_add(1);
+            made += 1;
+            Self::make(change);
+        }
+        if made > 0 {
+            ChangeQueue::<T>::put(queue);
+        }
+        made
+    }
+
+    pub(crate) fn make(change: Change<T::AccountId, BlockNumberFor<T>>) {
+        let Change { model, operator, .. } = change;
+        let index = Positions::<T>::get(model, &operator);
+        match (change.kind, index) {
+            (ChangeKind::Enter(shares) | ChangeKind::Reweigh(shares), Some(index)) => {
+                Self::set_shares(&model, index, shares)
+            }
+            (ChangeKind::Enter(shares), None) => {
+                let since = change.asked;
+                Self::append(&model, Listing { operator, since }, shares);
+            }
+            (ChangeKind::Leave, Some(index)) => Self::take_out(&model, &operator, index),
+            (ChangeKind::Reweigh(_) | ChangeKind::Leave, None) => {}
+        }
+    }
+
+    fn append(model: &ModelId, listing: ListingOf<T>, shares: Shares) {
+        let end = ServingCount::<T>::get(model);
+        Positions::<T>::insert(model, &listing.operator, end);
+        Serving::<T>::insert(model, end, listing);
+        ServingCount::<T>::insert(model, end.saturating_add(1));
+        Self::set_shares(model, end, shares);
+    }
+
+    fn take_out(model: &ModelId, operator: &T::AccountId, gap: u32) {
+        Positions::<T>::remove(model, operator);
+        let count = ServingCount::<T>::get(model);
+        let last = count.saturating_sub(1);
+        let moved = Serving::<T>::take(model, last).filter(|_| gap != last);
+        let shares = Self::shares_at(model, last);
+        Self::drop_last_shares(model, count);
         match last {
             0 => ServingCount::<T>::remove(model),
             _ => ServingCount::<T>::insert(model, last),
         }
+        if let Some(moved) = moved {
+            Positions::<T>::insert(model, &moved.operator, gap);
+            Serving::<T>::insert(model, gap, moved);
+            Self::set_shares(model, gap, shares);
+        }
     }
 
-    /// Draws an operator of the model's list that `may_be_drawn`.
-    pub(crate) fn draw_from_list(
-        model: &ModelId,
-        draw: &mut Draw,
-        may_be_drawn: impl Fn(&T::AccountId) -> bool,
-    ) -> Option<T::AccountId> {
-        let count = ServingCount::<T>::get(model);
-        if count == 0 {
-            return None;
-        }
-        let total = T::Capacity::total();
-        let mut index = 0;
-        for _ in 0..TRIES {
-            index = draw.below(count.into()) as u32;
-            let operator = Serving::<T>::get(model, index)?;
-            if may_be_drawn(&operator) && accepts(T::Capacity::weight(&operator), total, count, draw) {
-                return Some(operator);
-            }
-        }
-        (1..=TRIES.min(count))
-            .filter_map(|step| {
-                let next = (u64::from(index) + u64::from(step)) % u64::from(count);
-                Serving::<T>::get(model, next as u32)
-            })
-            .find(may_be_drawn)
+    /// What `operator` counts in draws from now on.
+    fn current_shares(operator: &T::AccountId) -> Shares {
+        let established = !Probation::<T>::contains_key(operator);
+        Shares::new(T::Capacity::most_weight(operator), established)
     }
 }
 
-/// Whether a draw with the probability of an operator's weight, among `count` that share `total`, succeeds.
-fn accepts(weight: VoteWeight, total: VoteWeight, count: u32, draw: &mut Draw) -> bool {
-    const CERTAIN: u128 = 1 << 32;
-    if total == 0 {
-        return true;
+/// Drawing.
+impl<T: Config> Pallet<T> {
+    /// Draws an operator to execute a job for `model`, among those that are `eligible`.
+    pub(crate) fn draw_listed_executor(
+        model: &ModelId,
+        draw: &mut Draw,
+        exclude: &[T::AccountId],
+        eligible: impl Fn(&ListingOf<T>) -> Eligibility,
+    ) -> Option<T::AccountId> {
+        let mut excluded = Self::places(model, exclude);
+        let mut draw_by = |by, draw: &mut Draw| Self::draw_by(model, by, draw, &mut excluded, &eligible).ok();
+        if Self::all_shares(model).weight == 0 {
+            return draw_by(By::Weightless, draw);
+        }
+        let turns = WeightlessTurns::<T>::get(model);
+        let owed = turns >= WEIGHTED_TURNS;
+        let weightless_first = owed && draw.below(u64::from(WEIGHTED_TURNS) + 1) == 0;
+        let order = match weightless_first {
+            true => [Some(By::Weightless), Some(By::Weight)],
+            false => [Some(By::Weight), owed.then_some(By::Weightless)],
+        };
+        let (by, operator) = order
+            .into_iter()
+            .flatten()
+            .find_map(|by| draw_by(by, draw).map(|operator| (by, operator)))?;
+        let after = match by {
+            By::Weightless => turns.saturating_sub(WEIGHTED_TURNS),
+            _ => turns.saturating_add(1).min(2 * WEIGHTED_TURNS),
+        };
+        if after != turns {
+            WeightlessTurns::<T>::insert(model, after);
+        }
+        Some(operator)
     }
-    // weight / (4 * total / count) with 32 binary places; weight * count is below 2^96, so it fits.
-    let proportional = (u128::from(weight) * u128::from(count) * (CERTAIN / 4)) / u128::from(total);
-    u128::from(draw.below(CERTAIN as u64)) < proportional.clamp(CERTAIN / 8, CERTAIN)
+
+    /// Draws an established operator to audit an answer to `model`, among those that are `eligible`.
+    pub(crate) fn draw_listed_auditor(
+        model: &ModelId,
+        draw: &mut Draw,
+        exclude: &[T::AccountId],
+        eligible: impl Fn(&ListingOf<T>) -> Eligibility,
+    ) -> Result<T::AccountId, NoAuditor> {
+        let mut excluded = Self::places(model, exclude);
+        match Self::draw_by(model, By::AuditWeight, draw, &mut excluded, &eligible) {
+            Err(NoAuditor::NotThere) => Self::draw_by(model, By::Auditors, draw, &mut excluded, &eligible),
+            drawn => drawn,
+        }
+    }
+
+    /// Where operators stand on the list of `model`.
+    fn places(model: &ModelId, operators: &[T::AccountId]) -> Vec<Place> {
+        let mut places: Vec<_> = operators
+            .iter()
+            .filter_map(|operator| Positions::<T>::get(model, operator))
+            .map(|index| (index, Self::shares_at(model, index)))
+            .collect();
+        places.sort_by_key(|(index, _)| *index);
+        places.dedup_by_key(|(index, _)| *index);
+        places
+    }
+
+    /// Draws an operator of the model's list in proportion to a share. Those found that can't be drawn are `excluded` from then on.
+    fn draw_by(
+        model: &ModelId,
+        by: By,
+        draw: &mut Draw,
+        excluded: &mut Vec<Place>,
+        eligible: impl Fn(&ListingOf<T>) -> Eligibility,
+    ) -> Result<T::AccountId, NoAuditor> {
+        let all = Self::all_shares(model).by(by);
+        let mut nobody = NoAuditor::NotThere;
+        for _ in 0..TRIES {
+            let left_out = excluded
+                .iter()
+                .fold(0u64, |sum, (_, shares)| sum.saturating_add(shares.by(by)));
+            let place = match all.saturating_sub(left_out) {
+                0 => None,
+                left => Self::find(model, by, draw.below(left), excluded),
+            };
+            let Some((index, shares)) = place else {
+                return Err(nobody);
+            };
+            let Some(listing) = Serving::<T>::get(model, index) else {
+                return Err(nobody);
+            };
+            match eligible(&listing) {
+                Eligibility::Free => return Ok(listing.operator),
+                Eligibility::Busy => nobody = NoAuditor::Busy,
+                Eligibility::Barred => {}
+            }
+            excluded.push((index, shares));
+        }
+        Err(NoAuditor::Busy)
+    }
+}
+
+/// Whether an operator that a draw hits can be drawn.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Eligibility {
+    /// It can.
+    Free,
+    /// It has no room.
+    Busy,
+    /// It can't, whether it has room or not.
+    Barred,
+}
+
+impl Shares {
+    /// Of an operator that weighs this and is on a list.
+    fn new(weight: VoteWeight, established: bool) -> Self {
+        Self {
+            weight,
+            weightless: (weight == 0).into(),
+            auditors: established.into(),
+            audit_weight: if established { weight } else { 0 },
+        }
+    }
+
+    /// Whether draws have to be told of these: the weight is another by more than an eighth, or the operator counts where it didn't.
+    fn differs_from(&self, current: &Self) -> bool {
+        let far = self.weight.abs_diff(current.weight) > self.weight / 8;
+        far || (self.weightless, self.auditors) != (current.weightless, current.auditors)
+    }
 }

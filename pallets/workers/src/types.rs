@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the registry keeps of an operator.
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
-use ergon_primitives::ModelId;
+use ergon_primitives::{traits::Load, ModelId};
 use frame_support::{traits::ConstU32, BoundedVec};
 use scale_info::TypeInfo;
 
@@ -33,7 +33,7 @@ pub enum Status {
 
 /// An operator.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
-pub struct Operator<AccountId> {
+pub struct Operator<AccountId, BlockNumber> {
     /// Keys that its workers sign with.
     pub hot_keys: BoundedVec<AccountId, ConstU32<MAX_HOT_KEYS>>,
     /// Where it can be reached.
@@ -42,8 +42,10 @@ pub struct Operator<AccountId> {
     pub models: ServedModels,
     /// Whether it is drawn.
     pub status: Status,
-    /// Jobs that it was drawn for and has not answered. They count for its capacity.
-    pub in_flight: u32,
+    /// What the jobs that it executes take of its budget, until they are over.
+    pub executing: Load,
+    /// What the audits that it has yet to attest take of its budget.
+    pub auditing: Load,
     /// Drawings, for jobs and audits, from which something may still follow: a deadline, a miss, a verdict.
     pub obligations: u32,
     /// Deadlines missed since the last one kept.
@@ -52,4 +54,12 @@ pub struct Operator<AccountId> {
     pub kept: u32,
     /// Deadlines missed.
     pub missed: u32,
+    /// Deadlines kept since the last suspension, or since it was forgiven.
+    pub kept_since: u32,
+    /// Suspensions that are not forgiven.
+    pub suspensions: u32,
+    /// First block in which it can be active again after a suspension.
+    pub resumable: BlockNumber,
+    /// First block in which it is on none of the lists that it has left.
+    pub off_lists: BlockNumber,
 }

@@ -27,4 +27,6 @@ pub trait WeightInfo {
     fn join() -> Weight;
     /// Of checking a `join`, in the pool and once more in the block.
     fn authorize_join() -> Weight;
+    /// Of the start of a block in which so many changes to lists are made.
+    fn on_initialize(changes: u32) -> Weight;
 }

@@ -35,6 +35,10 @@ pub struct ModelInfo {
     pub active: bool,
     /// Number of active operators that serve it.
     pub serving: u32,
+    /// Number of established operators on its list, who can audit its answers.
+    pub established: u32,
+    /// Output tokens that any device that serves it is expected to decode in a block.
+    pub tokens_per_block: u32,
     /// What its tokens count, in multiply-accumulates.
     pub prices: Prices,
     /// What it is.
@@ -69,8 +73,10 @@ pub struct WorkerInfo {
     pub models: Vec<ModelId>,
     /// Whether it takes part.
     pub status: WorkerStatus,
-    /// Jobs that it was drawn for and has not answered.
-    pub in_flight: u32,
+    /// What the jobs that it executes take of its budget, in thousandths of a block.
+    pub executing: u64,
+    /// What the audits that it has yet to attest take of it.
+    pub auditing: u64,
     /// Deadlines kept.
     pub kept: u32,
     /// Deadlines missed.
@@ -78,8 +84,10 @@ pub struct WorkerInfo {
     /// Deadlines missed since the last one kept.
     pub misses_in_row: u32,
     /// Answers that must still be checked and stand, in a row, before its probation is over; none if it is on no probation. While it is,
-    /// each of its answers is audited.
+    /// each of its answers is audited, and it audits nobody's.
     pub probation: Option<u32>,
+    /// First block in which it can be active again, if it was suspended and that is still to come.
+    pub resumable: Option<BlockNumber>,
 }
 
 /// How the decoding of an answer ended.
@@ -122,10 +130,12 @@ pub enum JobState {
     Answered,
     /// Auditors are to attest, then the executor is to reveal.
     Auditing,
-    /// Over: answered, revealed and not found wrong.
+    /// Over: answered, revealed, and confirmed by all auditors that attested.
     Settled,
-    /// Over: can't be answered, and that was not found wrong.
+    /// Over: can't be answered, which all auditors that attested confirm.
     Rejected,
+    /// Over: answered or rejected, and revealed, but nobody has checked it.
+    Unaudited,
     /// Over: nobody answered in time.
     Expired,
     /// An auditor computed something else.
@@ -159,6 +169,10 @@ pub struct AnswerInfo {
     pub prompt_tokens: u32,
     /// Number of output tokens.
     pub output_tokens: u32,
+    /// Units of the answer.
+    pub units: Units,
+    /// Auditors that computed the same; 0 before the reveal.
+    pub matching: u32,
     /// Sealed root of the commitment.
     pub sealed: H256,
     /// Root of the commitment, once it is revealed.
@@ -176,12 +190,14 @@ pub struct JobInfo {
     /// Model asked.
     pub model: ModelId,
     /// Hash of what is asked.
-    pub request: H256,
+    pub request_hash: H256,
+    /// The most units that it can take.
+    pub bound: Units,
     /// Where it stands.
     pub state: JobState,
     /// Block in which it was submitted.
     pub submitted: BlockNumber,
-    /// Block in which it came where it stands.
+    /// Block in which it entered its current state.
     pub since: BlockNumber,
     /// Block at whose start it moves on by itself.
     pub due: Option<BlockNumber>,
@@ -193,8 +209,8 @@ pub struct JobInfo {
     pub answer: Option<AnswerInfo>,
     /// Who checks it, while that is under way or disputed.
     pub auditors: Vec<AuditorInfo>,
-    /// Units credited for it.
-    pub units: Units,
+    /// Units credited to its executor.
+    pub credited: Units,
 }
 
 /// Share of power.
@@ -322,6 +338,8 @@ mod tests {
             finish: Outcome::Completed(StopReason::StopString { at: 5 }).into(),
             prompt_tokens: 7,
             output_tokens: 2,
+            units: 9,
+            matching: 1,
             sealed: H256::zero(),
             root: None,
         };

@@ -6,16 +6,28 @@ use crate::{
     Audits, Beacon, Contributions, Jobs, Models, Quota, RankedCollective, Signature, Workers,
 };
 use alloc::vec::Vec;
-use ergon_primitives::{traits::CurrentEpoch, Epoch};
-use frame_support::traits::EitherOfDiverse;
+use ergon_primitives::{
+    traits::{CurrentEpoch, Parameters as _},
+    Epoch,
+};
+use frame_support::{
+    dispatch::DispatchClass,
+    traits::{EitherOfDiverse, Get},
+    weights::Weight,
+};
 use frame_system::EnsureRoot;
+use pallet_audits::AuditParameters;
 use pallet_compute_collective::EnsureModels;
+use pallet_jobs::JobParameters;
 use pallet_session::SessionManager;
 
 /// Most models, retired ones included.
 const MAX_MODELS: u32 = 64;
-/// Most jobs that one operator has in flight.
-const MAX_IN_FLIGHT: u32 = 4;
+/// Output tokens that every device is expected to decode in a block, of models for which no other rate is registered: 10 a second on a
+/// public network. On a development network it is for small models, and so that an executor has room for four jobs of the demo.
+const TOKENS_PER_BLOCK: u32 = if cfg!(feature = "production") { 60 } else { 150 };
+/// Blocks of work that an operator may owe at once.
+const BUDGET_BLOCKS: u32 = 10;
 /// Missed deadlines in a row after which an operator is drawn no more.
 const MAX_MISSES_IN_ROW: u32 = 3;
 /// Most accounts that one operator ever brings onto the chain as its hot keys.
@@ -29,6 +41,7 @@ impl pallet_beacon::Config for Runtime {
 impl pallet_models::Config for Runtime {
     type GovernanceOrigin = EitherOfDiverse<EnsureRoot<AccountId>, EnsureModels>;
     type MaxModels = ConstU32<MAX_MODELS>;
+    type TokensPerBlock = ConstU32<TOKENS_PER_BLOCK>;
     type WeightInfo = pallet_models::weights::MeasuredWeight<Runtime>;
 }
 
@@ -38,7 +51,10 @@ impl pallet_workers::Config for Runtime {
     type Capacity = Contributions;
     type Admission = Quota;
     type Signature = Signature;
-    type MaxInFlight = ConstU32<MAX_IN_FLIGHT>;
+    type ListDelay = AuditDelay;
+    type BudgetBlocks = ConstU32<BUDGET_BLOCKS>;
+    type EpochBlocks = ConstU32<{ timing::EPOCH_SLOTS as u32 }>;
+    type SuspensionBlocks = ConstU32<{ timing::SUSPENSION_BLOCKS }>;
     type MaxMissesInRow = ConstU32<MAX_MISSES_IN_ROW>;
     type MaxHotKeysEver = ConstU32<MAX_HOT_KEYS_EVER>;
     type WeightInfo = pallet_workers::weights::MeasuredWeight<Runtime>;
@@ -71,6 +87,7 @@ impl pallet_jobs::Config for Runtime {
     type Contributions = Contributions;
     type Audits = Audits;
     type Quota = Quota;
+    type LifeWeight = LifeWeight;
     type MaxQueued = ConstU32<1024>;
     type MaxWaitingModels = ConstU32<MAX_MODELS>;
     type MaxAssignmentsPerBlock = ConstU32<28>;
@@ -79,6 +96,46 @@ impl pallet_jobs::Config for Runtime {
     type WeightInfo = pallet_jobs::weights::MeasuredWeight<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = crate::benchmarks::Bench;
+}
+
+/// Lists follow what operators ask for when an answer of the same block is audited.
+pub struct AuditDelay;
+
+impl Get<BlockNumber> for AuditDelay {
+    fn get() -> BlockNumber {
+        let JobParameters { audit_delay, .. } = InForce::get();
+        audit_delay
+    }
+}
+
+/// What a job takes of blocks after its submission: the work at the start of blocks, and the transactions of its executor and auditors.
+pub struct LifeWeight;
+
+impl Get<Weight> for LifeWeight {
+    fn get() -> Weight {
+        use pallet_audits::WeightInfo as _;
+        use pallet_jobs::WeightInfo as _;
+        let AuditParameters { auditors_per_job, .. } = InForce::get();
+        let auditors = auditors_per_job.into();
+        let steps = pallet_jobs::Work {
+            ripe: 1,
+            due: 1,
+            draws: auditors_per_job,
+            misses: 0,
+            visits: 1,
+            assigned: 1,
+            assigned_newcomers: 0,
+            pruned: 1,
+        };
+        let transaction = Weights::get().get(DispatchClass::Normal).base_extrinsic;
+        let transactions = transaction.saturating_mul(u64::from(auditors_per_job).saturating_add(2));
+        let jobs = <Runtime as pallet_jobs::Config>::WeightInfo::on_initialize(&steps)
+            .saturating_sub(<Runtime as pallet_jobs::Config>::WeightInfo::on_initialize_idle());
+        jobs.saturating_add(<Runtime as pallet_jobs::Config>::WeightInfo::submit_result())
+            .saturating_add(<Runtime as pallet_audits::Config>::WeightInfo::attest().saturating_mul(auditors))
+            .saturating_add(<Runtime as pallet_jobs::Config>::WeightInfo::reveal())
+            .saturating_add(transactions)
+    }
 }
 
 /// An epoch is a session.

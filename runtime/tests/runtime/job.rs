@@ -9,7 +9,7 @@ use ergon_runtime::{compute, timing, AccountId, Runtime, RuntimeOrigin, Workers}
 use ergon_runtime_api::{Finish, JobState, WorkerStatus};
 use frame_support::{assert_noop, assert_ok, dispatch::DispatchResult};
 
-fn leave(operator: &AccountId) -> DispatchResult {
+fn remove(operator: &AccountId) -> DispatchResult {
     Workers::remove(RuntimeOrigin::signed(operator.clone()))
 }
 
@@ -25,7 +25,7 @@ fn a_job_is_answered_audited_settled_and_becomes_vote_weight() {
         wait_for(id, JobState::Auditing);
         let auditor = job(id).auditors[0].operator.clone();
         for operator in [&executor, &auditor] {
-            assert_noop!(leave(operator), pallet_workers::Error::<Runtime>::ObligationsLeft);
+            assert_noop!(remove(operator), pallet_workers::Error::<Runtime>::ObligationsLeft);
         }
         assert_ne!(auditor, executor);
         audit_and_reveal(id, header.clone());
@@ -37,8 +37,9 @@ fn a_job_is_answered_audited_settled_and_becomes_vote_weight() {
             (JobState::Settled, OUTPUT, Finish::EndOfSequence)
         );
         assert_eq!(answer.root, Some(header.root()));
-        assert_eq!(settled.units, manifest().default_prices().units(7, 2));
-        assert!(settled.units > 0);
+        assert_eq!(settled.credited, manifest().default_prices().units(7, 2));
+        assert_eq!((answer.units, answer.matching), (settled.credited, 1));
+        assert!(settled.credited > 0 && answer.units <= settled.bound);
 
         assert_eq!(
             compute::vote_weight(&executor).weight,
@@ -49,7 +50,12 @@ fn a_job_is_answered_audited_settled_and_becomes_vote_weight() {
         let weight = compute::vote_weight(&executor);
         assert!(weight.weight > 0 && weight.total >= weight.weight, "{weight:?}");
         for operator in [&executor, &auditor] {
-            assert_ok!(leave(operator));
+            assert_noop!(remove(operator), pallet_workers::Error::<Runtime>::StillListed);
+            assert_ok!(Workers::drain(RuntimeOrigin::signed(operator.clone())));
+        }
+        run_blocks(3);
+        for operator in [&executor, &auditor] {
+            assert_ok!(remove(operator));
         }
     });
 }

@@ -72,6 +72,7 @@ pub fn open_market() -> ModelId {
     let register = pallet_models::Call::register {
         manifest: manifest(),
         prices: None,
+        tokens_per_block: None,
     };
     send(
         "//Alice",
@@ -139,7 +140,7 @@ pub fn hot(operator: &AccountId) -> &'static str {
 /// What an honest operator computes: 7 prompt tokens, 2 output tokens.
 pub fn header(id: JobId) -> Header {
     let stored = pallet_jobs::Jobs::<ergon_runtime::Runtime>::get(id).unwrap();
-    let answer = answer_id(id, &stored.request, &stored.sampling_key.unwrap());
+    let answer = answer_id(id, &stored.request_hash, &stored.sampling_key.unwrap());
     let leaves = [5, 0].map(|token| Leaf {
         position: u32::from(token == 0),
         token,

@@ -21,11 +21,16 @@ fn put(account: u8, endpoint: &str) {
         endpoint: endpoint.as_bytes().to_vec().try_into().unwrap(),
         models: Default::default(),
         status: Status::Active,
-        in_flight: 1,
+        executing: 0,
+        auditing: 0,
         obligations: 2,
         misses_in_row: 3,
         kept: 4,
         missed: 5,
+        kept_since: 0,
+        suspensions: 0,
+        resumable: 0,
+        off_lists: 0,
     };
     Operators::<Runtime>::insert(AccountId::new([account; 32]), operator);
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What an operator's status is, as clients read it.
 use crate::{
-    chain::dev,
+    chain::{dev, run_blocks},
     market::{account, open_market, send, OPERATORS},
 };
 use ergon_primitives::traits::Workers as _;
-use ergon_runtime::{compute, Runtime, RuntimeOrigin, Workers};
+use ergon_runtime::{compute, Runtime, RuntimeOrigin, System, Workers};
 use ergon_runtime_api::WorkerStatus;
 use frame_support::{assert_noop, traits::Get};
 
@@ -25,6 +25,8 @@ fn an_operator_that_missed_too_much_reads_as_suspended_and_one_that_asked_for_it
             (status(silent), status(tired)),
             (WorkerStatus::Suspended, WorkerStatus::Draining)
         );
+        let resumable = compute::worker(account(silent)).unwrap().resumable.unwrap();
+        run_blocks(resumable - System::block_number());
         send(hot, pallet_workers::Call::resume {});
         assert_eq!(status(silent), WorkerStatus::Active);
     });

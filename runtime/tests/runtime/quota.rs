@@ -310,11 +310,16 @@ pub fn weighty(paths: &[String]) {
             endpoint: Default::default(),
             models: Default::default(),
             status: pallet_workers::Status::Draining,
-            in_flight: 0,
+            executing: 0,
+            auditing: 0,
             obligations: 0,
             misses_in_row: 0,
             kept: 0,
             missed: 0,
+            kept_since: 0,
+            suspensions: 0,
+            resumable: 0,
+            off_lists: 0,
         };
         pallet_workers::Operators::<Runtime>::insert(&who, entry);
         Contributions::credit(&who, Source::Job, 1_000_000);

@@ -2,7 +2,7 @@
 use crate::{mock::*, Audits as Stored, Pending, MAX_AUDITORS};
 use ergon_primitives::{
     commitment::attestation,
-    traits::{AuditProgress, Audits as _},
+    traits::{AuditProgress, Audits as _, Closing, Opening},
     JobId, H256,
 };
 use proptest::prelude::*;
@@ -24,6 +24,8 @@ enum Step {
     Close(JobId, u8),
     /// So many operators serve the model from now on.
     Serve(AccountId),
+    /// Operators from this one on have no room from now on.
+    Busy(AccountId),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -34,6 +36,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => job().prop_map(Step::Overdue),
         1 => (job(), 0u8..2).prop_map(|(job, reward)| Step::Close(job, reward)),
         1 => (0..=OPERATORS).prop_map(Step::Serve),
+        1 => (1..=OPERATORS + 1).prop_map(Step::Busy),
     ];
     prop::collection::vec(step, 1..80)
 }
@@ -41,17 +44,20 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 fn take(step: &Step) {
     match *step {
         Step::Open(job) => {
-            if Audits::audit(job).is_none() {
-                let found = Audits::open(job, &MODEL, &EXECUTOR);
-                let drawn = Audits::audit(job).map_or(0, |audit| audit.auditors.len());
-                assert_eq!(found as usize, drawn);
+            let opened = |job| Audits::audit(job).map(|audit| audit.auditors.len() as u32);
+            if opened(job).unwrap_or_default() == 0 {
+                match Audits::open(job, &answered()) {
+                    Opening::Drawn(found) => assert_eq!(opened(job), Some(found)),
+                    Opening::Busy => assert_eq!(opened(job), Some(0)),
+                    Opening::NotSampled | Opening::NobodyThere => assert_eq!(opened(job), None),
+                }
             }
         }
         Step::Attest(job, who, root) => {
             let drawn = Pending::<Test>::contains_key(who, job);
             let attestation = attestation(&who, &H256::repeat_byte(root));
             let attested = Audits::attest(RuntimeOrigin::signed(hot(who)), job, attestation);
-            // Who has stopped serving has no hot key in the mock.
+            // An operator that has stopped serving has no hot key in the mock.
             assert_eq!(attested.is_ok(), drawn && Operators::get().contains(&who));
         }
         Step::Overdue(job) => {
@@ -59,7 +65,15 @@ fn take(step: &Step) {
             let complete = Audits::audit(job).is_none_or(|audit| audit.is_complete());
             assert_eq!(waiting, !complete);
         }
-        Step::Close(job, reward) => Audits::close(job, reward.into()),
+        Step::Close(job, reward) => Audits::close(
+            job,
+            Closing {
+                stands: true,
+                counts: reward > 0,
+                reward: reward.into(),
+            },
+        ),
+        Step::Busy(from) => Busy::set(&(from..=OPERATORS).collect()),
         Step::Serve(count) => Operators::set(&(1..=count).collect()),
     }
 }
@@ -69,7 +83,7 @@ proptest! {
     fn each_drawing_is_discharged_once_in_every_history(
         auditors in 1..=MAX_AUDITORS,
         redraws in 0u32..4,
-        percent in prop_oneof![Just(100), 0u32..100],
+        percent in prop_oneof![Just(100), 1u32..100],
         history in steps(),
     ) {
         build_and_execute(auditors, Permill::from_percent(percent), redraws, || {
@@ -79,7 +93,7 @@ proptest! {
                 Audits::do_try_state().unwrap();
                 assert_all_owed();
             }
-            (0..JOBS).for_each(|job| Audits::close(job, 0));
+            (0..JOBS).for_each(|job| Audits::close(job, Closing::default()));
             assert_eq!((Owed::get(), Pending::<Test>::iter().count()), (vec![], 0));
             assert_eq!(Stored::<Test>::iter().count(), 0);
         });

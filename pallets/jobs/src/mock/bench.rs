@@ -21,9 +21,10 @@ impl pallet_jobs::benchmarking::BenchmarkHelper<AccountId> for Bench {
         if !Operators::get().contains(&operator) {
             Operators::set(&[Operators::get(), vec![operator]].concat());
         }
-        // A job that it is to answer, and one that waits for a verdict.
-        Owed::set(&[Owed::get(), vec![operator; 2]].concat());
+        // A job that it is to answer, an audit, and a job that waits for a verdict.
+        Owed::set(&[Owed::get(), vec![operator; 3]].concat());
         InFlight::set(&[InFlight::get(), vec![operator]].concat());
+        InAudit::set(&[InAudit::get(), vec![operator]].concat());
         (operator, hot(operator))
     }
 
@@ -38,7 +39,11 @@ impl pallet_jobs::benchmarking::BenchmarkHelper<AccountId> for Bench {
         pallet_audits::Audits::<Test>::mutate_extant(job, |audit| audit.redraws = 0);
     }
 
-    fn lengthen_draw(_: &[u8], _: &[u8]) {}
+    fn crowd(busy: bool) {
+        if busy {
+            Operators::set(&vec![]);
+        }
+    }
 }
 
 impl pallet_audits::benchmarking::BenchmarkHelper<AccountId> for Bench {

@@ -11,11 +11,16 @@ pub fn prompt(number: u64) -> UncheckedInput {
     UncheckedInput::Text(number.to_le_bytes().to_vec().try_into().unwrap())
 }
 
-/// Submits a job of its own kind; its deadline is 5 + 1 blocks: (8 * 1 + 4 * 10) units at 100 a block.
+/// Submits a job of its own kind. All of its deadlines are 4 + 2 * 1 blocks: (8 * 1 + 4 * 10) units at 100 a block.
 pub fn submit_to(model: ModelId) -> JobId {
+    submit_by(REQUESTER, model)
+}
+
+/// The same, for any requester.
+pub fn submit_by(requester: AccountId, model: ModelId) -> JobId {
     let job = crate::NextJob::<Test>::get();
     assert_ok!(Jobs::submit(
-        signed(REQUESTER),
+        signed(requester),
         model,
         prompt(job),
         DecodeSettings::greedy(4),
@@ -52,7 +57,7 @@ pub const COMPLETED: Outcome = Outcome::Completed(StopReason::EndOfSequence);
 /// What honest operators compute for a job: 5 prompt tokens, 2 output tokens, so 5 * 1 + 2 * 10 = 25 units.
 pub fn honest_header(id: JobId) -> Header {
     let job = job(id);
-    let answer = ergon_primitives::commitment::answer_id(id, &job.request, &job.sampling_key.unwrap());
+    let answer = ergon_primitives::commitment::answer_id(id, &job.request_hash, &job.sampling_key.unwrap());
     let leaf = |position| Leaf {
         position,
         token: 7,

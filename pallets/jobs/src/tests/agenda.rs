@@ -17,14 +17,14 @@ fn a_job_that_goes_on_leaves_the_agenda() {
         // Assigned in block 3, due in block 9, answered before.
         let id = assigned();
         assert_ok!(answer(id));
-        // Auditors are drawn in block 6, due in block 13.
+        // Auditors are drawn in block 6, due in block 12.
         run_to(8);
         assert_eq!(
             Agenda::<Test>::iter_keys().collect::<Vec<_>>(),
-            vec![(Lane::Deadlines, 13, id)]
+            vec![(Lane::Deadlines, 12, id)]
         );
         take_events();
-        run_to(12);
+        run_to(11);
         assert!(take_events().is_empty());
         assert_eq!(state(id), State::Auditing);
         assert!(Missed::get().is_empty());
@@ -74,9 +74,9 @@ fn what_is_too_much_for_a_block_is_done_in_the_next() {
 fn a_deadline_that_is_seen_late_is_still_met_in_the_meantime() {
     Chain::default().build_and_execute(|| {
         MaxAssignmentsPerBlock::set(&10);
+        let jobs = assign(5);
         // Five jobs fall due in block 9, but a block can do four.
         MaxDuePerBlock::set(&11);
-        let jobs = assign(5);
         run_to(9);
         let late = jobs.iter().copied().find(|id| state(*id) == State::Assigned).unwrap();
         assert_ok!(answer(late));
@@ -92,7 +92,7 @@ fn a_block_without_work_costs_next_to_nothing() {
 
 #[test]
 fn the_agenda_reckons_with_as_many_auditors_as_can_be_drawn() {
-    assert_eq!(crate::MOST_AUDITORS, pallet_audits::MAX_AUDITORS);
+    assert_eq!(crate::MAX_AUDITORS, pallet_audits::MAX_AUDITORS);
 }
 
 #[test]
@@ -100,7 +100,10 @@ fn try_state_finds_what_does_not_fit() {
     Chain::default().build_and_execute(|| {
         let queued = [submit(), submit()];
         let running = assigned();
-        let late = submit();
+        let (late, waiting) = (submit(), submit_to(BUSY));
+        run_to(System::block_number() + 2);
+        assert!(Links::<Test>::contains_key(waiting));
+        let places = crate::Queues::<Test>::get(BUSY).unwrap();
         let broken = || Jobs::do_try_state().is_err();
         let change = |id, change: fn(&mut crate::Job<AccountId, u64>)| {
             crate::Jobs::<Test>::mutate(id, |job| change(job.as_mut().unwrap()))
@@ -119,11 +122,25 @@ fn try_state_finds_what_does_not_fit() {
             assert!(broken());
         });
         hypothetically!({
-            Links::<Test>::mutate(late, |link| link.previous = Some(running));
+            Links::<Test>::mutate_extant(waiting, |link| link.previous = Some(running));
             assert!(broken());
         });
         hypothetically!({
             crate::Waiting::<Test>::kill();
+            assert!(broken());
+        });
+        hypothetically!({
+            let mut wrong = places;
+            wrong.others.places += 1;
+            crate::Queues::<Test>::insert(BUSY, wrong);
+            assert!(broken());
+        });
+        hypothetically!({
+            crate::Standings::<Test>::remove((BUSY, false, REQUESTER));
+            assert!(broken());
+        });
+        hypothetically!({
+            change(running, |job| job.bound -= 1);
             assert!(broken());
         });
         // Not listed, listed twice, in the wrong lane, at the wrong block, and passed over.
@@ -150,7 +167,7 @@ fn try_state_finds_what_does_not_fit() {
             assert!(broken());
         });
         hypothetically!({
-            Agenda::<Test>::insert((Lane::Retention, 99, late), ());
+            Agenda::<Test>::insert((Lane::Delays, 99, late), ());
             assert!(broken());
         });
         hypothetically!({
@@ -158,7 +175,8 @@ fn try_state_finds_what_does_not_fit() {
             assert!(broken());
         });
         hypothetically!({
-            Credited::<Test>::insert(H256::zero(), running);
+            let known = crate::KnownPrompt { job: running, units: 0 };
+            Credited::<Test>::insert(H256::zero(), known);
             assert!(broken());
         });
         hypothetically!({
@@ -168,8 +186,7 @@ fn try_state_finds_what_does_not_fit() {
             });
             assert!(broken());
         });
-        // A finished job that would be kept for ever.
-        run_to(System::block_number() + 2);
+        // A finished job that would never be forgotten.
         hypothetically!({
             assert_ok!(Jobs::cancel(signed(REQUESTER), running));
             assert!(!broken());

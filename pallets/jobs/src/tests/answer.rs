@@ -26,7 +26,7 @@ fn result(output: &[u8], prompt_tokens: u32, output_tokens: u32, outcome: Outcom
 }
 
 #[test]
-fn an_answer_is_published_with_its_seal_and_frees_the_worker() {
+fn an_answer_is_published_with_its_seal_and_takes_room_until_it_is_checked() {
     Chain::default().build_and_execute(|| {
         // Assigned in block 3.
         let id = assigned();
@@ -39,16 +39,21 @@ fn an_answer_is_published_with_its_seal_and_frees_the_worker() {
             prompt_tokens: 5,
             output_tokens: 2,
             outcome: COMPLETED,
-            output: output_hash(OUTPUT),
+            output_hash: output_hash(OUTPUT),
             sealed: seal,
+            units: UNITS,
+            at: 5,
+            unsampled: false,
+            creditable: false,
             auditors: 0,
             attested: false,
+            matching: 0,
         };
         assert_eq!(job(id).answer, Some(published));
         assert_eq!(Jobs::output(id).unwrap().into_inner(), OUTPUT);
         // Auditors are drawn 3 blocks later.
         assert_eq!((state(id), job(id).since, job(id).due), (State::Answered, 5, Some(8)));
-        assert_eq!(FakeWorkers::in_flight(operator), 0);
+        assert_eq!(FakeWorkers::in_flight(operator), 1);
         assert!(Kept::get().is_empty(), "nothing is kept before it is checked");
         // It still has to reveal.
         assert_eq!(Jobs::jobs_of(operator), vec![id]);
@@ -129,5 +134,37 @@ fn an_answer_in_the_last_block_before_the_deadline_counts() {
         run_to(9);
         assert_eq!(state(id), State::Answered);
         assert!(Missed::get().is_empty());
+    });
+}
+
+#[test]
+fn tokens_that_exceed_the_context_are_refused() {
+    Chain::default().build_and_execute(|| {
+        let long = crate::UncheckedInput::Text(vec![b'a'; 90].try_into().unwrap());
+        let settings = ergon_primitives::request::DecodeSettings::greedy(40);
+        assert_ok!(Jobs::submit(signed(REQUESTER), MODEL, long, settings, None));
+        run_to(3);
+        assert_noop!(result(OUTPUT, 61, 40, COMPLETED), Error::<Test>::ContextExceeded);
+        assert_noop!(result(OUTPUT, 90, 11, COMPLETED), Error::<Test>::ContextExceeded);
+        assert_ok!(result(OUTPUT, 60, 40, COMPLETED));
+        let job = job(0);
+        assert_eq!((job.answer.unwrap().units, job.bound), (60 + 400, 60 + 400));
+    });
+}
+
+#[test]
+fn the_number_of_prompt_tokens_of_a_prompt_of_ids_is_theirs() {
+    Chain::default().build_and_execute(|| {
+        let ids = crate::UncheckedInput::Tokens(vec![7; 8].try_into().unwrap());
+        let settings = ergon_primitives::request::DecodeSettings::greedy(4);
+        assert_ok!(Jobs::submit(signed(REQUESTER), MODEL, ids, settings, None));
+        run_to(3);
+        for wrong in [0, 7, 9] {
+            assert_noop!(
+                result(OUTPUT, wrong, 2, COMPLETED),
+                Error::<Test>::PromptTokensOutOfRange
+            );
+        }
+        assert_ok!(result(OUTPUT, 8, 2, COMPLETED));
     });
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Drawing executors, missed deadlines, turns of the models.
-use crate::{mock::*, Error, Event, JobParameters, State, MAX_REASSIGNMENTS, MIN_DRAW_DELAY};
+use crate::{
+    mock::*, Error, Event, JobParameters, State, MAX_DRAW_DELAY, MAX_MARGIN, MAX_MIN_SERVING, MAX_REASSIGNMENTS,
+    MAX_RETENTION, MAX_WAIT, MIN_DRAW_DELAY, MIN_MARGIN,
+};
 use ergon_primitives::{
     request::{sampling_key, DecodeSettings},
     traits::Beacon,
@@ -17,7 +20,7 @@ fn a_job_is_assigned_two_blocks_after_it_was_submitted() {
         take_events();
         run_to(3);
         let operator = executor(id);
-        // 8 * 1 + 4 * 10 units at 100 a block is 1 block, on top of 5.
+        // 8 * 1 + 4 * 10 units at 100 a block is 1 block: twice that, on top of 4.
         assert_eq!(
             take_events(),
             vec![Event::Assigned {
@@ -48,11 +51,11 @@ fn the_deadline_grows_with_the_most_units_that_the_context_allows() {
             ));
         };
         submit(prompt(0), 30);
-        // The context of 100 bounds the prompt and the output: 100 * 1 + 100 * 10.
+        // The context of 100 bounds prompt and output together: no answer can take more than 100 * 10.
         submit(crate::UncheckedInput::Text(vec![b'a'; 5000].try_into().unwrap()), 2000);
         run_to(3);
-        assert_eq!(job(0).due, Some(3 + 5 + 4));
-        assert_eq!(job(1).due, Some(3 + 5 + 11));
+        assert_eq!(job(0).due, Some(3 + 4 + 2 * 4));
+        assert_eq!(job(1).due, Some(3 + 4 + 2 * 10));
     });
 }
 
@@ -143,7 +146,7 @@ fn a_missed_deadline_gives_the_job_to_others_and_at_last_to_nobody() {
 }
 
 #[test]
-fn a_job_that_was_missed_does_not_wait_for_those_who_are_busy() {
+fn a_job_that_was_missed_does_not_wait_for_operators_that_are_busy() {
     Chain::default().build_and_execute(|| {
         let id = assigned();
         let first = executor(id);
@@ -162,7 +165,7 @@ fn a_job_that_was_missed_does_not_wait_for_those_who_are_busy() {
 }
 
 #[test]
-fn who_missed_a_job_gets_it_again_when_nobody_else_serves_the_model() {
+fn an_operator_that_missed_a_job_gets_it_again_when_nobody_else_serves_the_model() {
     Chain::default().build_and_execute(|| {
         Operators::set(&vec![1]);
         let id = assigned();
@@ -199,27 +202,30 @@ fn a_reassigned_job_goes_to_the_back() {
 #[test]
 fn a_job_without_a_worker_waits_and_then_expires() {
     Chain::default().build_and_execute(|| {
-        let id = submit_to(LONELY);
+        let ids = [submit_to(BUSY), submit_to(OTHER)];
+        abandon(OTHER);
         run_to(20);
-        assert_eq!(state(id), State::Queued);
+        assert!(ids.iter().all(|id| state(*id) == State::Queued));
         take_events();
         // Queued in block 1; the timeout is 20 blocks.
         run_to(21);
-        assert_eq!(take_events(), vec![Event::Expired { job: id }]);
-        assert_eq!((state(id), Jobs::waiting(LONELY)), (State::Expired, 0));
+        let expired = take_events();
+        assert!(expired.len() == 2 && ids.iter().all(|job| expired.contains(&Event::Expired { job: *job })));
+        assert_eq!((state(ids[0]), Jobs::waiting(BUSY)), (State::Expired, 0));
     });
 }
 
 #[test]
-fn a_model_without_workers_holds_up_no_other_model() {
+fn a_model_without_free_workers_holds_up_no_other_model_and_keeps_its_turn() {
     Chain::default().build_and_execute(|| {
-        let lonely = submit_to(LONELY);
+        let busy = submit_to(BUSY);
         let served = [submit_to(MODEL), submit_to(OTHER)];
-        // Block 2: each has its turn, but it is too early. Block 3: the one that nobody serves has its turn first.
-        assert_eq!(next_block(), 3);
         next_block();
-        assert_eq!(state(lonely), State::Queued);
+        // Three models look for executors.
+        assert_eq!(next_block(), 3);
+        assert_eq!(state(busy), State::Queued);
         assert!(served.iter().all(|id| state(*id) == State::Assigned));
+        assert_eq!(crate::Waiting::<Test>::get().into_inner(), vec![BUSY]);
     });
 }
 
@@ -244,73 +250,48 @@ fn models_take_turns_and_a_block_makes_bounded_draws() {
 fn the_first_in_is_the_first_out() {
     Chain::default().build_and_execute(|| {
         Operators::set(&vec![1]);
-        let jobs: Vec<_> = (0..4).map(|_| submit()).collect();
-        run_to(3);
+        let jobs: Vec<_> = (0..4).map(|_| (submit(), next_block()).0).collect();
+        run_to(7);
         let states: Vec<_> = jobs.iter().map(|id| state(*id)).collect();
         assert_eq!(states, [State::Assigned, State::Assigned, State::Queued, State::Queued]);
+        // An answer makes no room before it is settled.
         assert_ok!(answer(jobs[1]));
+        next_block();
+        assert_eq!(state(jobs[2]), State::Queued);
+        assert_ok!(Jobs::cancel(signed(REQUESTER), jobs[0]));
         next_block();
         assert_eq!((state(jobs[2]), state(jobs[3])), (State::Assigned, State::Queued));
     });
 }
 
 #[test]
-fn jobs_of_a_model_that_was_retired_meanwhile_are_still_assigned() {
-    Chain::default().build_and_execute(|| {
-        let id = submit();
-        crate::Jobs::<Test>::mutate(id, |job| job.as_mut().unwrap().model = RETIRED);
-        let queue = crate::Queues::<Test>::take(MODEL).unwrap();
-        crate::Queues::<Test>::insert(RETIRED, queue);
-        crate::Waiting::<Test>::mutate(|models| models[0] = RETIRED);
-        run_to(3);
-        assert_eq!(state(id), State::Assigned);
-    });
-}
-
-#[test]
 fn parameters_out_of_range_are_refused() {
-    let good = JobParameters::default();
-    assert_eq!(good.check(), Ok(()));
-    let bad = [
-        JobParameters {
-            assignment_delay: MIN_DRAW_DELAY - 1,
-            ..good
-        },
-        JobParameters {
-            audit_delay: MIN_DRAW_DELAY - 1,
-            ..good
-        },
-        JobParameters {
-            units_per_block: 0,
-            ..good
-        },
-        JobParameters {
-            max_reassignments: MAX_REASSIGNMENTS + 1,
-            ..good
-        },
-        JobParameters {
-            deadline_base: 0,
-            ..good
-        },
-        JobParameters {
-            audit_deadline: 0,
-            ..good
-        },
-        JobParameters {
-            reveal_deadline: 0,
-            ..good
-        },
-        JobParameters { retention: 0, ..good },
-        JobParameters {
-            dispute_retention: good.retention - 1,
-            ..good
-        },
-        JobParameters {
-            queue_timeout: good.assignment_delay,
-            ..good
-        },
+    let good = Chain::default().jobs;
+    for good in [good, JobParameters::DEVELOPMENT, JobParameters::PRODUCTION] {
+        assert_eq!(good.check(), Ok(()));
+    }
+    let changes: [fn(&mut JobParameters); 17] = [
+        |p| p.assignment_delay = MIN_DRAW_DELAY - 1,
+        |p| p.assignment_delay = MAX_DRAW_DELAY + 1,
+        |p| p.audit_delay = MIN_DRAW_DELAY - 1,
+        |p| p.audit_delay = MAX_DRAW_DELAY + 1,
+        |p| p.deadline_margin = MIN_MARGIN - 1,
+        |p| p.deadline_margin = MAX_MARGIN + 1,
+        |p| p.audit_timeout = p.deadline_margin - 1,
+        |p| p.audit_timeout = MAX_WAIT + 1,
+        |p| p.queue_timeout = p.assignment_delay,
+        |p| p.queue_timeout = MAX_WAIT + 1,
+        |p| p.max_reassignments = MAX_REASSIGNMENTS + 1,
+        |p| p.refund_delay = p.deadline_margin - 1,
+        |p| p.refund_delay = p.retention + 1,
+        |p| p.dispute_retention = p.retention - 1,
+        |p| p.dispute_retention = MAX_RETENTION + 1,
+        |p| p.min_serving = 0,
+        |p| p.min_serving = MAX_MIN_SERVING + 1,
     ];
-    for parameters in bad {
+    for change in changes {
+        let mut parameters = good;
+        change(&mut parameters);
         assert!(parameters.check().is_err(), "{parameters:?}");
         let chain = Chain {
             jobs: parameters,
@@ -321,6 +302,7 @@ fn parameters_out_of_range_are_refused() {
             "{parameters:?}"
         );
     }
-    assert_eq!(good.blocks_for(u64::MAX), u32::MAX);
-    assert_eq!(good.blocks_for(0), 0);
+    let endless = TERMS.demand(u64::MAX);
+    assert_eq!(good.deadline(&endless), u32::MAX);
+    assert_eq!(good.deadline(&TERMS.demand(0)), good.deadline_margin);
 }

@@ -17,6 +17,18 @@ fn with_auditors(auditors_per_job: u32) -> Chain {
     }
 }
 
+/// One answer in so many percent is audited.
+fn seldom(percent: u32) -> Chain {
+    let audits = AuditParameters {
+        rate: Permill::from_percent(percent),
+        ..Default::default()
+    };
+    Chain {
+        audits,
+        ..Default::default()
+    }
+}
+
 #[test]
 fn auditors_are_drawn_some_blocks_after_the_answer() {
     with_auditors(2).build_and_execute(|| {
@@ -32,8 +44,8 @@ fn auditors_are_drawn_some_blocks_after_the_answer() {
         assert_eq!(take_events(), vec![Event::AuditorsDrawn { job: id, auditors: 2 }]);
         assert_eq!(auditors(id).len(), 2);
         assert!(!auditors(id).contains(&executor(id)));
-        // 6 blocks and one for 25 units.
-        assert_eq!(job(id).due, Some(6 + 6 + 1));
+        // By the bound of 48 units, whatever the executor says that it took.
+        assert_eq!(job(id).due, Some(6 + 4 + 2));
     });
 }
 
@@ -54,52 +66,47 @@ fn the_executor_is_to_reveal_when_all_have_attested() {
             vec![Event::RevealDue {
                 job: id,
                 operator: executor(id),
-                deadline: 12
+                deadline: 14
             }]
         );
         assert!(job(id).answer.unwrap().attested);
-        assert_eq!(job(id).due, Some(12));
+        assert_eq!(job(id).due, Some(14));
     });
 }
 
 #[test]
 fn a_silent_auditor_is_replaced_and_the_job_settles() {
     Chain::default().build_and_execute(|| {
-        // Drawn in block 6, due in block 13.
+        // Drawn in block 6, due in block 12.
         let id = auditing();
         let silent = auditors(id)[0];
-        run_to(12);
+        run_to(11);
         assert_eq!(auditors(id), vec![silent]);
-        run_to(13);
+        run_to(12);
         let second = auditors(id)[0];
         assert_ne!(second, silent);
         assert_eq!(Missed::get(), vec![silent]);
-        assert_eq!(job(id).due, Some(20));
+        assert_eq!(job(id).due, Some(18));
         attest_all(id, &honest_header(id));
         assert_ok!(reveal(id));
-        assert_eq!((state(id), job(id).units), (State::Settled, UNITS));
+        assert_eq!((state(id), job(id).credited), (State::Settled, UNITS));
     });
 }
 
 #[test]
-fn an_answer_that_nobody_attested_settles_without_weight() {
+fn an_answer_that_nobody_attested_is_unaudited_and_earns_nothing() {
     Chain::default().build_and_execute(|| {
-        // Auditors are drawn in blocks 6 and 13; nobody says anything.
+        // Auditors are drawn in blocks 6 and 12; nobody says anything.
         let id = auditing();
-        run_to(19);
+        run_to(17);
         assert!(!job(id).answer.unwrap().attested);
-        run_to(20);
+        run_to(18);
         assert!(job(id).answer.unwrap().attested);
         assert_eq!(Missed::get().len(), 2);
         take_events();
         let (operator, root) = (executor(id), honest_header(id).root());
         assert_ok!(reveal(id));
-        let settled = Event::Settled {
-            job: id,
-            operator,
-            auditors: 0,
-            units: 0,
-        };
+        let unaudited = Event::Unaudited { job: id, operator };
         assert_eq!(
             take_events(),
             vec![
@@ -108,7 +115,7 @@ fn an_answer_that_nobody_attested_settles_without_weight() {
                     operator,
                     root
                 },
-                settled
+                unaudited
             ]
         );
         assert!(Credits::get().is_empty());
@@ -116,27 +123,19 @@ fn an_answer_that_nobody_attested_settles_without_weight() {
 }
 
 #[test]
-fn an_answer_that_is_not_audited_settles_without_weight() {
-    let audits = AuditParameters {
-        rate: Permill::zero(),
-        ..Default::default()
-    };
-    Chain {
-        audits,
-        ..Default::default()
-    }
-    .build_and_execute(|| {
+fn an_answer_that_chance_leaves_out_is_unaudited_and_earns_nothing() {
+    seldom(1).build_and_execute(|| {
         // Block 6.
         let id = auditing();
         let drawn = Event::AuditorsDrawn { job: id, auditors: 0 };
         let due = Event::RevealDue {
             job: id,
             operator: executor(id),
-            deadline: 10,
+            deadline: 12,
         };
         assert!(take_events().ends_with(&[drawn, due]));
         assert_ok!(reveal(id));
-        assert_eq!((state(id), job(id).units), (State::Settled, 0));
+        assert_eq!((state(id), job(id).credited), (State::Unaudited, 0));
         assert!(Credits::get().is_empty());
     });
 }
@@ -148,7 +147,7 @@ fn a_sole_operator_is_audited_by_nobody() {
         let id = auditing();
         assert!(job(id).answer.unwrap().attested);
         assert_ok!(reveal(id));
-        assert_eq!((state(id), job(id).units), (State::Settled, 0));
+        assert_eq!((state(id), job(id).credited), (State::Unaudited, 0));
     });
 }
 
@@ -174,4 +173,68 @@ fn every_auditor_is_credited_the_units_of_the_job() {
             pallet_audits::Error::<Test>::UnknownAudit
         );
     });
+}
+
+#[test]
+fn an_answer_waits_for_auditors_with_room_and_goes_on_without_when_none_has_for_long() {
+    Chain::default().build_and_execute(|| {
+        BusyAuditors::set(&vec![1, 2, 3]);
+        // Answered in block 3; auditors are looked for in blocks 6, 9 and so on.
+        let id = assigned();
+        assert_ok!(answer(id));
+        run_to(6);
+        assert_eq!((state(id), job(id).due), (State::Answered, Some(9)));
+        BusyAuditors::set(&vec![]);
+        run_to(8);
+        assert_eq!(state(id), State::Answered);
+        run_to(9);
+        assert_eq!((state(id), auditors(id).len()), (State::Auditing, 1));
+        attest_all(id, &honest_header(id));
+        assert_ok!(reveal(id));
+        assert_eq!((state(id), job(id).answer.unwrap().matching), (State::Settled, 1));
+
+        BusyAuditors::set(&vec![1, 2, 3]);
+        let id = assigned();
+        assert_ok!(answer(id));
+        let answered = System::block_number();
+        run_to(answered + 11);
+        assert_eq!(state(id), State::Answered);
+        run_to(answered + 12);
+        assert_eq!((state(id), auditors(id).len()), (State::Auditing, 0));
+        assert_ok!(reveal(id));
+        assert_eq!((state(id), job(id).credited), (State::Unaudited, 0));
+        assert!(Missed::get().is_empty(), "being busy is no miss");
+    });
+}
+
+#[test]
+fn a_sampled_answer_counts_for_all_that_it_stands_for_and_a_newcomers_once() {
+    seldom(25).build_and_execute(|| {
+        Newcomers::set(&vec![(1, 0)]);
+        let (mut sampled, mut forced) = (0, 0);
+        for _ in 0..40 {
+            let id = auditing();
+            attest_all_if_any(id);
+            assert_ok!(reveal(id));
+            let credited = job(id).credited;
+            match (executor(id), state(id)) {
+                (1, State::Settled) => {
+                    forced += 1;
+                    assert_eq!(credited, UNITS);
+                }
+                (_, State::Settled) => {
+                    sampled += 1;
+                    assert_eq!(credited, 4 * UNITS);
+                }
+                (_, end) => assert_eq!((end, credited), (State::Unaudited, 0)),
+            }
+        }
+        assert!(sampled > 0 && forced > 0);
+    });
+}
+
+fn attest_all_if_any(id: u64) {
+    if !auditors(id).is_empty() {
+        attest_all(id, &honest_header(id));
+    }
 }

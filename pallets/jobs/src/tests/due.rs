@@ -104,7 +104,7 @@ fn a_reveal_is_due_only_if_it_fits_what_was_sealed_and_published() {
         let hot = hot(executor(id));
         let header = honest_header(id);
         let other = Header {
-            output: H256::zero(),
+            output_hash: H256::zero(),
             ..header.clone()
         };
         assert_ok!(answer_as(hot, id, &other));

@@ -64,7 +64,7 @@ fn a_flood_of_assigned_jobs_that_are_taken_back_delays_no_deadline() {
         // Jobs of a third party, which nobody answers, while everybody's draws are used up by the flood.
         let (mut theirs, mut cancelled) = (vec![], 0);
         for round in 0..200 {
-            while Jobs::waiting(MODEL) < MaxQueued::get() {
+            while Jobs::waiting(MODEL) < 5 {
                 submit();
             }
             if round % 10 == 0 {
@@ -102,7 +102,7 @@ fn sustained(jobs_per_block: u64) {
     let events = take_events();
     let count = |wanted: fn(&Event<Test>) -> bool| events.iter().filter(|event| wanted(event)).count() as u64;
     assert_eq!(
-        count(|event| matches!(event, Event::Settled { units: UNITS, .. })),
+        count(|event| matches!(event, Event::Settled { credited: UNITS, .. })),
         submitted
     );
     assert_eq!(count(|event| matches!(event, Event::Reassigned { .. })), 0);
@@ -119,7 +119,6 @@ fn as_many_jobs_as_can_be_assigned_are_audited_settled_and_forgotten_in_time() {
     Chain::default().build_and_execute(|| {
         MaxQueued::set(&1024);
         Places::set(&1000);
-        // As in the runtime.
         MaxAssignmentsPerBlock::set(&28);
         MaxDuePerBlock::set(&36);
         MaxPrunedPerBlock::set(&36);
@@ -161,14 +160,14 @@ fn an_answer_with_many_auditors_takes_as_many_steps() {
         audited(7, 4);
         // All auditors keep silent.
         let awaited = || jobs.iter().filter(|id| !job(**id).answer.unwrap().attested).count();
-        run_to(12);
+        run_to(11);
         assert_eq!((awaited(), Missed::get().len()), (4, 0));
-        run_to(13);
+        run_to(12);
         assert_eq!((awaited(), Missed::get().len()), (2, 16));
-        // The others were drawn a block later. That nothing more is due at block 13 takes a step.
-        run_to(14);
+        // The others were drawn a block later. That nothing more is due at block 12 takes a step.
+        run_to(13);
         assert_eq!((awaited(), Missed::get().len()), (1, 24));
-        run_to(15);
+        run_to(14);
         assert_eq!((awaited(), Missed::get().len()), (0, 32));
     });
 }
@@ -189,7 +188,7 @@ fn jobs_with_many_auditors_wait_in_the_queue_rather_than_delay_deadlines() {
         // Four jobs can be assigned in a block, but auditors drawn for one answer.
         let mut latest = 0;
         for _ in 0..200 {
-            while Jobs::waiting(MODEL) < MaxQueued::get() {
+            while Jobs::waiting(MODEL) < 5 {
                 submit();
             }
             next_block();

@@ -2,8 +2,10 @@
 mod agenda;
 mod answer;
 mod assignment;
+mod attacks;
 mod audit;
 mod due;
+mod fairness;
 mod flood;
 mod obligations;
 mod probation;

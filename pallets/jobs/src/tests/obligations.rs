@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Whoever is drawn is held to it until nothing can follow from it, on every path. That it is discharged exactly once is checked by the
+//! Operators that are drawn are held to it until nothing can follow from it, on every path. That it is discharged exactly once is checked by the
 //! mock, and for any sequence of actions by the property tests.
 use crate::{mock::*, State};
 use ergon_primitives::{
@@ -45,7 +45,7 @@ fn a_rejection_that_stands_discharges_its_executor() {
     Chain::default().build_and_execute(|| {
         let (id, executor) = drawn(assigned);
         let outcome = Outcome::Rejected(RejectReason::InvalidPrompt);
-        let header = Header::new(honest_header(id).answer, 0, outcome, b"", &[]);
+        let header = Header::new(honest_header(id).answer_id, 0, outcome, b"", &[]);
         let seal = sealed(&SEAL, &header.root());
         let by = signed(hot(executor));
         assert_ok!(Jobs::submit_result(
@@ -93,12 +93,12 @@ fn a_cancelled_job_discharges_its_executor() {
 #[test]
 fn a_voided_job_discharges_its_executor() {
     Chain::default().build_and_execute(|| {
-        // Nobody else serves the model, so there is no auditor, and nothing is revealed until block 10.
+        // Nobody else serves the model, so there is no auditor, and nothing is revealed until block 12.
         Operators::set(&vec![1]);
         let (id, executor) = drawn(auditing);
-        run_to(9);
+        run_to(11);
         assert!(owes(executor));
-        run_to(10);
+        run_to(12);
         ends(id, executor, State::Voided);
     });
 }
@@ -106,13 +106,13 @@ fn a_voided_job_discharges_its_executor() {
 #[test]
 fn a_disputed_job_discharges_nobody_before_it_is_forgotten() {
     Chain::default().build_and_execute(|| {
-        // The executor keeps silent until block 10, and the dispute is kept for 80 blocks.
+        // The executor keeps silent until block 12, and the dispute is kept for 80 blocks.
         let (id, executor) = drawn(attested);
         let auditor = auditors(id)[0];
-        run_to(89);
+        run_to(91);
         assert_eq!(state(id), State::Disputed);
         assert!(owes(executor) && owes(auditor));
-        run_to(90);
+        run_to(92);
         assert_eq!(Jobs::job(id), None);
         assert!(Owed::get().is_empty());
     });

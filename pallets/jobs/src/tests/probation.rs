@@ -3,12 +3,11 @@
 use crate::{mock::*, Event, State};
 use frame_support::assert_ok;
 use pallet_audits::AuditParameters;
-use sp_runtime::Permill;
 
-/// No answer is audited but those of operators on probation.
+/// Few answers are audited but those of operators on probation.
 fn seldom() -> Chain {
     let audits = AuditParameters {
-        rate: Permill::zero(),
+        rate: pallet_audits::MIN_RATE,
         ..Default::default()
     };
     Chain {
@@ -18,7 +17,7 @@ fn seldom() -> Chain {
 }
 
 #[test]
-fn with_the_rate_lowered_to_nothing_only_jobs_of_newcomers_are_audited() {
+fn with_the_lowest_rate_jobs_of_newcomers_are_audited_all_the_same() {
     seldom().build_and_execute(|| {
         Newcomers::set(&vec![(1, 0)]);
         let mut audited = [0, 0];
@@ -31,7 +30,7 @@ fn with_the_rate_lowered_to_nothing_only_jobs_of_newcomers_are_audited() {
                 attest_all(id, &honest_header(id));
             }
             assert_ok!(reveal(id));
-            assert_eq!(job(id).units, if newcomer { UNITS } else { 0 });
+            assert_eq!(job(id).credited, if newcomer { UNITS } else { 0 });
         }
         assert!(audited.iter().all(|count| *count > 0), "{audited:?}");
         assert_eq!(

@@ -44,6 +44,8 @@ enum Action {
     },
     /// Operators come and go.
     Serve(u8),
+    /// Nobody has room for audits, or everybody.
+    Audit(bool),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +69,7 @@ fn action() -> impl Strategy<Value = Action> {
         8 => (any::<u8>(), often(), kind()).prop_map(|(job, by_executor, kind)| Action::Reveal { job, by_executor, kind }),
         1 => (any::<u8>(), often()).prop_map(|(job, requester)| Action::Cancel { job, requester }),
         1 => (1..6u8).prop_map(Action::Serve),
+        1 => any::<bool>().prop_map(Action::Audit),
     ]
 }
 
@@ -79,11 +82,11 @@ fn header(id: JobId, kind: Kind) -> Header {
     match kind {
         Kind::Honest => honest,
         Kind::Wrong => Header {
-            leaves: job.request,
+            leaves: job.request_hash,
             ..honest
         },
         Kind::Rejected => Header::new(
-            honest.answer,
+            honest.answer_id,
             0,
             Outcome::Rejected(RejectReason::InvalidPrompt),
             b"",
@@ -123,9 +126,11 @@ fn act(action: Action) {
             prompt: number,
             seed,
         } => {
-            let model = [MODEL, OTHER, LONELY, RETIRED][usize::from(model)];
+            let model = [MODEL, OTHER, BUSY, H256::zero()][usize::from(model)];
             let settings = DecodeSettings::greedy(4);
-            Jobs::submit(signed(REQUESTER), model, prompt(u64::from(number)), settings, seed).is_err()
+            // Two requesters with a share of their own, and a newcomer.
+            let requester = REQUESTER + u64::from(number) % 3;
+            Jobs::submit(signed(requester), model, prompt(u64::from(number)), settings, seed).is_err()
         }
         Action::Answer { job, by_executor, kind } => {
             let id = pick(job, |job| job.state == State::Assigned);
@@ -151,7 +156,8 @@ fn act(action: Action) {
         }
         Action::Cancel { job, requester } => {
             let id = pick(job, |job| matches!(job.state, State::Queued | State::Assigned));
-            Jobs::cancel(signed(if requester { REQUESTER } else { 1 }), id).is_err()
+            let asked = Jobs::job(id).map_or(REQUESTER, |job| job.requester);
+            Jobs::cancel(signed(if requester { asked } else { 1 }), id).is_err()
         }
         Action::Blocks(count) => {
             run_to(System::block_number() + u64::from(count));
@@ -159,6 +165,10 @@ fn act(action: Action) {
         }
         Action::Serve(count) => {
             Operators::set(&(1..=u64::from(count)).collect());
+            false
+        }
+        Action::Audit(free) => {
+            BusyAuditors::set(&if free { vec![] } else { (1..=9).collect() });
             false
         }
     };
@@ -176,12 +186,19 @@ const RESERVED: Units = 48;
 
 /// What the jobs cost their requester: settled ones their units, and those taken back from an executor everything.
 fn cost(events: &[Event<Test>]) -> Units {
-    let (mut assigned, mut cost) = (BTreeSet::new(), 0);
+    let (mut assigned, mut rejected, mut cost) = (BTreeSet::new(), BTreeSet::new(), 0);
     for event in events {
         match event {
             Event::Assigned { job, .. } => drop(assigned.insert(*job)),
             Event::Reassigned { job, .. } => drop(assigned.remove(job)),
             Event::Settled { .. } => cost += UNITS,
+            // A rejection takes no units.
+            Event::Unaudited { job, .. } if !rejected.contains(job) => cost += UNITS,
+            Event::Answered {
+                job,
+                outcome: Outcome::Rejected(_),
+                ..
+            } => drop(rejected.insert(*job)),
             Event::Cancelled { job } if assigned.contains(job) => cost += RESERVED,
             _ => {}
         }
@@ -196,6 +213,7 @@ proptest! {
     fn any_sequence_of_actions_keeps_the_invariants_and_ends(actions in prop::collection::vec(action(), 1..120)) {
         let audits = AuditParameters { auditors_per_job: 2, max_redraws: 1, ..Default::default() };
         Chain { audits, ..Default::default() }.build_and_execute(|| {
+            Shareless::set(&vec![REQUESTER + 2]);
             for action in actions {
                 act(action);
                 check_invariants();
@@ -203,15 +221,16 @@ proptest! {
             // The longest that can follow: the queue, three deadlines, an audit with a redraw, the reveal, the retention, and the backlog.
             run_to(System::block_number() + 400);
             check_invariants();
-            assert_eq!(crate::Jobs::<Test>::iter().count() + Agenda::<Test>::iter().count(), 0, "nothing is kept for ever");
+            assert_eq!(crate::Jobs::<Test>::iter().count() + Agenda::<Test>::iter().count(), 0, "nothing is kept");
             assert!(InFlight::get().is_empty() && Owed::get().is_empty(), "every drawing was discharged, once");
 
             let events = take_events();
-            let credited = events.iter().filter(|event| matches!(event, Event::Settled { units: 1.., .. })).count();
+            let credited = events.iter().filter(|event| matches!(event, Event::Settled { credited: 1.., .. })).count();
             let job_credits = Credits::get().iter().filter(|(_, source, _)| *source == Source::Job).count();
             assert_eq!(job_credits, credited, "only settled jobs are credited");
             let ends = events.iter().filter_map(|event| match event {
-                Event::Settled { job, .. } | Event::Rejected { job, .. } | Event::Disputed { job, .. } => Some(*job),
+                Event::Settled { job, .. } | Event::Rejected { job, .. } | Event::Unaudited { job, .. } => Some(*job),
+                Event::Disputed { job, .. } => Some(*job),
                 Event::Voided { job, .. } | Event::Expired { job } | Event::Cancelled { job } => Some(*job),
                 _ => None,
             });

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What requesters pay. That it is settled exactly once is checked by the mock, and for any sequence of actions by the property tests.
-use crate::{mock::*, most_units, State};
+use crate::{mock::*, State};
 use ergon_primitives::{
     commitment::{sealed, Header, Outcome, RejectReason},
     request::DecodeSettings,
-    traits::Models,
     JobId, Units,
 };
 use frame_support::{assert_noop, assert_ok};
@@ -31,13 +30,14 @@ fn submitting_reserves_the_most_units_that_the_job_can_take() {
         assert_eq!(job(id).reserved, RESERVED);
         assert_eq!(Reserved::get(), [(REQUESTER, RESERVED)]);
         // Neither more prompt nor more output than the context of 100.
-        let terms = FakeModels::active(&MODEL).unwrap();
-        assert_eq!(most_units(&terms, 1_000, 1_000), 100 + 100 * 10);
+        assert_eq!(TERMS.bound(1_000, 1_000), 100 * 10);
+        // And the block space that its life takes.
+        assert_eq!(Lives::get(), [(REQUESTER, LifeWeight::get().ref_time())]);
     });
 }
 
 #[test]
-fn who_has_no_units_left_can_not_submit() {
+fn a_requester_without_units_left_can_not_submit() {
     Chain::default().build_and_execute(|| {
         Budget::set(&RESERVED);
         submit();
@@ -76,8 +76,8 @@ fn an_answer_that_earns_nothing_is_paid_for_all_the_same() {
         Operators::set(&vec![1]);
         let id = auditing();
         assert_ok!(reveal(id));
-        assert_eq!(job(id).units, 0);
-        costs(id, State::Settled, UNITS);
+        assert_eq!(job(id).credited, 0);
+        costs(id, State::Unaudited, UNITS);
     });
 }
 
@@ -86,7 +86,7 @@ fn a_rejected_job_costs_nothing() {
     Chain::default().build_and_execute(|| {
         let id = assigned();
         let outcome = Outcome::Rejected(RejectReason::InvalidPrompt);
-        let header = Header::new(honest_header(id).answer, 0, outcome, b"", &[]);
+        let header = Header::new(honest_header(id).answer_id, 0, outcome, b"", &[]);
         let by = signed(hot(executor(id)));
         let seal = sealed(&SEAL, &header.root());
         let answered = Jobs::submit_result(by.clone(), id, Default::default(), 0, 0, outcome, seal);
@@ -113,7 +113,7 @@ fn a_job_taken_back_in_the_queue_costs_nothing_and_an_assigned_one_all_that_was_
 #[test]
 fn a_job_that_nobody_answers_costs_nothing() {
     Chain::default().build_and_execute(|| {
-        let (waiting, assigned) = (submit_to(LONELY), assigned());
+        let (waiting, assigned) = (submit_to(BUSY), assigned());
         run_to(25);
         assert_eq!((state(waiting), state(assigned)), (State::Expired, State::Expired));
         settled_with(0);
@@ -132,15 +132,33 @@ fn a_job_that_waits_again_keeps_what_was_reserved() {
 }
 
 #[test]
-fn a_voided_or_disputed_job_costs_nothing() {
+fn a_voided_or_disputed_job_costs_nothing_but_its_units_come_back_only_later() {
     Chain::default().build_and_execute(|| {
         Operators::set(&vec![1]);
         let voided = auditing();
-        run_to(10);
-        costs(voided, State::Voided, 0);
         Operators::set(&vec![1, 2, 3]);
+        run_to(12);
+        assert_eq!((state(voided), job(voided).reserved), (State::Voided, RESERVED));
+        run_to(21);
+        assert_eq!(job(voided).reserved, RESERVED);
+        run_to(22);
+        costs(voided, State::Voided, 0);
         let disputed = attested();
-        run_to(System::block_number() + 4);
+        run_to(System::block_number() + 6);
+        let since = System::block_number();
+        assert_eq!((state(disputed), job(disputed).reserved), (State::Disputed, RESERVED));
+        run_to(since + 9);
+        assert_eq!(job(disputed).reserved, RESERVED);
+        run_to(since + 10);
         costs(disputed, State::Disputed, 0);
+        // They are kept as long as others: 50 blocks, and 80 of a dispute.
+        run_to(61);
+        assert_eq!(state(voided), State::Voided);
+        run_to(62);
+        assert_eq!(Jobs::job(voided), None);
+        run_to(since + 79);
+        assert_eq!(state(disputed), State::Disputed);
+        run_to(since + 80);
+        assert_eq!(Jobs::job(disputed), None);
     });
 }

@@ -38,11 +38,11 @@ fn a_checked_answer_settles_and_is_credited() {
                     job: id,
                     operator,
                     auditors: 1,
-                    units: UNITS
+                    credited: UNITS
                 }
             ]
         );
-        assert_eq!((state(id), job(id).units), (State::Settled, UNITS));
+        assert_eq!((state(id), job(id).credited), (State::Settled, UNITS));
         assert_eq!(
             Credits::get(),
             vec![(operator, Source::Job, UNITS), (auditor, Source::Audit, UNITS)]
@@ -99,11 +99,11 @@ fn a_reveal_must_fit_the_seal() {
 #[test]
 fn a_header_must_say_what_was_published() {
     let changes: [fn(&mut Header); 5] = [
-        |header| header.answer = H256::zero(),
+        |header| header.answer_id = H256::zero(),
         |header| header.prompt_tokens = 6,
         |header| header.output_tokens = 3,
         |header| header.outcome = Outcome::Completed(StopReason::Length),
-        |header| header.output = output_hash(b"London"),
+        |header| header.output_hash = output_hash(b"London"),
     ];
     for change in changes {
         Chain::default().build_and_execute(|| {
@@ -126,8 +126,8 @@ fn a_header_must_say_what_was_published() {
             attest_all(id, &honest);
             let reveal = Jobs::reveal(signed(hot(executor(id))), id, SEAL, header.clone());
             assert_noop!(reveal, Error::<Test>::HeaderMismatch);
-            // It can't be mended: the executor hides what the auditor attested.
-            run_to(10);
+            // Nothing helps it: the executor hides what the auditor attested.
+            run_to(12);
             assert_eq!(state(id), State::Disputed);
         });
     }
@@ -167,7 +167,7 @@ fn a_mismatch_disputes_the_job_credits_nothing_and_keeps_everything() {
         assert!(Jobs::jobs_of(operator).is_empty());
         // In block 6. Any other job would be forgotten in block 56, this one is in block 86.
         run_to(85);
-        assert_eq!((state(id), job(id).units), (State::Disputed, 0));
+        assert_eq!((state(id), job(id).credited), (State::Disputed, 0));
         assert!(Credits::get().is_empty());
         assert_eq!(Jobs::header(id), Some(wrong));
         assert!(Jobs::input(id).is_some() && Jobs::output(id).is_some());
@@ -190,13 +190,13 @@ fn a_mismatch_disputes_the_job_credits_nothing_and_keeps_everything() {
 #[test]
 fn silence_after_an_attestation_is_a_dispute() {
     Chain::default().build_and_execute(|| {
-        // Attested in block 6, to be revealed before block 10.
+        // Attested in block 6, to be revealed before block 12.
         let id = attested();
         let operator = executor(id);
-        run_to(9);
+        run_to(11);
         assert_eq!(state(id), State::Auditing);
         take_events();
-        run_to(10);
+        run_to(12);
         let auditor = Audits::audit(id).unwrap().auditors[0].operator;
         let disputed = Event::Disputed {
             job: id,
@@ -218,14 +218,14 @@ fn silence_after_an_attestation_is_a_dispute() {
 #[test]
 fn silence_that_hides_nothing_voids_the_job() {
     Chain::default().build_and_execute(|| {
-        // Nobody else serves the model, so there is no auditor. Answered in block 3, to be revealed from block 6 to block 9.
+        // Nobody else serves the model, so there is no auditor. Answered in block 3, to be revealed from block 6 to block 11.
         Operators::set(&vec![1]);
         let id = assigned();
         assert_ok!(answer(id));
-        run_to(9);
+        run_to(11);
         assert_eq!(state(id), State::Auditing);
         take_events();
-        run_to(10);
+        run_to(12);
         assert_eq!(take_events(), vec![Event::Voided { job: id, operator: 1 }]);
         assert_eq!((state(id), Missed::get()), (State::Voided, vec![1]));
         assert!(Kept::get().is_empty());
@@ -250,7 +250,7 @@ fn a_rejection_is_audited_like_an_answer_and_counts_nothing() {
         let id = assigned();
         let operator = executor(id);
         let reason = RejectReason::InvalidPrompt;
-        let name = honest_header(id).answer;
+        let name = honest_header(id).answer_id;
         let header = Header::new(name, 0, Outcome::Rejected(reason), b"", &[]);
         let seal = sealed(&SEAL, &header.root());
         let none = Default::default();
@@ -284,7 +284,7 @@ fn a_rejection_is_audited_like_an_answer_and_counts_nothing() {
                 }
             ]
         );
-        assert_eq!((state(id), job(id).units), (State::Rejected, 0));
+        assert_eq!((state(id), job(id).credited), (State::Rejected, 0));
         assert!(Credits::get().is_empty() && Missed::get().is_empty());
     });
 }
@@ -299,7 +299,7 @@ fn a_repeated_prompt_is_credited_once_whatever_the_settings() {
             run_to(System::block_number() + 2);
             assert_ok!(answer_and_reveal(id, &honest_header(id)));
             assert_eq!(state(id), State::Settled);
-            job(id).units
+            job(id).credited
         };
         let greedy = || DecodeSettings::greedy(4);
         // Settles in block 6 and is kept until block 56.
@@ -329,7 +329,7 @@ fn a_repeated_prompt_is_credited_once_whatever_the_settings() {
         assert_eq!(Jobs::job(0), None);
         let later = crate::NextJob::<Test>::get();
         assert_eq!(ask(MODEL, greedy(), None), UNITS);
-        assert_eq!(Credited::<Test>::get(job(later).prompt), Some(later));
+        assert_eq!(Credited::<Test>::get(job(later).prompt_hash).unwrap().job, later);
     });
 }
 
@@ -346,11 +346,11 @@ fn a_model_that_too_few_serve_earns_no_weight() {
     .build_and_execute(|| {
         let poor = attested();
         assert_ok!(reveal(poor));
-        assert_eq!((state(poor), job(poor).units), (State::Settled, 0));
+        assert_eq!((state(poor), job(poor).credited), (State::Settled, 0));
         Operators::set(&vec![1, 2, 3, 4]);
         let rich = attested();
         assert_ok!(reveal(rich));
-        assert_eq!(job(rich).units, UNITS);
+        assert_eq!(job(rich).credited, UNITS);
         assert!(Headers::<Test>::contains_key(poor) && Headers::<Test>::contains_key(rich));
     });
 }

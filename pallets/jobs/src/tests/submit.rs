@@ -31,23 +31,27 @@ fn a_submitted_job_waits_for_an_executor() {
         let input = Input::Text(b"aaa".to_vec().try_into().unwrap());
         let expected = Job {
             requester: REQUESTER,
+            newcomer: false,
             model: MODEL,
-            request: request_hash(&MODEL, &input, &DecodeSettings::greedy(9)),
-            prompt: prompt_hash(&MODEL, &input),
+            terms: TERMS,
+            request_hash: request_hash(&MODEL, &input, &DecodeSettings::greedy(9)),
+            prompt_hash: prompt_hash(&MODEL, &input),
             settings: DecodeSettings::greedy(9),
             seed: Some(5),
             max_prompt_tokens: 3,
+            is_tokenized: false,
             // 3 prompt tokens of 1 and 9 output tokens of 10.
+            bound: 93,
             reserved: 93,
             submitted: 1,
             state: State::Queued,
             since: 1,
-            due: None,
+            due: Some(3),
             sampling_key: None,
             executor: None,
             missed: Default::default(),
             answer: None,
-            units: 0,
+            credited: 0,
         };
         assert_eq!(Jobs::job(0), Some(expected));
         assert_eq!(Jobs::input(0), Some(input));
@@ -91,7 +95,8 @@ fn each_wrong_request_has_its_own_error() {
         let greedy = || DecodeSettings::greedy(4);
         let submit = |model, input, settings| Jobs::submit(signed(REQUESTER), model, input, settings, None);
         assert_noop!(submit(H256::zero(), text(1), greedy()), Error::<Test>::UnknownModel);
-        assert_noop!(submit(RETIRED, text(1), greedy()), Error::<Test>::UnknownModel);
+        abandon(OTHER);
+        assert_noop!(submit(OTHER, text(1), greedy()), Error::<Test>::NobodyServes);
         assert_noop!(
             submit(MODEL, text(MAX_PROMPT_BYTES + 1), greedy()),
             Error::<Test>::PromptTooLong
@@ -137,7 +142,8 @@ fn a_call_is_encoded_like_one_with_a_checked_prompt() {
 #[test]
 fn a_full_queue_takes_no_more_until_a_job_leaves() {
     Chain::default().build_and_execute(|| {
-        let jobs: Vec<_> = (0..MaxQueued::get()).map(|_| submit()).collect();
+        // A tenth of the places is for newcomers.
+        let jobs: Vec<_> = (0..MaxQueued::get() * 9 / 10).map(|_| submit()).collect();
         let more = || Jobs::submit(signed(REQUESTER), MODEL, text(1), DecodeSettings::greedy(1), None);
         assert_noop!(more(), Error::<Test>::QueueFull);
         // Another model has a queue of its own.
@@ -149,29 +155,16 @@ fn a_full_queue_takes_no_more_until_a_job_leaves() {
 }
 
 #[test]
-fn only_so_many_models_may_have_waiting_jobs() {
-    Chain::default().build_and_execute(|| {
-        let fourth = H256::repeat_byte(0xB0);
-        MoreModels::set(&vec![fourth]);
-        let first = submit_to(MODEL);
-        submit_to(OTHER);
-        submit_to(LONELY);
-        let more = || Jobs::submit(signed(REQUESTER), fourth, text(1), DecodeSettings::greedy(1), None);
-        assert_noop!(more(), Error::<Test>::TooManyWaitingModels);
-        assert_ok!(Jobs::cancel(signed(REQUESTER), first));
-        assert_ok!(more());
-        assert_eq!(Waiting::<Test>::get().into_inner(), vec![OTHER, LONELY, fourth]);
-    });
-}
-
-#[test]
 fn jobs_leave_the_queue_from_any_place() {
     Chain::default().build_and_execute(|| {
         for leaving in [[0, 1, 2, 3], [3, 2, 1, 0], [1, 2, 0, 3], [2, 0, 3, 1]] {
-            let jobs: Vec<_> = (0..4).map(|_| submit()).collect();
+            Places::set(&0);
+            let jobs: Vec<_> = (0..4).map(|number| submit_by(REQUESTER + number % 2, MODEL)).collect();
+            // Whether they wait for the delay or for their turn.
+            run_to(System::block_number() + leaving[0] as u64);
             for (left, index) in leaving.into_iter().enumerate() {
                 assert_eq!(Jobs::waiting(MODEL), 4 - left as u32);
-                assert_ok!(Jobs::cancel(signed(REQUESTER), jobs[index]));
+                assert_ok!(Jobs::cancel(signed(REQUESTER + index as u64 % 2), jobs[index]));
                 check_invariants();
             }
             assert!(Waiting::<Test>::get().is_empty());

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+use super::{audit, execution, DEMAND};
 use crate::{
-    mock::*, Error, Event, HotKeys, HotKeysEver, Operator, Operators, Serving, Sponsored, Status, MAX_HOT_KEYS,
+    mock::*, Active, Error, Event, HotKeys, HotKeysEver, Operator, Operators, Serving, Sponsored, Status, Sums,
+    MAX_HOT_KEYS,
 };
-use ergon_primitives::{draw::Draw, traits::Workers as _, H256};
+use ergon_primitives::{
+    traits::{Duty, Workers as _},
+    H256,
+};
 use frame_support::{assert_noop, assert_ok};
 
 const MODEL: H256 = MODELS[0];
@@ -27,11 +32,16 @@ fn a_registered_operator_is_active_and_serves_its_models() {
             endpoint: endpoint(),
             models: served(&MODELS[..2]),
             status: Status::Active,
-            in_flight: 0,
+            executing: 0,
+            auditing: 0,
             obligations: 0,
             misses_in_row: 0,
             kept: 0,
             missed: 0,
+            kept_since: 0,
+            suspensions: 0,
+            resumable: 0,
+            off_lists: 0,
         };
         assert_eq!(Operators::<Test>::get(1), Some(expected));
         assert_eq!(Workers::operator_of(&7_000), Some(1));
@@ -46,7 +56,7 @@ fn each_account_gets_one_provider_and_keeps_it() {
         assert_eq!((System::providers(&1), System::providers(&hot(1))), (1, 0));
         register([1]);
         assert_eq!((System::providers(&1), System::providers(&hot(1))), (1, 1));
-        assert_ok!(Workers::remove(signed(1)));
+        leave(1);
         register([1]);
         assert_eq!((System::providers(&1), System::providers(&hot(1))), (1, 1));
     });
@@ -86,7 +96,7 @@ fn changing_hot_keys_brings_a_bounded_number_of_accounts_onto_the_chain() {
         // Those that it brought before bring nothing new.
         assert_ok!(lend(5_001));
         // Leaving and coming back is no new beginning.
-        assert_ok!(Workers::remove(signed(1)));
+        leave(1);
         let again = |hot| Workers::register(signed(1), hot, endpoint(), served(&[MODEL]));
         assert_noop!(again(5_000), Error::<Test>::TooManyHotKeysEver);
         assert_ok!(again(hot(1)));
@@ -157,7 +167,9 @@ fn an_update_moves_the_operator_to_its_new_models() {
         assert_ok!(Workers::update(signed(1), Default::default(), served(&MODELS[1..])));
         System::assert_last_event(Event::Updated { operator: 1 }.into());
         assert_eq!(MODELS.map(|model| Workers::serving(&model)), [1, 1, 1]);
-        assert_eq!(Serving::<Test>::get(MODEL, 0), Some(2));
+        lists_follow();
+        let listed = |model| Serving::<Test>::get(model, 0).map(|listing| listing.operator);
+        assert_eq!((listed(MODEL), listed(MODELS[1])), (Some(2), Some(1)));
         assert!(Operators::<Test>::get(1).unwrap().endpoint.is_empty());
         assert_noop!(
             Workers::update(signed(1), endpoint(), served(&[])),
@@ -274,21 +286,18 @@ fn a_drained_operator_resumes_by_itself_or_by_its_hot_key() {
     });
 }
 
-/// A draw by whichever way for the first model.
-fn drawn(way: fn(&H256, &mut Draw, &[u64]) -> Option<u64>) -> Option<u64> {
-    way(&MODEL, &mut Draw::new(H256::zero(), b"", b""), &[])
-}
-
 #[test]
 fn an_operator_leaves_only_when_every_drawing_is_discharged() {
     build_and_execute(|| {
-        register([1]);
-        assert_eq!(drawn(Workers::draw_executor), Some(1));
-        assert_eq!(drawn(Workers::draw_auditor), Some(1));
+        serve([1]);
+        assert_eq!(execution(&[]), Some(1));
+        assert_eq!(audit(&[]), Ok(1));
         assert_ok!(Workers::drain(signed(1)));
+        lists_follow();
         assert_noop!(Workers::remove(signed(1)), Error::<Test>::ObligationsLeft);
         // It has answered, but the answer is still to be audited.
-        Workers::release(&1);
+        Workers::release(&1, Duty::Execution, &DEMAND);
+        Workers::release(&1, Duty::Audit, &DEMAND);
         assert_noop!(Workers::remove(signed(1)), Error::<Test>::ObligationsLeft);
         Workers::discharge(&1);
         assert_noop!(Workers::remove(signed(1)), Error::<Test>::ObligationsLeft);
@@ -300,14 +309,28 @@ fn an_operator_leaves_only_when_every_drawing_is_discharged() {
 }
 
 #[test]
-fn who_owes_an_attestation_can_be_jailed_or_miss_it() {
+fn an_operator_leaves_only_when_no_list_leads_to_it() {
     build_and_execute(|| {
-        register([1]);
-        assert_eq!(drawn(Workers::draw_auditor), Some(1));
+        serve([1]);
+        assert_noop!(Workers::remove(signed(1)), Error::<Test>::StillListed);
+        assert_ok!(Workers::drain(signed(1)));
+        pass(LIST_DELAY);
+        assert_noop!(Workers::remove(signed(1)), Error::<Test>::StillListed);
+        pass(1);
+        assert_ok!(Workers::remove(signed(1)));
+    });
+}
+
+#[test]
+fn an_operator_that_owes_an_attestation_can_be_jailed_or_miss_it() {
+    build_and_execute(|| {
+        serve([1]);
+        assert_eq!(audit(&[]), Ok(1));
         assert_noop!(Workers::remove(signed(1)), Error::<Test>::ObligationsLeft);
         Workers::note_missed(&1);
         Workers::jail(&1);
         assert_eq!(Operators::<Test>::get(1).unwrap().missed, 1);
+        Workers::release(&1, Duty::Audit, &DEMAND);
         Workers::discharge(&1);
         assert_noop!(Workers::remove(signed(1)), Error::<Test>::OperatorJailed);
     });
@@ -369,6 +392,7 @@ fn a_draining_operator_can_be_jailed() {
 fn invariants_notice_each_kind_of_damage() {
     build_and_execute(|| {
         register([1, 2]);
+        lists_follow();
         let first = Serving::<Test>::take(MODEL, 0).unwrap();
         assert!(Workers::do_try_state().is_err());
         Serving::<Test>::insert(MODEL, 0, first);
@@ -378,9 +402,15 @@ fn invariants_notice_each_kind_of_damage() {
         Operators::<Test>::mutate_extant(1, |entry| entry.status = Status::Draining);
         assert!(Workers::do_try_state().is_err());
         Operators::<Test>::mutate_extant(1, |entry| entry.status = Status::Active);
-        Operators::<Test>::mutate_extant(1, |entry| entry.in_flight = 1);
+        Operators::<Test>::mutate_extant(1, |entry| entry.executing = 1);
         assert!(Workers::do_try_state().is_err());
-        Operators::<Test>::mutate_extant(1, |entry| entry.in_flight = 0);
+        Operators::<Test>::mutate_extant(1, |entry| entry.executing = 0);
+        Active::<Test>::insert(MODEL, 3);
+        assert!(Workers::do_try_state().is_err());
+        Active::<Test>::insert(MODEL, 2);
+        let node = Sums::<Test>::take((MODEL, 0, 0));
+        assert!(Workers::do_try_state().is_err());
+        Sums::<Test>::insert((MODEL, 0, 0), node);
         HotKeysEver::<Test>::insert(1, MAX_HOT_KEYS_EVER + 1);
         assert!(Workers::do_try_state().is_err());
         HotKeysEver::<Test>::insert(1, 2);

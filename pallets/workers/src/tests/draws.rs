@@ -1,20 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-use crate::{mock::*, serving::TRIES, Event, Operators, Status};
-use ergon_primitives::{draw::Draw, traits::Workers as _, H256};
+use super::{audit, execution, stream, DEMAND, MODEL};
+use crate::{mock::*, serving::TRIES, serving::WEIGHTED_TURNS, Changes, Operators, Serving, WeightlessTurns};
+use ergon_primitives::traits::{Demand, Duty, NoAuditor, Workers as _};
 use frame_support::{assert_ok, assert_storage_noop};
+use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-const MODEL: H256 = MODELS[0];
-
-fn stream(subject: u32) -> Draw {
-    Draw::new(H256::repeat_byte(5), b"test", &subject.to_le_bytes())
-}
-
-/// How often each operator is drawn in `rounds` draws that take no place.
-fn frequencies(rounds: u32) -> BTreeMap<u64, u32> {
+/// How often each operator is drawn in so many draws for audits, each of which it has done before the next.
+fn audits(rounds: u32) -> BTreeMap<u64, u32> {
     let mut counts = BTreeMap::new();
     for round in 0..rounds {
-        let drawn = Workers::draw_auditor(&MODEL, &mut stream(round), &[]).unwrap();
+        let now = System::block_number();
+        let drawn = Workers::draw_auditor(&MODEL, &DEMAND, now, &mut stream(round), &[]).unwrap();
+        Workers::release(&drawn, Duty::Audit, &DEMAND);
+        Workers::discharge(&drawn);
+        *counts.entry(drawn).or_default() += 1;
+    }
+    counts
+}
+
+/// The same for executions.
+fn executions(rounds: u32) -> BTreeMap<u64, u32> {
+    let mut counts = BTreeMap::new();
+    for round in 0..rounds {
+        let drawn = Workers::draw_executor(&MODEL, &DEMAND, &mut stream(round), &[]).unwrap();
+        Workers::release(&drawn, Duty::Execution, &DEMAND);
+        Workers::discharge(&drawn);
         *counts.entry(drawn).or_default() += 1;
     }
     counts
@@ -23,194 +34,275 @@ fn frequencies(rounds: u32) -> BTreeMap<u64, u32> {
 #[test]
 fn nobody_is_drawn_for_a_model_that_nobody_serves() {
     build_and_execute(|| {
-        register([1]);
+        serve([1]);
+        let other = MODELS[1];
         assert_storage_noop!(assert_eq!(
-            Workers::draw_executor(&MODELS[1], &mut stream(0), &[]),
+            Workers::draw_executor(&other, &DEMAND, &mut stream(0), &[]),
             None
         ));
-        assert_eq!(Workers::draw_auditor(&MODELS[1], &mut stream(0), &[]), None);
+        let drawn = Workers::draw_auditor(&other, &DEMAND, 1, &mut stream(0), &[]);
+        assert_eq!(drawn, Err(NoAuditor::NotThere));
     });
 }
 
 #[test]
-fn an_executor_is_drawn_until_it_has_its_fill() {
+fn an_operator_is_drawn_once_lists_follow_its_registration() {
     build_and_execute(|| {
         register([1]);
-        for _ in 0..MAX_IN_FLIGHT {
-            assert_eq!(Workers::draw_executor(&MODEL, &mut stream(0), &[]), Some(1));
-        }
-        assert_storage_noop!(assert_eq!(Workers::draw_executor(&MODEL, &mut stream(0), &[]), None));
-        Workers::release(&1);
-        assert_eq!(Workers::draw_executor(&MODEL, &mut stream(0), &[]), Some(1));
-        assert_eq!(Operators::<Test>::get(1).unwrap().in_flight, MAX_IN_FLIGHT);
+        assert_eq!(Workers::serving(&MODEL), 1);
+        pass(LIST_DELAY - 1);
+        assert_eq!(execution(&[]), None);
+        pass(1);
+        assert_eq!(execution(&[]), Some(1));
     });
 }
 
 #[test]
-fn an_audit_takes_no_place_and_needs_none() {
+fn an_operator_that_leaves_executes_nothing_more_but_audits_what_was_answered_before() {
+    let ways: [fn() -> sp_runtime::DispatchResult; 3] = [
+        || Workers::drain(signed(1)),
+        || Workers::update(signed(1), endpoint(), served(&MODELS[1..])),
+        // It still has its duty, though nobody can do it.
+        || Workers::remove_hot_key(signed(1), hot(1)),
+    ];
+    for leave in ways {
+        build_and_execute(|| {
+            serve([1]);
+            let answered = System::block_number();
+            assert_ok!(leave());
+            assert_eq!((Workers::serving(&MODEL), execution(&[])), (0, None));
+            let draw = |round| Workers::draw_auditor(&MODEL, &DEMAND, answered, &mut stream(round), &[]);
+            for round in 0..=LIST_DELAY as u32 {
+                assert_eq!(draw(round), Ok(1), "{round} blocks after it left");
+                pass(1);
+            }
+            assert_eq!(draw(9), Err(NoAuditor::NotThere));
+            assert_eq!(Workers::established(&MODEL), 0);
+            Operators::<Test>::mutate_extant(1, |entry| (entry.auditing, entry.obligations) = (0, 0));
+        });
+    }
+}
+
+#[test]
+fn an_operator_that_was_listed_after_an_answer_does_not_audit_it() {
     build_and_execute(|| {
         register([1]);
-        for _ in 0..MAX_IN_FLIGHT {
-            Workers::draw_executor(&MODEL, &mut stream(0), &[]);
-        }
-        assert_eq!(Workers::draw_auditor(&MODEL, &mut stream(0), &[]), Some(1));
-        let entry = Operators::<Test>::get(1).unwrap();
-        assert_eq!((entry.in_flight, entry.obligations), (MAX_IN_FLIGHT, MAX_IN_FLIGHT + 1));
+        let listed = System::block_number();
+        lists_follow();
+        let draw = |answered| Workers::draw_auditor(&MODEL, &DEMAND, answered, &mut stream(0), &[]);
+        assert_eq!(draw(listed - 1), Err(NoAuditor::NotThere));
+        assert_eq!(draw(listed), Ok(1));
+    });
+}
+
+#[test]
+fn an_operator_that_comes_back_before_lists_follow_stays_where_it_is() {
+    build_and_execute(|| {
+        serve(1..=3);
+        let places: Vec<_> = Serving::<Test>::iter().collect();
+        assert_ok!(Workers::drain(signed(1)));
+        assert_ok!(Workers::resume(signed(1)));
+        assert_eq!(Workers::serving(&MODEL), 3);
+        lists_follow();
+        assert_eq!(Workers::established(&MODEL), 3);
+        assert_eq!(Serving::<Test>::iter().count(), places.len());
+        Workers::do_try_state().unwrap();
     });
 }
 
 #[test]
 fn excluded_operators_are_not_drawn() {
     build_and_execute(|| {
-        register(1..=3);
-        for round in 0..50 {
-            assert_eq!(Workers::draw_auditor(&MODEL, &mut stream(round), &[1, 3]), Some(2));
+        serve(1..=3);
+        for round in 0..5 {
+            let drawn = Workers::draw_auditor(&MODEL, &DEMAND, 10, &mut stream(round), &[1, 3]);
+            assert_eq!(drawn, Ok(2));
         }
-        assert_eq!(Workers::draw_executor(&MODEL, &mut stream(0), &[1, 3]), Some(2));
-        assert_eq!(Workers::draw_auditor(&MODEL, &mut stream(0), &[1, 2, 3]), None);
-        assert_eq!(Workers::draw_executor(&MODEL, &mut stream(0), &[1, 2, 3]), None);
+        assert_eq!(execution(&[1, 3]), Some(2));
+        assert_eq!(audit(&[1, 2, 3]), Err(NoAuditor::NotThere));
+        assert_eq!(execution(&[1, 2, 3]), None);
     });
 }
 
 #[test]
-fn the_only_free_one_of_a_short_list_is_always_found() {
+fn excluding_a_giant_finds_the_smallest() {
     build_and_execute(|| {
-        let all: Vec<u64> = (1..=u64::from(TRIES)).collect();
-        register(all.iter().copied());
-        // All weight is with another one, so that nearly every try is rejected.
-        Weights::set(BTreeMap::from([(99, 1_000_000)]));
-        for free in &all {
-            let others: Vec<u64> = all.iter().copied().filter(|operator| operator != free).collect();
-            for round in 0..20 {
-                assert_eq!(Workers::draw_auditor(&MODEL, &mut stream(round), &others), Some(*free));
-            }
+        Weights::set(BTreeMap::from([(1, u64::MAX / 4), (2, 1)]));
+        serve(1..=2);
+        assert_eq!(audit(&[1]), Ok(2));
+        assert_eq!(execution(&[1]), Some(2));
+    });
+}
+
+#[test]
+fn a_draw_looks_at_a_bounded_number_of_operators() {
+    build_and_execute(|| {
+        let all: Vec<u64> = (1..=u64::from(TRIES) + 1).collect();
+        serve(all.iter().copied());
+        // All but one are full; whether it is found depends on the draw.
+        for operator in &all[1..] {
+            Operators::<Test>::mutate_extant(operator, |entry| {
+                (entry.executing, entry.obligations) = (u64::MAX, 1);
+            });
         }
-    });
-}
-
-#[test]
-fn a_draw_in_a_long_list_gives_up_after_a_bounded_number_of_tries() {
-    build_and_execute(|| {
-        let all: Vec<u64> = (1..=SPONSORED).collect();
-        register(all.iter().copied());
-        let found = (0..50)
-            .filter(|round| Workers::draw_auditor(&MODEL, &mut stream(*round), &all[1..]).is_some())
-            .count();
-        // One of 100 in at most 32 looks: about 28 %.
-        assert!((1..30).contains(&found), "{found}");
-    });
-}
-
-#[test]
-fn without_any_weight_all_are_drawn_alike() {
-    build_and_execute(|| {
-        register(1..=4);
-        let counts = frequencies(4_000);
+        let drawn = |round| {
+            let drawn = Workers::draw_executor(&MODEL, &DEMAND, &mut stream(round), &[]);
+            drawn
+                .iter()
+                .for_each(|operator| Workers::release(operator, Duty::Execution, &DEMAND));
+            drawn
+        };
+        let found = (0..200).filter(|round| drawn(*round) == Some(1)).count();
         assert!(
-            counts.len() == 4 && counts.values().all(|count| (900..1_100).contains(count)),
-            "{counts:?}"
+            (150..200).contains(&found),
+            "{found} of 200 in {TRIES} of {} operators",
+            all.len()
         );
+        for operator in &all[1..] {
+            Operators::<Test>::mutate_extant(operator, |entry| (entry.executing, entry.obligations) = (0, 0));
+        }
+        Operators::<Test>::mutate_extant(1, |entry| (entry.executing, entry.obligations) = (0, 0));
     });
 }
 
 #[test]
-fn draws_are_in_proportion_to_weight_between_half_and_four_times_the_mean() {
+fn without_any_weight_all_are_drawn_evenly() {
     build_and_execute(|| {
-        register(1..=4);
-        // Mean 1000.
-        Weights::set(BTreeMap::from([(1, 500), (2, 500), (3, 1_000), (4, 2_000)]));
-        let counts = frequencies(8_000);
-        for (operator, expected) in [(1, 1_000), (2, 1_000), (3, 2_000), (4, 4_000)] {
-            assert!(counts[&operator].abs_diff(expected) < 200, "{counts:?}");
+        serve(1..=4);
+        for counts in [executions(4_000), audits(4_000)] {
+            assert!(
+                counts.len() == 4 && counts.values().all(|count| (900..1_100).contains(count)),
+                "{counts:?}"
+            );
         }
     });
 }
 
 #[test]
-fn newcomers_have_a_floor_and_giants_a_ceiling() {
+fn auditors_are_drawn_in_proportion_to_weight_and_none_without() {
     build_and_execute(|| {
-        register(1..=10);
-        Weights::set(BTreeMap::from([(1, 1_000_000)]));
-        // One of weight 10 times the mean is accepted always, nine of weight 0 by 1/8: 8/17 to 1/17 each.
-        let counts = frequencies(8_500);
-        assert!(counts[&1].abs_diff(4_000) < 400, "{counts:?}");
-        assert!(
-            (2..=10).all(|newcomer| counts[&newcomer].abs_diff(500) < 120),
-            "{counts:?}"
-        );
+        Weights::set(BTreeMap::from([(1, 500), (2, 500), (3, 1_000), (4, 6_000)]));
+        serve(1..=9);
+        let counts = audits(8_000);
+        assert_eq!(counts.len(), 4, "{counts:?}");
+        for (operator, expected) in [(1, 500), (2, 500), (3, 1_000), (4, 6_000)] {
+            assert!(counts[&operator].abs_diff(expected) < 150, "{counts:?}");
+        }
+    });
+}
+
+#[test]
+fn operators_without_weight_execute_one_job_in_ten_together() {
+    build_and_execute(|| {
+        Weights::set(BTreeMap::from([(1, 1_000), (2, 3_000)]));
+        serve(1..=50);
+        let counts = executions(4_000);
+        let without: u32 = (3..=50).filter_map(|operator| counts.get(&operator)).sum();
+        assert!((250..=402).contains(&without), "{without} of 4000");
+        assert!(counts[&2].abs_diff(3 * counts[&1]) < 400, "{counts:?}");
+    });
+}
+
+#[test]
+fn operators_without_weight_get_no_more_than_they_are_owed_while_others_are_full() {
+    build_and_execute(|| {
+        Weights::set(BTreeMap::from([(1, 1_000)]));
+        serve(1..=3);
+        WeightlessTurns::<Test>::insert(MODEL, 2 * WEIGHTED_TURNS);
+        Operators::<Test>::mutate_extant(1, |entry| (entry.executing, entry.obligations) = (u64::MAX, 1));
+        let drawn = (0..20).filter(|_| execution(&[]).is_some()).count();
+        assert_eq!(drawn, 2);
+        (1..=3).for_each(|operator| {
+            Operators::<Test>::mutate_extant(operator, |entry| (entry.executing, entry.obligations) = (0, 0))
+        });
+    });
+}
+
+#[test]
+fn a_busy_auditor_with_weight_is_waited_for() {
+    build_and_execute(|| {
+        Weights::set(BTreeMap::from([(1, 1_000)]));
+        serve(1..=3);
+        Operators::<Test>::mutate_extant(1, |entry| (entry.auditing, entry.obligations) = (u64::MAX, 1));
+        assert_eq!(audit(&[]), Err(NoAuditor::Busy));
+        Operators::<Test>::mutate_extant(1, |entry| (entry.auditing, entry.obligations) = (0, 0));
+        assert_eq!(audit(&[]), Ok(1));
+        // Where it may not audit, nobody that may weighs anything.
+        assert!(audit(&[1]).is_ok());
+    });
+}
+
+#[test]
+fn draws_follow_a_weight_that_grew_once_lists_do() {
+    build_and_execute(|| {
+        Weights::set(BTreeMap::from([(1, 1_000)]));
+        serve(1..=2);
+        Weights::set(BTreeMap::from([(1, 1_000), (2, 1_000)]));
+        Workers::reweigh(&2, &MODEL);
+        assert_eq!(audits(50).len(), 1);
+        lists_follow();
+        assert_eq!(audits(50).len(), 2);
+        // A little more is not worth a change.
+        Weights::set(BTreeMap::from([(1, 1_000), (2, 1_125)]));
+        assert_storage_noop!(Workers::reweigh(&2, &MODEL));
+        Weights::set(BTreeMap::from([(1, 1_000), (2, 1_126)]));
+        Workers::reweigh(&2, &MODEL);
+        assert_eq!(Changes::<Test>::iter().count(), 1);
     });
 }
 
 #[test]
 fn the_largest_weights_do_not_overflow() {
     build_and_execute(|| {
-        register(1..=10);
-        Weights::set(BTreeMap::from([(1, u64::MAX)]));
-        assert_eq!(frequencies(500).values().sum::<u32>(), 500);
-    });
-}
-
-#[test]
-fn too_many_misses_in_a_row_suspend_until_resumed() {
-    build_and_execute(|| {
-        register([1]);
-        Workers::note_missed(&1);
-        assert_eq!(Workers::serving(&MODEL), 1);
-        Workers::note_missed(&1);
-        System::assert_last_event(Event::Suspended { operator: 1 }.into());
-        assert_eq!(Operators::<Test>::get(1).unwrap().status, Status::Suspended);
-        assert_eq!(Workers::serving(&MODEL), 0);
-        assert_eq!(Workers::draw_auditor(&MODEL, &mut stream(0), &[]), None);
-        // What it was drawn for before may be missed as well, without another event.
-        System::reset_events();
-        Workers::note_missed(&1);
-        assert!(System::events().is_empty());
-        assert_ok!(Workers::resume(signed(hot(1))));
-        let entry = Operators::<Test>::get(1).unwrap();
-        assert_eq!(
-            (entry.status, entry.misses_in_row, entry.missed),
-            (Status::Active, 0, 3)
-        );
-        assert_eq!(Workers::draw_auditor(&MODEL, &mut stream(0), &[]), Some(1));
-    });
-}
-
-#[test]
-fn a_suspended_operator_may_drain_and_a_draining_one_is_not_suspended() {
-    build_and_execute(|| {
-        register([1]);
-        (0..MAX_MISSES).for_each(|_| Workers::note_missed(&1));
-        assert_ok!(Workers::drain(signed(1)));
-        System::assert_last_event(Event::Drained { operator: 1 }.into());
-        Workers::note_missed(&1);
-        assert_eq!(Operators::<Test>::get(1).unwrap().status, Status::Draining);
-        assert_ok!(Workers::resume(signed(1)));
-        assert_eq!(Workers::serving(&MODEL), 1);
-    });
-}
-
-#[test]
-fn a_kept_deadline_ends_the_row_of_misses() {
-    build_and_execute(|| {
-        register([1]);
-        for _ in 0..5 {
-            Workers::note_missed(&1);
-            Workers::note_kept(&1);
-        }
-        let entry = Operators::<Test>::get(1).unwrap();
-        assert_eq!((entry.status, entry.kept, entry.missed), (Status::Active, 5, 5));
-    });
-}
-
-#[test]
-fn notes_about_unknown_operators_change_nothing() {
-    build_and_execute(|| {
-        assert_storage_noop!({
-            Workers::release(&9);
-            Workers::discharge(&9);
-            Workers::note_kept(&9);
-            Workers::note_missed(&9);
-            Workers::jail(&9);
+        Weights::set((1..=20).map(|operator| (operator, u64::MAX / 64)).collect());
+        serve(1..=20);
+        assert_eq!(audits(50).values().sum::<u32>(), 50);
+        assert_eq!(executions(50).values().sum::<u32>(), 50);
+        let demand = Demand {
+            bound: u64::MAX,
+            rate: 0,
+        };
+        assert!(Workers::draw_executor(&MODEL, &demand, &mut stream(0), &[]).is_some());
+        (1..=20).for_each(|operator| {
+            Operators::<Test>::mutate_extant(operator, |entry| (entry.executing, entry.obligations) = (0, 0))
         });
     });
+}
+
+proptest! {
+    /// A list of up to 300 operators, whose tree has three levels, with some that leave: each is found by its weight, and by nothing else.
+    #[test]
+    fn the_tree_finds_each_operator_by_its_share(
+        weights in proptest::collection::vec(0u64..5, 1..300),
+        leaving in proptest::collection::vec(0usize..300, 0..60),
+    ) {
+        new_test_ext().execute_with(|| {
+            System::set_block_number(1);
+            let all: Vec<u64> = (0..weights.len() as u64).map(|index| 10_000 + index).collect();
+            Weights::set(all.iter().copied().zip(weights.iter().copied()).collect());
+            all.iter().for_each(|operator| Workers::list(&MODEL, operator));
+            while Changes::<Test>::iter_keys().next().is_some() {
+                pass(1);
+            }
+            for at in leaving.into_iter().filter(|at| *at < all.len()) {
+                Workers::leave(&MODEL, &all[at]);
+            }
+            while Changes::<Test>::iter_keys().next().is_some() {
+                pass(1);
+            }
+            let left: Vec<_> = (0..).map_while(|index| Serving::<Test>::get(MODEL, index)).collect();
+            let mut at = 0;
+            for (index, listing) in left.iter().enumerate() {
+                let weight = Weights::get()[&listing.operator];
+                for within in 0..weight {
+                    let found = Workers::find(&MODEL, crate::tree::By::Weight, at + within, &[]);
+                    prop_assert_eq!(found.map(|(index, _)| index), Some(index as u32));
+                }
+                at += weight;
+            }
+            prop_assert_eq!(Workers::all_shares(&MODEL).weight, at);
+            prop_assert_eq!(Workers::find(&MODEL, crate::tree::By::Weight, at, &[]), None);
+            Ok(())
+        })?;
+    }
 }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+use super::{stream, DEMAND};
 use crate::{mock::*, Operators, Status};
-use ergon_primitives::{draw::Draw, ticket::Ticket, traits::Workers as _, H256};
+use ergon_primitives::{
+    ticket::Ticket,
+    traits::{Duty, Workers as _},
+};
 use proptest::prelude::*;
 
 /// Anything that can happen to one of a few operators.
@@ -20,10 +24,11 @@ enum Step {
     Missed(u64),
     Stood(u64, u32),
     Disputed(u64),
-    Release(u64),
+    Done(u64, bool),
     Discharge(u64),
     Draw(u8),
-    DrawAuditor(u8),
+    DrawAuditor(u8, u64),
+    Pass(u64),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -43,10 +48,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => who().prop_map(Step::Missed),
         3 => (who(), 0u32..4).prop_map(|(who, required)| Step::Stood(who, required)),
         1 => who().prop_map(Step::Disputed),
-        4 => who().prop_map(Step::Release),
+        4 => (who(), any::<bool>()).prop_map(|(who, audit)| Step::Done(who, audit)),
         6 => who().prop_map(Step::Discharge),
         6 => (0u8..3).prop_map(Step::Draw),
-        3 => (0u8..3).prop_map(Step::DrawAuditor),
+        3 => (0u8..3, 0u64..9).prop_map(|(model, age)| Step::DrawAuditor(model, age)),
+        6 => (1u64..6).prop_map(Step::Pass),
     ];
     prop::collection::vec(step, 1..120)
 }
@@ -64,15 +70,24 @@ fn subset(bits: u8) -> crate::ServedModels {
     }
 }
 
-/// Who is drawn for a model is active, serves it and has one more obligation.
-fn draw(way: fn(&H256, &mut Draw, &[u64]) -> Option<u64>, model: u8, number: u32) {
+/// An operator that is drawn may be, and has one more obligation.
+fn draw(model: u8, number: u32, answered: Option<u64>) {
     let model = MODELS[usize::from(model)];
     let owed = |who: u64| Operators::<Test>::get(who).map_or(0, |entry| entry.obligations);
     let before = (1..7).map(owed).collect::<Vec<_>>();
-    let drawn = way(&model, &mut Draw::new(H256::zero(), b"", &number.to_le_bytes()), &[]);
+    let drawn = match answered {
+        None => Workers::draw_executor(&model, &DEMAND, &mut stream(number), &[]),
+        Some(answered) => Workers::draw_auditor(&model, &DEMAND, answered, &mut stream(number), &[]).ok(),
+    };
     if let Some(operator) = drawn {
         let entry = Operators::<Test>::get(operator).unwrap();
-        assert!(entry.status == Status::Active && entry.models.contains(&model));
+        match answered {
+            None => assert!(entry.status == Status::Active && entry.models.contains(&model)),
+            Some(_) => {
+                assert!(matches!(entry.status, Status::Active | Status::Draining));
+                assert_eq!(Workers::probation(&operator), None);
+            }
+        }
     }
     for (who, before) in (1..7).zip(before) {
         assert_eq!(owed(who), before + u32::from(drawn == Some(who)));
@@ -86,7 +101,10 @@ fn take(step: &Step, number: u32) {
         Step::Register(who, hot, models) => Workers::register(signed(who), hot, endpoint(), subset(models)),
         Step::Join(who, hot, models) => {
             Room::set(1);
-            let ticket = Ticket { block: 1, nonce: who };
+            let ticket = Ticket {
+                block: System::block_number() as u32,
+                nonce: who,
+            };
             let signature = sp_runtime::testing::TestSignature(who, vec![]);
             let authorized = frame_system::RawOrigin::Authorized.into();
             Workers::join(authorized, who, hot, endpoint(), subset(models), ticket, signature)
@@ -118,23 +136,29 @@ fn take(step: &Step, number: u32) {
             Workers::note_disputed(&who);
             Ok(())
         }
-        Step::Release(who) => {
-            Workers::release(&who);
+        Step::Done(who, audit) => {
+            let duty = if audit { Duty::Audit } else { Duty::Execution };
+            Workers::release(&who, duty, &DEMAND);
             Ok(())
         }
         Step::Discharge(who) => {
-            // Who calls it gives the place of an executor back before.
-            if Operators::<Test>::get(who).is_some_and(|entry| entry.obligations > entry.in_flight) {
+            // The room of a drawing is given back before.
+            let busy = |entry: &crate::Operator<u64, u64>| (entry.executing + entry.auditing).div_ceil(1_000);
+            if Operators::<Test>::get(who).is_some_and(|entry| u64::from(entry.obligations) > busy(&entry)) {
                 Workers::discharge(&who);
             }
             Ok(())
         }
         Step::Draw(model) => {
-            draw(Workers::draw_executor, model, number);
+            draw(model, number, None);
             Ok(())
         }
-        Step::DrawAuditor(model) => {
-            draw(Workers::draw_auditor, model, number);
+        Step::DrawAuditor(model, age) => {
+            draw(model, number, Some(System::block_number().saturating_sub(age)));
+            Ok(())
+        }
+        Step::Pass(blocks) => {
+            pass(blocks);
             Ok(())
         }
     };

@@ -131,7 +131,7 @@ fn a_stranger_joins_by_a_ticket_without_anyones_leave() {
 fn who_has_joined_may_leave_and_register_again() {
     build_and_execute(|| {
         assert_ok!(execute(join()));
-        assert_ok!(Workers::remove(signed(STRANGER)));
+        leave(STRANGER);
         register([STRANGER]);
     });
 }
@@ -142,7 +142,7 @@ fn a_replayed_ticket_is_refused() {
         assert_ok!(execute(join()));
         assert_eq!(refused(join()), custom(ALREADY_SPONSORED));
         assert_noop!(execute(join()), Error::<Test>::AlreadySponsored);
-        assert_ok!(Workers::remove(signed(STRANGER)));
+        leave(STRANGER);
         assert_eq!(refused(join()), custom(ALREADY_SPONSORED));
         assert_noop!(execute(join()), Error::<Test>::AlreadySponsored);
     });
@@ -283,7 +283,7 @@ fn a_stranger_that_somebody_has_bound_as_a_hot_key_joins_all_the_same() {
         assert!(Sponsored::<Test>::contains_key(STRANGER));
         // And can't be bound again, not even when it is no operator any more.
         assert_noop!(Workers::add_hot_key(signed(1), STRANGER), Error::<Test>::KeyTaken);
-        assert_ok!(Workers::remove(signed(STRANGER)));
+        leave(STRANGER);
         assert_noop!(Workers::add_hot_key(signed(1), STRANGER), Error::<Test>::KeyNotYours);
     });
 }

@@ -1,7 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Calls in [`calls`], registering by a ticket in [`joining`], draws and duties in [`draws`], whatever may come in whatever order in [`histories`].
+//! Calls in [`calls`], registering by a ticket in [`joining`], who is drawn in [`draws`], what for and with what consequences in [`duties`],
+//! what attackers tried in [`attacks`], whatever may come in whatever order in [`histories`].
+mod attacks;
 mod calls;
 mod draws;
+mod duties;
 mod histories;
 mod joining;
 mod probation;
+
+use crate::mock::*;
+use ergon_primitives::{
+    draw::Draw,
+    traits::{Demand, NoAuditor, Workers as _},
+    H256,
+};
+
+const MODEL: H256 = MODELS[0];
+/// A job of one block.
+const DEMAND: Demand = Demand {
+    bound: RATE,
+    rate: RATE,
+};
+
+fn stream(subject: u32) -> Draw {
+    Draw::new(H256::repeat_byte(5), b"test", &subject.to_le_bytes())
+}
+
+/// A draw for a job of one block.
+fn execution(exclude: &[u64]) -> Option<u64> {
+    Workers::draw_executor(&MODEL, &DEMAND, &mut stream(0), exclude)
+}
+
+/// A draw for the audit of an answer of this block.
+fn audit(exclude: &[u64]) -> Result<u64, NoAuditor> {
+    Workers::draw_auditor(&MODEL, &DEMAND, System::block_number(), &mut stream(0), exclude)
+}

@@ -15,7 +15,7 @@ fn joined(stood: u32) {
 }
 
 #[test]
-fn who_joins_by_a_ticket_is_on_probation_and_who_was_sponsored_is_not() {
+fn operators_that_join_by_a_ticket_are_on_probation_and_sponsored_ones_are_not() {
     build_and_execute(|| {
         register([1]);
         joined(0);
@@ -46,7 +46,7 @@ fn probation_ends_with_the_last_answer_that_it_takes() {
 }
 
 #[test]
-fn a_miss_a_dispute_and_jail_begin_probation_anew() {
+fn a_miss_a_dispute_and_jail_begin_probation_again() {
     for failure in [Workers::note_missed, Workers::note_disputed, Workers::jail] {
         build_and_execute(|| {
             joined(REQUIRED - 1);
@@ -62,7 +62,7 @@ fn a_miss_a_dispute_and_jail_begin_probation_anew() {
 fn leaving_and_coming_back_gains_nothing() {
     build_and_execute(|| {
         joined(1);
-        assert_ok!(Workers::remove(signed(STRANGER)));
+        leave(STRANGER);
         assert_eq!(Workers::probation(&STRANGER), Some(1));
         register([STRANGER]);
         assert_eq!(Workers::probation(&STRANGER), Some(1));
@@ -81,7 +81,7 @@ fn probation_ends_with_the_next_answer_when_governance_asks_for_fewer() {
 }
 
 #[test]
-fn try_state_finds_somebody_on_probation_who_was_never_let_in() {
+fn try_state_finds_an_account_on_probation_that_was_never_let_in() {
     build_and_execute(|| {
         Probation::<Test>::insert(STRANGER, 0);
         assert!(Workers::do_try_state().is_err());

@@ -46,4 +46,14 @@ impl<T: frame_system::Config> WeightInfo for MeasuredWeight<T> {
     fn authorize_join() -> Weight {
         Weight::from_parts(148_621_000, 0).saturating_add(T::DbWeight::get().reads_writes(18, 0))
     }
+    fn on_initialize(changes: u32) -> Weight {
+        // Provisional: until `make benchmarks` runs. A change takes its entry, the listing, and three nodes of the tree twice.
+        Weight::from_parts(5_000_000, 0)
+            .saturating_add(T::DbWeight::get().reads_writes(2, 1))
+            .saturating_add(
+                Weight::from_parts(40_000_000, 0)
+                    .saturating_add(T::DbWeight::get().reads_writes(12, 12))
+                    .saturating_mul(changes.into()),
+            )
+    }
 }

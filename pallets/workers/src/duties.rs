@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What operators are drawn for, and what becomes of it: the registry as the other pallets see it.
+//!
+//! # The budget
+//!
+//! An operator has one budget for all duties, of [`Config::BudgetBlocks`] blocks of work at the rates that its models are registered with,
+//! or at the rate that its vote weight shows if that is higher. A duty takes its [load](Demand::load): the most that it can
+//! need. One half is for executions and the other for audits, so that operators full of jobs can still check each other's. A duty that is
+//! larger than a half is taken if it is the only one of its kind.
+//!
+//! The deadlines of jobs are twice the time of their load and [`BudgetBlocks`](Config::BudgetBlocks) more. So an operator that works at the
+//! registered rate, gives half of its time to either kind and does what came first misses none, however full its budget is and whatever
+//! comes: a half is done in `BudgetBlocks` at half of the rate, and a larger duty in twice its load.
+//!
+//! # Suspension
+//!
+//! After [`Config::MaxMissesInRow`] missed deadlines in a row an operator is drawn no longer. It can be active again
+//! [`Config::SuspensionBlocks`] later, after the next time twice as many, and so on up to [`MAX_DOUBLINGS`] times; and
+//! [`FORGIVEN_AFTER`] deadlines kept wipe the slate clean. What it attested counts as kept once it is found right, so a wrong
+//! attestation ends no row of misses.
+use crate::{
+    registry::OperatorOf, serving::Eligibility, Active, Config, Event, HotKeys, Operators, Pallet, Probation, Status,
+};
+use ergon_primitives::{
+    draw::Draw,
+    traits::{Contributions, Demand, Duty, Load, NoAuditor, Workers},
+    ModelId, Units,
+};
+use frame_support::traits::Get;
+use frame_system::{pallet_prelude::BlockNumberFor, Pallet as System};
+use sp_runtime::traits::Saturating;
+
+/// How often the time of a suspension doubles at most.
+pub const MAX_DOUBLINGS: u32 = 10;
+/// Deadlines kept since the last suspension after which all are forgiven.
+pub const FORGIVEN_AFTER: u32 = 32;
+
+impl<T: Config> Pallet<T> {
+    /// The load of all duties that an operator may have at once, for a model with this rate.
+    pub fn budget(operator: &T::AccountId, rate: Units) -> Load {
+        let least = u128::from(T::BudgetBlocks::get()) * 1_000;
+        let expected = u128::from(rate.max(1)) * u128::from(T::EpochBlocks::get().max(1));
+        let shown = least * u128::from(T::Capacity::weight(operator)) / expected;
+        Load::try_from(shown.max(least)).unwrap_or(Load::MAX)
+    }
+
+    fn has_room(operator: &T::AccountId, entry: &OperatorOf<T>, duty: Duty, demand: &Demand) -> bool {
+        let taken = match duty {
+            Duty::Execution => entry.executing,
+            Duty::Audit => entry.auditing,
+        };
+        taken == 0 || taken.saturating_add(demand.load()) <= Self::budget(operator, demand.rate) / 2
+    }
+
+    /// Whether an operator that `may` be drawn has room.
+    fn eligibility(
+        operator: &T::AccountId,
+        duty: Duty,
+        demand: &Demand,
+        may: impl Fn(&OperatorOf<T>) -> bool,
+    ) -> Eligibility {
+        match Operators::<T>::get(operator).filter(may) {
+            None => Eligibility::Barred,
+            Some(entry) if Self::has_room(operator, &entry, duty, demand) => Eligibility::Free,
+            Some(_) => Eligibility::Busy,
+        }
+    }
+
+    fn oblige(operator: &T::AccountId, duty: Duty, demand: &Demand) {
+        Operators::<T>::mutate_extant(operator, |entry| {
+            let taken = Self::taken(entry, duty);
+            *taken = taken.saturating_add(demand.load());
+            entry.obligations = entry.obligations.saturating_add(1);
+        });
+    }
+
+    fn taken(entry: &mut OperatorOf<T>, duty: Duty) -> &mut Load {
+        match duty {
+            Duty::Execution => &mut entry.executing,
+            Duty::Audit => &mut entry.auditing,
+        }
+    }
+
+    /// The operator has missed too many deadlines in a row.
+    fn suspend(operator: &T::AccountId, entry: &mut OperatorOf<T>) {
+        Self::stop(operator, entry, Status::Suspended);
+        let doubled = 1u32 << entry.suspensions.min(MAX_DOUBLINGS);
+        let time = T::SuspensionBlocks::get().saturating_mul(doubled.into());
+        entry.suspensions = entry.suspensions.saturating_add(1);
+        entry.kept_since = 0;
+        entry.resumable = System::<T>::block_number().saturating_add(time);
+    }
+}
+
+impl<T: Config> Workers<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
+    fn operator_of(hot: &T::AccountId) -> Option<T::AccountId> {
+        HotKeys::<T>::get(hot)
+    }
+
+    fn serving(model: &ModelId) -> u32 {
+        Active::<T>::get(model)
+    }
+
+    fn established(model: &ModelId) -> u32 {
+        Self::all_shares(model).auditors
+    }
+
+    /// Complexity: O([`TRIES`](crate::serving::TRIES) * log n).
+    fn draw_executor(
+        model: &ModelId,
+        demand: &Demand,
+        draw: &mut Draw,
+        exclude: &[T::AccountId],
+    ) -> Option<T::AccountId> {
+        let serves = |entry: &OperatorOf<T>| entry.status == Status::Active && entry.models.contains(model);
+        let operator = Self::draw_listed_executor(model, draw, exclude, |listing| {
+            Self::eligibility(&listing.operator, Duty::Execution, demand, serves)
+        })?;
+        Self::oblige(&operator, Duty::Execution, demand);
+        Some(operator)
+    }
+
+    /// Complexity: O([`TRIES`](crate::serving::TRIES) * log n).
+    fn draw_auditor(
+        model: &ModelId,
+        demand: &Demand,
+        answered: BlockNumberFor<T>,
+        draw: &mut Draw,
+        exclude: &[T::AccountId],
+    ) -> Result<T::AccountId, NoAuditor> {
+        let on_duty = |entry: &OperatorOf<T>| matches!(entry.status, Status::Active | Status::Draining);
+        let operator = Self::draw_listed_auditor(model, draw, exclude, |listing| match listing.since <= answered {
+            true => Self::eligibility(&listing.operator, Duty::Audit, demand, on_duty),
+            false => Eligibility::Barred,
+        })?;
+        Self::oblige(&operator, Duty::Audit, demand);
+        Ok(operator)
+    }
+
+    fn release(operator: &T::AccountId, duty: Duty, demand: &Demand) {
+        Operators::<T>::mutate_extant(operator, |entry| {
+            let taken = Self::taken(entry, duty);
+            *taken = taken.saturating_sub(demand.load());
+        });
+    }
+
+    fn discharge(operator: &T::AccountId) {
+        Operators::<T>::mutate_extant(operator, |entry| {
+            entry.obligations = entry.obligations.saturating_sub(1)
+        });
+    }
+
+    fn reweigh(operator: &T::AccountId, model: &ModelId) {
+        Self::follow_weight(model, operator);
+    }
+
+    fn note_kept(operator: &T::AccountId) {
+        Operators::<T>::mutate_extant(operator, |entry| {
+            entry.kept = entry.kept.saturating_add(1);
+            entry.misses_in_row = 0;
+            entry.kept_since = entry.kept_since.saturating_add(1);
+            if entry.kept_since >= FORGIVEN_AFTER {
+                entry.suspensions = 0;
+            }
+        });
+    }
+
+    fn note_missed(operator: &T::AccountId) {
+        Self::restart_probation(operator);
+        let suspended = Operators::<T>::mutate_extant(operator, |entry| {
+            entry.missed = entry.missed.saturating_add(1);
+            entry.misses_in_row = entry.misses_in_row.saturating_add(1);
+            let suspended = entry.status == Status::Active && entry.misses_in_row >= T::MaxMissesInRow::get();
+            if suspended {
+                Self::suspend(operator, entry);
+            }
+            suspended
+        });
+        if suspended {
+            Self::deposit_event(Event::Suspended {
+                operator: operator.clone(),
+            });
+        }
+    }
+
+    fn probation(operator: &T::AccountId) -> Option<u32> {
+        Probation::<T>::get(operator)
+    }
+
+    fn note_stood(operator: &T::AccountId, required: u32) {
+        Self::advance_probation(operator, required);
+    }
+
+    fn note_disputed(operator: &T::AccountId) {
+        Self::restart_probation(operator);
+    }
+
+    fn jail(operator: &T::AccountId) {
+        Self::restart_probation(operator);
+        let jailed = Operators::<T>::mutate_extant(operator, |entry| {
+            let free = entry.status != Status::Jailed;
+            if free {
+                Self::stop(operator, entry, Status::Jailed);
+            }
+            free
+        });
+        if jailed {
+            Self::deposit_event(Event::Jailed {
+                operator: operator.clone(),
+            });
+        }
+    }
+}
