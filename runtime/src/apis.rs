@@ -121,7 +121,7 @@ impl_runtime_apis! {
             Babe::next_epoch()
         }
 
-        // Validators are static, so there is nobody to report an equivocation to.
+        // No call takes a report of an equivocation.
         fn generate_key_ownership_proof(
             _slot: sp_consensus_babe::Slot,
             _authority: sp_consensus_babe::AuthorityId,
