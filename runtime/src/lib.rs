@@ -10,7 +10,7 @@
 //! | [`apis`] | the runtime APIs |
 //! | [`migrations`] | what an upgrade changes in storage |
 //! | [`parameters`] | what governance changes while the chain runs |
-//! | [`genesis`] | the presets of the `dev` and `local` networks |
+//! | [`genesis`] | how a network begins: presets, and what every genesis must have |
 //! | `benchmarks` | with the feature `runtime-benchmarks`: what our pallets are measured with |
 //!
 //! There is no token and no fee; what an account may do is bounded by its quota. An account exists, in the sense that it may sign

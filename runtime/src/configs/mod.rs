@@ -20,10 +20,7 @@ use frame_support::{
     dispatch::DispatchClass,
     parameter_types,
     traits::{ConstU128, ConstU16, ConstU32, ConstU64, InsideBoth, VariantCountOf},
-    weights::{
-        constants::{RocksDbWeight, WEIGHT_REF_TIME_PER_MILLIS},
-        Weight,
-    },
+    weights::{constants::WEIGHT_REF_TIME_PER_MILLIS, Weight},
 };
 use frame_system::limits::{BlockLength, BlockWeights};
 #[cfg(any(feature = "std", feature = "try-runtime"))]
@@ -61,7 +58,7 @@ impl frame_system::Config for Runtime {
     type BlockHashCount = BlockHashCount;
     type BlockWeights = Weights;
     type BlockLength = Length;
-    type DbWeight = RocksDbWeight;
+    type DbWeight = weights::DatabaseWeight;
     type Version = Version;
     type SS58Prefix = ConstU16<42>;
     type MaxConsumers = ConstU32<16>;

@@ -5,7 +5,6 @@ use ergon_runtime::{
     check_invariants, extensions, genesis, timing, Babe, BlockNumber, Executive, Header, RuntimeCall,
     RuntimeGenesisConfig, SignedPayload, System, UncheckedExtrinsic,
 };
-use frame_support::genesis_builder_helper::build_state;
 use sp_consensus_babe::{
     digests::{CompatibleDigestItem, PreDigest, SecondaryVRFPreDigest},
     make_vrf_transcript, AuthorityId, Epoch, Randomness, Slot, RANDOMNESS_VRF_CONTEXT,
@@ -29,7 +28,7 @@ use sp_runtime::{
 pub fn of_preset(name: &str) -> TestExternalities {
     let mut chain = TestExternalities::default();
     chain.execute_with(|| {
-        build_state::<RuntimeGenesisConfig>(full_genesis(name)).unwrap();
+        genesis::build(full_genesis(name)).unwrap();
         check_invariants().unwrap();
     });
     chain
@@ -41,7 +40,7 @@ pub fn dev() -> TestExternalities {
 }
 
 /// The preset's patch over the default genesis, as the node merges them.
-fn full_genesis(name: &str) -> Vec<u8> {
+pub fn full_genesis(name: &str) -> Vec<u8> {
     let mut config = serde_json::to_value(RuntimeGenesisConfig::default()).unwrap();
     let patch = serde_json::from_slice(&genesis::preset(&name.into()).unwrap()).unwrap();
     merge(&mut config, patch);
