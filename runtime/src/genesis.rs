@@ -12,7 +12,7 @@ use crate::{
     timing, AccountId, Babe, BabeConfig, ModelsConfig, QuotaConfig, RuntimeGenesisConfig, SessionConfig, SessionKeys,
     WorkersConfig,
 };
-use alloc::{string::ToString, vec, vec::Vec};
+use alloc::{string::ToString, vec::Vec};
 use ergon_primitives::{manifest::Manifest, units::Prices};
 use frame_support::{build_struct_json_patch, genesis_builder_helper::build_state};
 use serde_json::Value;
@@ -32,27 +32,24 @@ pub const BABE_EPOCH: BabeEpochConfiguration = BabeEpochConfiguration {
 /// Name of a public network's preset.
 pub const PUBLIC_PRESET: &str = "public";
 
-/// The presets, by name.
-fn presets() -> Vec<(&'static str, fn() -> Value)> {
-    vec![
-        #[cfg(feature = "production")]
-        (PUBLIC_PRESET, public),
-        #[cfg(any(not(feature = "production"), feature = "development-presets"))]
-        (DEV_RUNTIME_PRESET, development::development),
-        #[cfg(any(not(feature = "production"), feature = "development-presets"))]
-        (LOCAL_TESTNET_RUNTIME_PRESET, development::local_testnet),
-    ]
-}
-
 /// The names of all presets.
 pub fn preset_names() -> Vec<PresetId> {
-    presets().into_iter().map(|(name, _)| name.into()).collect()
+    let names = [PUBLIC_PRESET, DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET].map(PresetId::from);
+    names.into_iter().filter(|name| preset(name).is_some()).collect()
 }
 
 /// JSON patch of the preset with this name, over the default genesis.
 pub fn preset(id: &PresetId) -> Option<Vec<u8>> {
-    let (_, patch) = presets().into_iter().find(|(name, _)| id.as_str() == *name)?;
-    Some(patch().to_string().into_bytes())
+    let patch = match id.as_str() {
+        #[cfg(feature = "production")]
+        PUBLIC_PRESET => patch(Vec::new(), Vec::new(), Vec::new()),
+        #[cfg(any(not(feature = "production"), feature = "development-presets"))]
+        DEV_RUNTIME_PRESET => development::development(),
+        #[cfg(any(not(feature = "production"), feature = "development-presets"))]
+        LOCAL_TESTNET_RUNTIME_PRESET => development::local_testnet(),
+        _ => return None,
+    };
+    Some(patch.to_string().into_bytes())
 }
 
 /// Writes the state of the genesis block that `json` describes. Refuses one without validators: nobody could author the next block.
@@ -62,11 +59,6 @@ pub fn build(json: Vec<u8>) -> sp_genesis_builder::Result {
         return Err("the genesis has no validators: put their accounts and session keys into session.keys".into());
     }
     Ok(())
-}
-
-#[cfg(feature = "production")]
-fn public() -> Value {
-    patch(Vec::new(), Vec::new(), Vec::new())
 }
 
 /// A genesis with the models, in which `keys` are those of the validators, the `sponsored` accounts may become operators, and `lines` give

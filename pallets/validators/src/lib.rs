@@ -24,8 +24,6 @@
 //!
 //! The old validators have to stay online until a block of session `n + 2` is finalized: it is they who finalize the change.
 #![cfg_attr(not(feature = "std"), no_std)]
-// `take_next` runs in a hook, where a panic stops the chain.
-#![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 
 extern crate alloc;
 
@@ -132,6 +130,8 @@ pub mod pallet {
     }
 }
 
+// `take_next` runs in a hook, where a panic stops the chain.
+#[deny(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 impl<T: Config> Pallet<T> {
     /// The set that was named since the last call, to plan a session with; `None` leaves the validators as they are. Should all of its
     /// accounts have lost their keys, it is dropped: no session must begin without validators.

@@ -84,6 +84,8 @@ impl Builder {
             ])
             .env("CARGO_TARGET_DIR", &self.folder)
             .env("CARGO_ENCODED_RUSTFLAGS", self.flags()?.join("\x1f"))
+            // Incremental compilation cuts the code into other pieces.
+            .env("CARGO_INCREMENTAL", "0")
             .env_remove("RUSTC")
             .env_remove("RUSTC_WORKSPACE_WRAPPER")
             .env_remove("RUSTFLAGS");
