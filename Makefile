@@ -66,6 +66,7 @@ e2e: build model client ## Run the end-to-end tests only
 .PHONY: e2e-governance
 e2e-governance: build model client ## Vote end to end: every track, three operators, no tokens, attacks, and a flood
 	scripts/attack-tests.sh
+	scripts/reproducible.sh
 	next=$$(scripts/next-runtime.sh) && public=$$(scripts/runtime-wasm.sh runtimes production) && \
 		$(CLIENT) ERGON_NEXT_RUNTIME=$$next ERGON_PRODUCTION_RUNTIME=$$public npm run --silent --prefix e2e governance
 
