@@ -49,7 +49,15 @@ demo: build model client ## A real model answers a job on a dev chain with two w
 .PHONY: test
 test: build model corpus minilm client ## Run every test: unit, property, real model, end to end
 	ERGON_MODEL=$(MODEL) ERGON_CORPUS=$$(scripts/fetch-models.sh corpus) $(CARGO) test --release --workspace
+	@$(MAKE) --no-print-directory test-production
 	$(CLIENT) npm test --silent --prefix e2e
+
+# With the workspace's selection of packages, so that only the runtime is compiled again.
+PRODUCTION := ergon-runtime/production,ergon-runtime/development-presets
+
+.PHONY: test-production
+test-production: setup ## Run the runtime's tests with the times and limits of a public network
+	SKIP_WASM_BUILD=1 $(CARGO) test --release --workspace --features $(PRODUCTION) --test runtime
 
 .PHONY: e2e
 e2e: build model client ## Run the end-to-end tests only
@@ -58,6 +66,7 @@ e2e: build model client ## Run the end-to-end tests only
 .PHONY: e2e-governance
 e2e-governance: build model client ## Vote end to end: every track, three operators, no tokens, attacks, and a flood
 	scripts/attack-tests.sh
+	scripts/reproducible.sh
 	next=$$(scripts/next-runtime.sh) && public=$$(scripts/runtime-wasm.sh runtimes production) && \
 		$(CLIENT) ERGON_NEXT_RUNTIME=$$next ERGON_PRODUCTION_RUNTIME=$$public npm run --silent --prefix e2e governance
 
@@ -112,6 +121,14 @@ benchmarks: setup ## Measure the weights of our pallets and write them, in a tar
 .PHONY: metadata
 metadata: setup ## Write the runtime's metadata for the worker's chain client
 	ERGON_WRITE_METADATA=1 $(CARGO) test --release --workspace --test metadata
+
+.PHONY: runtime-hash
+runtime-hash: setup ## Build the runtime of a public network; print its path and hash, which is the same in any folder
+	@scripts/runtime-wasm.sh runtimes production
+
+.PHONY: reproducible
+reproducible: setup ## Build the runtime of a public network in two folders and compare the bytes
+	@scripts/reproducible.sh
 
 .PHONY: next-runtime
 next-runtime: setup ## Build the runtime after this one, to rehearse an upgrade with; print its path

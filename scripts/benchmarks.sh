@@ -14,7 +14,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 cache=${ERGON_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ergon}
 # Of the same release as the crates that the workspace pins.
 readonly VERSION=0.28.0
-readonly OURS=(audits beacon collective jobs models quota workers)
+readonly OURS=(audits beacon collective jobs models quota validators workers)
 
 bencher=${FRAME_OMNI_BENCHER:-$cache/frame-omni-bencher-$VERSION/bin/frame-omni-bencher}
 if [ ! -x "$bencher" ]; then

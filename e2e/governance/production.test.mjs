@@ -33,6 +33,16 @@ test('nobody is above the vote: there is no sudo, and the chain goes on', { time
   await waitFor('finality of block 2', 120, async () => (await node.finalizedNumber()) >= 2);
 });
 
+test('no genesis preset has keys that everybody knows, and the one that there is can\'t begin a network without keys', { timeout }, async () => {
+  const call = async (method, type, argument) => api.createType(type, await node.rpc('state_call', `GenesisBuilder_${method}`, argument));
+  const preset = (name) => call('get_preset', 'Option<Bytes>', api.createType('Option<Text>', name).toHex());
+  const names = await call('preset_names', 'Vec<Text>', '0x');
+  assert.deepEqual(names.map(String), ['public']);
+  for (const name of ['development', 'local_testnet']) assert.ok((await preset(name)).isNone, name);
+  const genesis = JSON.parse((await preset('public')).unwrap().toUtf8());
+  assert.deepEqual([genesis.session.keys, genesis.workers.sponsored, genesis.quota.lines], [[], [], []]);
+});
+
 test('a poll is open for a day, and the chain opens with twelve operators after a week', { timeout }, async () => {
   for (const { preparePeriod, decisionPeriod } of tracks()) {
     assert.deepEqual([preparePeriod, decisionPeriod].map((period) => seconds(period) / HOURS), [1, 24]);

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use ergon_primitives::JobId;
 use ergon_runtime_api::{EstimateInfo, JobInfo, ModelInfo, QuotaInfo, Subject, VoteWeightInfo, WorkerInfo};
 use frame_support::{
-    genesis_builder_helper::{build_state, get_preset},
+    genesis_builder_helper::get_preset,
     view_functions::{runtime_api, ViewFunctionDispatchError, ViewFunctionId},
 };
 use sp_api::impl_runtime_apis;
@@ -121,7 +121,7 @@ impl_runtime_apis! {
             Babe::next_epoch()
         }
 
-        // Validators are static, so there is nobody to report an equivocation to.
+        // No call takes a report of an equivocation.
         fn generate_key_ownership_proof(
             _slot: sp_consensus_babe::Slot,
             _authority: sp_consensus_babe::AuthorityId,
@@ -205,7 +205,7 @@ impl_runtime_apis! {
 
     impl sp_genesis_builder::GenesisBuilder<Block> for Runtime {
         fn build_state(json: Vec<u8>) -> sp_genesis_builder::Result {
-            build_state::<RuntimeGenesisConfig>(json)
+            genesis::build(json)
         }
 
         fn get_preset(id: &Option<sp_genesis_builder::PresetId>) -> Option<Vec<u8>> {

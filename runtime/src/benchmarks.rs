@@ -3,7 +3,7 @@
 //! needs from the others to show its worst.
 use crate::{
     parameters::InForce, timing, AccountId, AllPalletsWithSystem, Audits, Beacon, Contributions, Jobs, Models, Quota,
-    RankedCollective, Runtime, RuntimeCall, Session, Signature, System, Workers,
+    RankedCollective, Runtime, RuntimeCall, Session, SessionKeys, Signature, System, Validators, Workers,
 };
 use alloc::{string::String, vec, vec::Vec};
 use ergon_primitives::{
@@ -26,7 +26,7 @@ use pallet_quota::{Difficulty, GenesisLines, Given, Line, Lines, Sponsors, Ticke
 use pallet_workers::{
     benchmarking::append, HotKeys, Operator, Operators, Probation, Status, MAX_ENDPOINT_BYTES, MAX_HOT_KEYS, MAX_MODELS,
 };
-use sp_core::{crypto::KeyTypeId, sr25519};
+use sp_core::{crypto::KeyTypeId, ed25519, sr25519};
 use sp_runtime::app_crypto::RuntimePublic;
 
 frame_benchmarking::define_benchmarks!(
@@ -36,6 +36,7 @@ frame_benchmarking::define_benchmarks!(
     [pallet_jobs, Jobs]
     [pallet_models, Models]
     [pallet_quota, Quota]
+    [pallet_validators, Validators]
     [pallet_workers, Workers]
 );
 
@@ -221,6 +222,18 @@ impl pallet_compute_collective::BenchmarkHelper<AccountId> for Bench {
 
     fn begin_epoch() {
         pallet_session::CurrentIndex::<Runtime>::mutate(|index| *index += 1);
+    }
+}
+
+impl pallet_validators::benchmarking::BenchmarkHelper<AccountId> for Bench {
+    fn validator(index: u32) -> AccountId {
+        let who = known("validator", index, 0);
+        let keys = SessionKeys {
+            babe: sr25519::Public::from_raw(who.clone().into()).into(),
+            grandpa: ed25519::Public::from_raw(who.clone().into()).into(),
+        };
+        pallet_session::NextKeys::<Runtime>::insert(&who, keys);
+        who
     }
 }
 

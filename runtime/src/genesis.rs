@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Genesis presets of the networks that developers run: `development` (one validator, Alice) and `local_testnet` (Alice, Bob and Charlie).
+//! How a network begins: presets of the genesis, and what every genesis must have.
 //!
-//! Both know the same models (`presets/models.json`), give the same well-known accounts a quota and let them become operators: the keyring's (`//Alice` to `//Ferdie`, `//One`, `//Two`) and `//Worker1` to `//Worker9`.
+//! | preset | in the runtime of | validators |
+//! |---|---|---|
+//! | `development` | developers' networks | Alice |
+//! | `local_testnet` | developers' networks | Alice, Bob and Charlie |
+//! | `public` | a public network | none: whoever starts the network puts keys into `session.keys`, and its first accounts into `quota.lines` and `workers.sponsored` |
+//!
+//! All know the same models (`presets/models.json`). A genesis without validators, such as `public` as it is, is refused.
 use crate::{
-    timing, AccountId, BabeConfig, ModelsConfig, QuotaConfig, RuntimeGenesisConfig, SessionConfig, SessionKeys,
+    timing, AccountId, Babe, BabeConfig, ModelsConfig, QuotaConfig, RuntimeGenesisConfig, SessionConfig, SessionKeys,
     WorkersConfig,
 };
-use alloc::{string::ToString, vec, vec::Vec};
+use alloc::{string::ToString, vec::Vec};
 use ergon_primitives::{manifest::Manifest, units::Prices};
-use frame_support::build_struct_json_patch;
-use serde_json::{json, Value};
+use frame_support::{build_struct_json_patch, genesis_builder_helper::build_state};
+use serde_json::Value;
 use sp_consensus_babe::{AllowedSlots, BabeEpochConfiguration};
-use sp_core::hex2array;
 use sp_genesis_builder::PresetId;
 pub use sp_genesis_builder::{DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET};
-use sp_keyring::{Ed25519Keyring, Sr25519Keyring};
+
+#[cfg(any(not(feature = "production"), feature = "development-presets"))]
+pub mod development;
 
 /// How BABE runs: the secondary slots carry a VRF output too, so that every block feeds the beacon.
 pub const BABE_EPOCH: BabeEpochConfiguration = BabeEpochConfiguration {
@@ -22,66 +29,54 @@ pub const BABE_EPOCH: BabeEpochConfiguration = BabeEpochConfiguration {
     allowed_slots: AllowedSlots::PrimaryAndSecondaryVRFSlots,
 };
 
-/// Public keys of `//Worker1` to `//Worker9` under the development phrase; a test derives them.
-pub const WORKERS: [[u8; 32]; 9] = [
-    hex2array!("e08f879ee9bb4ffa0bc92d47d98d7aaeab08a3485d34dc7533c2dcac9dc18138"),
-    hex2array!("eec52b72035badd46e8a0275a15f99367158d1414d6c9b8424691e277637ea68"),
-    hex2array!("4041cf72330f495df0f94664182b5e7ee3cceefd29273a9389579d084d082715"),
-    hex2array!("f4e8e7b73e30c301f69bab26bb017b0f7ea1bb17ce07802d4e3eb10fc0a63c16"),
-    hex2array!("00bede1f94902342f63c486d1754b1b8efb086f8f5dcf1b6138796f658faa22f"),
-    hex2array!("8afdae7b20600fa571cd3b64c648672a65c9021ba9d9b5408b213f23e53ab077"),
-    hex2array!("8e925063ebef5a0c07add99d0040b5c8d9f9fe518296d1d5bf92f1029772383c"),
-    hex2array!("fcc66837c24bc00eff56687567412789081240dc1cc4cae79561be95a7c71139"),
-    hex2array!("6ce8690e0b5957f8bb057b36b7d63ab7e691bfba4c5bc7dae9d9ab85cfc70451"),
-];
-
-/// Quota of each well-known account: more than a tenth of all block space.
-pub const QUOTA_POINTS: u64 = 10_000_000;
+/// Name of a public network's preset.
+pub const PUBLIC_PRESET: &str = "public";
 
 /// The names of all presets.
 pub fn preset_names() -> Vec<PresetId> {
-    vec![DEV_RUNTIME_PRESET.into(), LOCAL_TESTNET_RUNTIME_PRESET.into()]
+    let names = [PUBLIC_PRESET, DEV_RUNTIME_PRESET, LOCAL_TESTNET_RUNTIME_PRESET].map(PresetId::from);
+    names.into_iter().filter(|name| preset(name).is_some()).collect()
 }
 
 /// JSON patch of the preset with this name, over the default genesis.
-pub fn preset(name: &PresetId) -> Option<Vec<u8>> {
-    let validators: &[Validator] = match name.as_str() {
-        DEV_RUNTIME_PRESET => &[ALICE],
-        LOCAL_TESTNET_RUNTIME_PRESET => &[ALICE, BOB, CHARLIE],
+pub fn preset(id: &PresetId) -> Option<Vec<u8>> {
+    let patch = match id.as_str() {
+        #[cfg(feature = "production")]
+        PUBLIC_PRESET => patch(Vec::new(), Vec::new(), Vec::new()),
+        #[cfg(any(not(feature = "production"), feature = "development-presets"))]
+        DEV_RUNTIME_PRESET => development::development(),
+        #[cfg(any(not(feature = "production"), feature = "development-presets"))]
+        LOCAL_TESTNET_RUNTIME_PRESET => development::local_testnet(),
         _ => return None,
     };
-    Some(patch(validators).to_string().into_bytes())
+    Some(patch.to_string().into_bytes())
 }
 
-/// A validator of a preset: the account is the sr25519 key's, which is its BABE key as well.
-type Validator = (Sr25519Keyring, Ed25519Keyring);
-const ALICE: Validator = (Sr25519Keyring::Alice, Ed25519Keyring::Alice);
-const BOB: Validator = (Sr25519Keyring::Bob, Ed25519Keyring::Bob);
-const CHARLIE: Validator = (Sr25519Keyring::Charlie, Ed25519Keyring::Charlie);
+/// Writes the state of the genesis block that `json` describes. Refuses one without validators: nobody could author the next block.
+pub fn build(json: Vec<u8>) -> sp_genesis_builder::Result {
+    build_state::<RuntimeGenesisConfig>(json)?;
+    if Babe::authorities().is_empty() {
+        return Err("the genesis has no validators: put their accounts and session keys into session.keys".into());
+    }
+    Ok(())
+}
 
-fn patch(validators: &[Validator]) -> Value {
-    let mut genesis = build_struct_json_patch!(RuntimeGenesisConfig {
+/// A genesis with the models, in which `keys` are those of the validators, the `sponsored` accounts may become operators, and `lines` give
+/// accounts a quota in points.
+fn patch(
+    keys: Vec<(AccountId, AccountId, SessionKeys)>,
+    sponsored: Vec<AccountId>,
+    lines: Vec<(AccountId, u64)>,
+) -> Value {
+    build_struct_json_patch!(RuntimeGenesisConfig {
         babe: BabeConfig {
             epoch_config: BABE_EPOCH
         },
-        session: SessionConfig {
-            keys: validators.iter().map(session_keys).collect::<Vec<_>>()
-        },
+        session: SessionConfig { keys: keys },
         models: ModelsConfig { models: models() },
-        workers: WorkersConfig {
-            sponsored: well_known_accounts()
-        },
-        quota: QuotaConfig {
-            lines: well_known_accounts()
-                .into_iter()
-                .map(|account| (account, QUOTA_POINTS))
-                .collect::<Vec<_>>()
-        },
-    });
-    if cfg!(not(feature = "production")) {
-        genesis["sudo"] = json!({ "key": Sr25519Keyring::Alice.to_account_id() });
-    }
-    genesis
+        workers: WorkersConfig { sponsored: sponsored },
+        quota: QuotaConfig { lines: lines },
+    })
 }
 
 /// The models of the first block, at their default prices.
@@ -89,20 +84,4 @@ fn models() -> Vec<(Manifest, Option<Prices>)> {
     let manifests: Vec<Manifest> =
         serde_json::from_str(include_str!("../presets/models.json")).expect("a test reads this file");
     manifests.into_iter().map(|manifest| (manifest, None)).collect()
-}
-
-/// The accounts that may send transactions and become operators from the first block on.
-pub fn well_known_accounts() -> Vec<AccountId> {
-    Sr25519Keyring::iter()
-        .map(|key| key.to_account_id())
-        .chain(WORKERS.map(AccountId::from))
-        .collect()
-}
-
-fn session_keys((account, finality): &Validator) -> (AccountId, AccountId, SessionKeys) {
-    let keys = SessionKeys {
-        babe: account.public().into(),
-        grandpa: finality.public().into(),
-    };
-    (account.to_account_id(), account.to_account_id(), keys)
 }

@@ -10,7 +10,7 @@
 //! | [`apis`] | the runtime APIs |
 //! | [`migrations`] | what an upgrade changes in storage |
 //! | [`parameters`] | what governance changes while the chain runs |
-//! | [`genesis`] | the presets of the `dev` and `local` networks |
+//! | [`genesis`] | how a network begins: presets, and what every genesis must have |
 //! | `benchmarks` | with the feature `runtime-benchmarks`: what our pallets are measured with |
 //!
 //! There is no token and no fee; what an account may do is bounded by its quota. An account exists, in the sense that it may sign
@@ -155,6 +155,7 @@ pub fn check_invariants() -> Result<(), sp_runtime::TryRuntimeError> {
     Quota::do_try_state()?;
     Jobs::do_try_state()?;
     RankedCollective::do_try_state()?;
+    Validators::do_try_state()?;
     configs::check_noted()
 }
 
@@ -191,9 +192,7 @@ mod runtime {
     #[runtime::disable_call]
     pub type Balances = pallet_balances;
 
-    // Validators are those of genesis: one that purged its keys would be gone for good.
     #[runtime::pallet_index(5)]
-    #[runtime::disable_call]
     pub type Session = pallet_session;
 
     #[runtime::pallet_index(6)]
@@ -224,6 +223,9 @@ mod runtime {
 
     #[runtime::pallet_index(25)]
     pub type Jobs = pallet_jobs;
+
+    #[runtime::pallet_index(26)]
+    pub type Validators = pallet_validators;
 
     #[runtime::pallet_index(28)]
     pub type Quota = pallet_quota;

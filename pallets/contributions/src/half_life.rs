@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Which epochs have which half-life, and how much decays between two of them.
+// An epoch begins in a hook, where a panic stops the chain.
+#![deny(clippy::arithmetic_side_effects)]
 use crate::{
     types::Span,
     weight::{HalfLives, HALF_LIFE},
@@ -31,7 +33,9 @@ pub struct Change {
 impl Change {
     fn index_at(&self, epoch: Epoch) -> HalfLives {
         // 2^32 epochs at 64 binary places fit. Rounding the product, and not each epoch, a half-life is a whole one.
-        self.index + u128::from(epoch.saturating_sub(self.from)) * HALF_LIFE / u128::from(self.half_life)
+        let epochs = u128::from(epoch.saturating_sub(self.from)).saturating_mul(HALF_LIFE);
+        let passed = epochs.checked_div(self.half_life.into()).unwrap_or_default();
+        self.index.saturating_add(passed)
     }
 }
 

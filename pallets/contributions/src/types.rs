@@ -93,7 +93,7 @@ impl Record {
             .worked
             .last()
             .map_or((0, now.start), |last| (last.weight, last.index));
-        let (elapsed, last) = (now.end.saturating_sub(since), now.end - now.start);
+        let (elapsed, last) = (now.end.saturating_sub(since), now.end.saturating_sub(now.start));
         self.push(Worked {
             epoch: now.epoch,
             units,

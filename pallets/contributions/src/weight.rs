@@ -17,6 +17,11 @@
 //! last place), of the series (together below `2 e^y` = 4) and of the halving (1) sum up to less than 8 units of the
 //! last place, and the final one rounds down. So the error of a result is less than `1 + (w + u) / 2^61`. As `t` is the difference of
 //! two indices, decay in two steps is decay in one, up to these roundings.
+//!
+//! # No overflow
+//!
+//! Weights are read in hooks, where a panic stops the chain. For any arguments, `exponent < LN_2 < 2^64` and, term by term, `0 < sum <= ONE`, so
+//! `exponent * sum < 2^128`, and nothing is subtracted from `ONE` that is more.
 use ergon_primitives::{Units, VoteWeight};
 
 /// A number of half-lives, with 64 binary places.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     parameters::{HalfLifeInForce, InForce},
-    Audits, Beacon, Contributions, Jobs, Models, Quota, RankedCollective, Signature, Workers,
+    Audits, Beacon, Contributions, Jobs, Models, Quota, RankedCollective, Signature, Validators, Workers,
 };
 use alloc::vec::Vec;
 use ergon_primitives::{
@@ -147,10 +147,10 @@ impl CurrentEpoch for Sessions {
     }
 }
 
-/// Tells when an epoch begins. The validators are those of the genesis for ever: others are never named.
+/// Tells when an epoch begins. The validators stay the same until governance names others.
 impl SessionManager<AccountId> for Sessions {
     fn new_session(_: Epoch) -> Option<Vec<AccountId>> {
-        None
+        Validators::take_next()
     }
 
     fn end_session(_: Epoch) {}

@@ -1,38 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-//! How each pallet is configured: the framework's here, those of work in `compute.rs`, those of referenda in `governance.rs`,
-//! and what replaces fees in `quota.rs`.
+//! How each pallet is configured: the framework's here, those of work in `compute.rs`, those of referenda in `governance.rs`, those that
+//! choose the validators in `validators.rs`, and what replaces fees in `quota.rs`.
 mod compute;
 mod governance;
 mod migrations;
 mod preimages;
 mod quota;
+mod validators;
 mod weights;
 
 use crate::{
     timing, AccountId, Babe, Balance, Balances, Block, BlockNumber, MultiBlockMigrations, Nonce, OriginCaller,
     PalletInfo, Runtime, RuntimeCall, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask,
-    RuntimeVersion, Session, SessionKeys, System, VERSION,
+    RuntimeVersion, Session, System, VERSION,
 };
 pub use compute::Sessions;
 use frame_support::{
     derive_impl,
     dispatch::DispatchClass,
     parameter_types,
-    traits::{ConstU128, ConstU16, ConstU32, ConstU64, VariantCountOf},
-    weights::{
-        constants::{RocksDbWeight, WEIGHT_REF_TIME_PER_MILLIS},
-        Weight,
-    },
+    traits::{ConstU128, ConstU16, ConstU32, ConstU64, InsideBoth, VariantCountOf},
+    weights::{constants::WEIGHT_REF_TIME_PER_MILLIS, Weight},
 };
 use frame_system::limits::{BlockLength, BlockWeights};
 #[cfg(any(feature = "std", feature = "try-runtime"))]
 pub use preimages::check_noted;
 pub use preimages::{ALWAYS_NOTED_BYTES, MAX_NOTED_BYTES, MAX_NOTED_TOTAL};
 pub use quota::CURVE;
-use sp_runtime::{
-    traits::{ConvertInto, OpaqueKeys},
-    Perbill,
-};
+use sp_runtime::Perbill;
 
 /// Share of a block that ordinary transactions may fill; operational ones may use the rest as well.
 const NORMAL_SHARE: Perbill = Perbill::from_percent(75);
@@ -41,7 +36,7 @@ const MAX_BLOCK_BYTES: u32 = 5 * 1024 * 1024;
 /// Time that executing a block may take: a third of a slot, so that building, gossip and import fit into it.
 const MAX_BLOCK_WEIGHT: Weight =
     Weight::from_parts(timing::SLOT_MILLISECONDS / 3 * WEIGHT_REF_TIME_PER_MILLIS, u64::MAX);
-/// Most validators.
+/// Maximum number of validators.
 pub const MAX_AUTHORITIES: u32 = 100;
 
 parameter_types! {
@@ -63,11 +58,11 @@ impl frame_system::Config for Runtime {
     type BlockHashCount = BlockHashCount;
     type BlockWeights = Weights;
     type BlockLength = Length;
-    type DbWeight = RocksDbWeight;
+    type DbWeight = weights::DatabaseWeight;
     type Version = Version;
     type SS58Prefix = ConstU16<42>;
     type MaxConsumers = ConstU32<16>;
-    type BaseCallFilter = crate::parameters::InRange;
+    type BaseCallFilter = InsideBoth<crate::parameters::InRange, validators::KeepsKeys>;
     type MultiBlockMigrator = MultiBlockMigrations;
     type SystemWeightInfo = frame_system::weights::SubstrateWeight<Runtime>;
     type ExtensionsWeightInfo = frame_system::SubstrateExtensionsWeight<Runtime>;
@@ -105,21 +100,6 @@ impl pallet_grandpa::Config for Runtime {
 impl pallet_authorship::Config for Runtime {
     type FindAuthor = pallet_session::FindAccountFromAuthorIndex<Self, Babe>;
     type EventHandler = ();
-}
-
-impl pallet_session::Config for Runtime {
-    type RuntimeEvent = RuntimeEvent;
-    type ValidatorId = AccountId;
-    type ValidatorIdOf = ConvertInto;
-    type ShouldEndSession = Babe;
-    type NextSessionRotation = Babe;
-    type SessionManager = Sessions;
-    type SessionHandler = <SessionKeys as OpaqueKeys>::KeyTypeIdProviders;
-    type Keys = SessionKeys;
-    type DisablingStrategy = ();
-    type WeightInfo = pallet_session::weights::SubstrateWeight<Runtime>;
-    type Currency = Balances;
-    type KeyDeposit = ConstU128<0>;
 }
 
 /// There is no token. The pallet is here because clients expect it; nobody can call it, and nothing is ever issued.

@@ -5,10 +5,9 @@ use ergon_runtime::{
     check_invariants, extensions, genesis, timing, Babe, BlockNumber, Executive, Header, RuntimeCall,
     RuntimeGenesisConfig, SignedPayload, System, UncheckedExtrinsic,
 };
-use frame_support::genesis_builder_helper::build_state;
 use sp_consensus_babe::{
     digests::{CompatibleDigestItem, PreDigest, SecondaryVRFPreDigest},
-    make_vrf_transcript, AuthorityId, Randomness, Slot, RANDOMNESS_VRF_CONTEXT,
+    make_vrf_transcript, AuthorityId, Epoch, Randomness, Slot, RANDOMNESS_VRF_CONTEXT,
 };
 use sp_core::{
     crypto::{VrfSecret, DEV_PHRASE},
@@ -29,7 +28,7 @@ use sp_runtime::{
 pub fn of_preset(name: &str) -> TestExternalities {
     let mut chain = TestExternalities::default();
     chain.execute_with(|| {
-        build_state::<RuntimeGenesisConfig>(full_genesis(name)).unwrap();
+        genesis::build(full_genesis(name)).unwrap();
         check_invariants().unwrap();
     });
     chain
@@ -41,7 +40,7 @@ pub fn dev() -> TestExternalities {
 }
 
 /// The preset's patch over the default genesis, as the node merges them.
-fn full_genesis(name: &str) -> Vec<u8> {
+pub fn full_genesis(name: &str) -> Vec<u8> {
     let mut config = serde_json::to_value(RuntimeGenesisConfig::default()).unwrap();
     let patch = serde_json::from_slice(&genesis::preset(&name.into()).unwrap()).unwrap();
     merge(&mut config, patch);
@@ -63,13 +62,15 @@ fn merge(target: &mut serde_json::Value, patch: serde_json::Value) {
 /// Runs the next block, by the first validator, with these extrinsics after the timestamp; each must be valid, what they did is in the
 /// events.
 pub fn run_block(extrinsics: Vec<UncheckedExtrinsic>) {
-    run_block_by(Sr25519Keyring::Alice, extrinsics);
+    let epoch = epoch_of(next_slot());
+    let first = |keyring: &Sr25519Keyring| epoch.authorities[0].0 == AuthorityId::from(keyring.public());
+    let author = Sr25519Keyring::iter().find(first);
+    run_block_by(author.expect("a validator of the keyring"), extrinsics);
 }
 
 /// As [`run_block`], by any validator; returns the VRF output that it reveals.
 pub fn run_block_by(author: Sr25519Keyring, extrinsics: Vec<UncheckedExtrinsic>) -> Randomness {
-    let number = System::block_number() + 1;
-    let slot = Slot::from(u64::from(number));
+    let (number, slot) = (System::block_number() + 1, next_slot());
     let (claim, output) = claim(author, slot);
     let digest = Digest { logs: vec![claim] };
     let parent = System::parent_hash();
@@ -90,13 +91,25 @@ pub fn run_block_by(author: Sr25519Keyring, extrinsics: Vec<UncheckedExtrinsic>)
     output
 }
 
+/// No slot is left empty.
+fn next_slot() -> Slot {
+    Slot::from(u64::from(System::block_number() + 1))
+}
+
+/// The epoch of a slot in the current or the next one.
+fn epoch_of(slot: Slot) -> Epoch {
+    let epoch = Babe::current_epoch();
+    if *slot < *epoch.start_slot + epoch.duration {
+        epoch
+    } else {
+        Babe::next_epoch()
+    }
+}
+
 /// The claim of a secondary slot as the node makes it, and its VRF output. Whose turn it is doesn't matter here: nodes check that when they
 /// import a block, not the runtime.
 fn claim(author: Sr25519Keyring, slot: Slot) -> (DigestItem, Randomness) {
-    let mut epoch = Babe::current_epoch();
-    if *slot >= *epoch.start_slot + epoch.duration {
-        epoch = Babe::next_epoch();
-    }
+    let epoch = epoch_of(slot);
     let key = AuthorityId::from(author.public());
     let index = epoch.authorities.iter().position(|(authority, _)| *authority == key);
     let input = make_vrf_transcript(&epoch.randomness, slot, epoch.epoch_index);

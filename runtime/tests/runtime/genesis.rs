@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 use crate::chain;
 use ergon_runtime::{
-    genesis, timing, AccountId, AllPalletsWithSystem, Babe, Balances, Grandpa, Runtime, Session, System,
+    genesis::{self, development},
+    timing, AccountId, AllPalletsWithSystem, Babe, Balances, Grandpa, Runtime, Session, System,
 };
 use frame_support::traits::{fungible::Inspect, IntegrityTest};
 use sp_core::{crypto::DEV_PHRASE, sr25519::Pair, Pair as _};
+use sp_io::TestExternalities;
 use sp_keyring::Sr25519Keyring::{Alice, Bob, Charlie};
 
 #[test]
@@ -13,10 +15,6 @@ fn both_presets_make_a_genesis_with_their_validators() {
         ("development", vec![Alice]),
         ("local_testnet", vec![Alice, Bob, Charlie]),
     ];
-    assert_eq!(
-        genesis::preset_names(),
-        expected.each_ref().map(|(name, _)| name.to_string())
-    );
     for (name, validators) in expected {
         chain::of_preset(name).execute_with(|| {
             let accounts: Vec<AccountId> = validators.iter().map(|key| key.to_account_id()).collect();
@@ -28,8 +26,41 @@ fn both_presets_make_a_genesis_with_their_validators() {
 }
 
 #[test]
-fn an_unknown_preset_is_none() {
+fn a_public_network_has_another_preset_than_developers() {
+    let developers = ["development", "local_testnet"];
+    let names = genesis::preset_names();
+    // Tests bring the developers' presets along; `e2e/governance/production` asks the runtime that is published.
+    let expected: Vec<_> = cfg!(feature = "production")
+        .then_some("public")
+        .into_iter()
+        .chain(developers)
+        .collect();
+    assert_eq!(names, expected);
     assert_eq!(genesis::preset(&"production".into()), None);
+}
+
+#[test]
+fn a_genesis_without_validators_is_refused_and_the_error_says_what_it_needs() {
+    let preset = chain::full_genesis("development");
+    let mut genesis: serde_json::Value = serde_json::from_slice(&preset).unwrap();
+    genesis["session"]["keys"] = serde_json::json!([]);
+    let build = |genesis: Vec<u8>| TestExternalities::default().execute_with(|| genesis::build(genesis));
+    let error = build(serde_json::to_vec(&genesis).unwrap()).unwrap_err();
+    assert!(error.contains("session.keys"), "{error}");
+    assert_eq!(build(preset), Ok(()));
+}
+
+#[cfg(feature = "production")]
+#[test]
+fn the_public_preset_brings_models_but_no_keys_and_is_refused_without_them() {
+    let json = String::from_utf8(chain::full_genesis(genesis::PUBLIC_PRESET)).unwrap();
+    let genesis: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(!genesis["models"]["models"].as_array().unwrap().is_empty());
+    for (pallet, field) in [("session", "keys"), ("workers", "sponsored"), ("quota", "lines")] {
+        assert_eq!(genesis[pallet][field], serde_json::json!([]), "{pallet}.{field}");
+    }
+    let built = TestExternalities::default().execute_with(|| genesis::build(json.into_bytes()));
+    assert!(built.unwrap_err().contains("session.keys"));
 }
 
 #[test]
@@ -42,7 +73,7 @@ fn the_models_of_the_presets_are_registered() {
 
 #[test]
 fn worker_accounts_are_those_of_the_development_phrase() {
-    for (index, account) in genesis::WORKERS.iter().enumerate() {
+    for (index, account) in development::WORKERS.iter().enumerate() {
         let derived = Pair::from_string(&format!("{DEV_PHRASE}//Worker{}", index + 1), None)
             .unwrap()
             .public();
@@ -53,7 +84,7 @@ fn worker_accounts_are_those_of_the_development_phrase() {
 #[test]
 fn well_known_accounts_are_sponsored_without_owning_anything() {
     chain::dev().execute_with(|| {
-        for account in genesis::well_known_accounts() {
+        for account in development::well_known_accounts() {
             assert!(System::providers(&account) > 0, "{account}");
             assert!(
                 pallet_workers::Sponsored::<Runtime>::contains_key(&account),

@@ -13,3 +13,4 @@ mod parameters;
 mod probation;
 mod quota;
 mod transactions;
+mod validators;

@@ -7,10 +7,11 @@ use ergon_primitives::{
     request::DecodeSettings,
     JobId, ModelId, H256,
 };
-use ergon_runtime::{compute, timing, AccountId, RuntimeCall, System};
+use ergon_runtime::{compute, timing, AccountId, RuntimeCall, RuntimeOrigin, System};
 use ergon_runtime_api::{JobInfo, JobState};
 use pallet_jobs::UncheckedInput;
 use sp_core::Pair as _;
+use sp_runtime::traits::Dispatchable;
 
 pub const OUTPUT: &[u8] = b"Paris";
 pub const SEAL: H256 = H256::repeat_byte(0x5E);
@@ -44,6 +45,13 @@ pub fn send(signer: &str, call: impl Into<RuntimeCall>) {
     assert!(failed.is_none(), "{failed:?}");
 }
 
+/// Runs a block and dispatches `call` after it as an adopted proposal for root would be; it must succeed.
+pub fn by_root(call: impl Into<RuntimeCall>) {
+    run_block(vec![]);
+    let outcome = call.into().dispatch(RuntimeOrigin::root());
+    assert!(outcome.is_ok(), "{outcome:?}");
+}
+
 pub fn manifest() -> Manifest {
     Manifest {
         name: b"tiny".to_vec().try_into().unwrap(),
@@ -69,17 +77,11 @@ pub fn manifest() -> Manifest {
 
 /// A model that two operators serve.
 pub fn open_market() -> ModelId {
-    let register = pallet_models::Call::register {
+    by_root(pallet_models::Call::register {
         manifest: manifest(),
         prices: None,
         tokens_per_block: None,
-    };
-    send(
-        "//Alice",
-        pallet_sudo::Call::sudo {
-            call: Box::new(register.into()),
-        },
-    );
+    });
     for (operator, hot) in OPERATORS {
         let models = vec![manifest().id()].try_into().unwrap();
         let endpoint = b"http://127.0.0.1:8080".to_vec().try_into().unwrap();

@@ -2,7 +2,7 @@
 //! What an operator's status is, as clients read it.
 use crate::{
     chain::{dev, run_blocks},
-    market::{account, open_market, send, OPERATORS},
+    market::{account, by_root, open_market, send, OPERATORS},
 };
 use ergon_primitives::traits::Workers as _;
 use ergon_runtime::{compute, Runtime, RuntimeOrigin, System, Workers};
@@ -39,15 +39,9 @@ fn root_lets_a_jailed_operator_off() {
         let (jailed, _) = OPERATORS[1];
         Workers::jail(&account(jailed));
         assert_eq!(status(jailed), WorkerStatus::Jailed);
-        let unjail = pallet_workers::Call::unjail {
+        by_root(pallet_workers::Call::unjail {
             operator: account(jailed),
-        };
-        send(
-            "//Alice",
-            pallet_sudo::Call::sudo {
-                call: Box::new(unjail.into()),
-            },
-        );
+        });
         assert_eq!(status(jailed), WorkerStatus::Draining);
     });
 }

@@ -14,8 +14,8 @@ use ergon_primitives::{
     JobId, ModelId,
 };
 use ergon_runtime::{
-    extensions, genesis, quota, AccountId, Contributions, Quota, RankedCollective, RankedPolls, Runtime, RuntimeCall,
-    RuntimeOrigin, System, UncheckedExtrinsic, Workers,
+    extensions, genesis::development, quota, AccountId, Contributions, Quota, RankedCollective, RankedPolls, Runtime,
+    RuntimeCall, RuntimeOrigin, System, UncheckedExtrinsic, Workers,
 };
 use ergon_runtime_api::{JobState, PromptLength, QuotaClass, Subject};
 use frame_support::{assert_ok, dispatch::DispatchClass};
@@ -427,8 +427,8 @@ fn a_job_reserves_units_that_come_back_when_it_is_over() {
 /// What is left of the preset's line by now.
 fn genesis_line() -> u64 {
     let half_life = u64::from(ergon_runtime::timing::GENESIS_LINE_HALF_LIFE);
-    let lost = genesis::QUOTA_POINTS * u64::from(System::block_number()) / half_life / 2;
-    genesis::QUOTA_POINTS - lost
+    let lost = development::QUOTA_POINTS * u64::from(System::block_number()) / half_life / 2;
+    development::QUOTA_POINTS - lost
 }
 
 #[test]
