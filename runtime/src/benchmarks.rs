@@ -74,7 +74,7 @@ fn full_record(weight: VoteWeight) -> Record {
     if Session::current_index() < KEPT_EPOCHS {
         let mut schedule = Schedule::default();
         for epoch in 0..=KEPT_EPOCHS {
-            schedule.change(epoch, timing::HALF_LIFE_EPOCHS + epoch % 2);
+            schedule.begin(epoch, timing::HALF_LIFE_EPOCHS + epoch % 2, false);
         }
         HalfLives::<Runtime>::put(schedule);
         pallet_session::CurrentIndex::<Runtime>::put(KEPT_EPOCHS);
