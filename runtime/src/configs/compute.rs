@@ -29,6 +29,7 @@ impl pallet_beacon::Config for Runtime {
 impl pallet_models::Config for Runtime {
     type GovernanceOrigin = EitherOfDiverse<EnsureRoot<AccountId>, EnsureModels>;
     type MaxModels = ConstU32<MAX_MODELS>;
+    type Retention = ConstU32<{ timing::MODEL_RETENTION }>;
     type WeightInfo = pallet_models::weights::MeasuredWeight<Runtime>;
 }
 
