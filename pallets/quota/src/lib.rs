@@ -136,7 +136,7 @@ pub use weights::WeightInfo;
 pub mod pallet {
     use super::*;
     use alloc::vec::Vec;
-    use ergon_primitives::{ticket::TicketTerms, traits::Parameters};
+    use ergon_primitives::{ticket::TicketTerms, traits::Parameters, Units};
     use frame_support::{pallet_prelude::*, weights::Weight};
     use frame_system::pallet_prelude::*;
 
@@ -163,6 +163,8 @@ pub mod pallet {
         /// What a newcomer must be able to send with a full bucket: the weight, extensions included, of registering, voting once and
         /// proposing, as [`FIRST_STEPS`] transactions.
         type FirstSteps: Get<Weight>;
+        /// Units of a job that every account must be able to ask for, whatever governance makes of the curve.
+        type LeastUnits: Get<Units>;
         /// Blocks after which half of a genesis line is left.
         #[pallet::constant]
         type GenesisHalfLife: Get<BlockNumberFor<Self>>;

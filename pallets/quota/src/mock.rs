@@ -167,6 +167,7 @@ impl pallet_quota::Config for Test {
     type PointsPerByte = ConstU64<1>;
     type RefillBlocks = ConstU64<REFILL_BLOCKS>;
     type FirstSteps = FirstSteps;
+    type LeastUnits = ConstU64<50_000>;
     type GenesisHalfLife = ConstU64<HALF_LIFE>;
     type MaxLines = ConstU32<MAX_LINES>;
     type RetargetBlocks = ConstU64<RETARGET_BLOCKS>;
