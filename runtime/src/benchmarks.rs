@@ -22,7 +22,7 @@ use frame_support::{
     BoundedVec,
 };
 use pallet_audits::{AuditParameters, MAX_AUDITORS};
-use pallet_compute_collective::{Founder, Founders};
+use pallet_compute_collective::{Opening, Progress};
 use pallet_contributions::{HalfLives, Record, Records, Schedule, Total, UnitsBySource, Worked, KEPT_EPOCHS};
 use pallet_models::{Model, Status as ModelStatus};
 use pallet_quota::{Difficulty, GenesisLines, Given, Line, Lines, Sponsors, TicketDifficulty};
@@ -172,14 +172,16 @@ fn list_at_end(model: &ModelId, who: &AccountId) {
     ServingCount::<Runtime>::insert(model, end + 1);
 }
 
-/// All but one of the founders' places are taken, by others.
-fn take_places() {
+/// All founders of this epoch but one have been counted.
+fn count_founders() {
     let founders = 1..<Runtime as pallet_compute_collective::Config>::OpeningMembers::get();
-    let founder = |index| Founder {
-        who: operator("founder", index, enough_weight()),
-        since: 0,
-    };
-    Founders::<Runtime>::put(BoundedVec::truncate_from(founders.map(founder).collect()));
+    let founders = founders.map(|index| operator("founder", index, enough_weight()));
+    let founders = BoundedVec::truncate_from(founders.collect());
+    Progress::<Runtime>::put(Opening {
+        epoch: Session::current_index(),
+        founders,
+        epochs: 0,
+    });
 }
 
 /// An operator that could be a founder and a member, but nobody has been told of its work; and its hot key. On each list it stands before
@@ -189,8 +191,8 @@ fn worker(index: u32) -> (AccountId, AccountId) {
     if Operators::<Runtime>::contains_key(&who) {
         return (who, hot);
     }
-    if !Founders::<Runtime>::exists() {
-        take_places();
+    if !Progress::<Runtime>::exists() {
+        count_founders();
     }
     operator("worker", index, enough_weight());
     // All are on probation, and count for it what can be counted, but for the last auditor: who is past it lets the executor's answer count.
