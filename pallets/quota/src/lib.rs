@@ -62,6 +62,7 @@
 //! |---|---|
 //! | the call costs more than the whole bucket | `Custom(3)`, [`NEVER_AFFORDABLE`](extension::NEVER_AFFORDABLE) |
 //! | the bucket holds too little now | `Custom(1)`, [`EXHAUSTED`](extension::EXHAUSTED) |
+//! | the chain doesn't know the account | `Custom(2)`, [`UNKNOWN_ACCOUNT`] |
 //! | newcomers, or changed votes, have taken their share of the block | `ExhaustsResources`, in `prepare` only: the pool keeps the transaction, and the author tries it again in the next block |
 //!
 //! Nodes ban the hash of an invalid transaction for some minutes, so the same one can't be sent again at once; one with another
@@ -112,6 +113,7 @@ pub mod extension;
 mod mock;
 mod mortality;
 mod newcomers;
+mod nonce;
 mod sponsoring;
 #[cfg(test)]
 mod tests;
@@ -127,6 +129,7 @@ pub use capacity::{Bucket, Standing};
 pub use curve::{Limits, QuotaParameters, FIRST_STEPS, MAX_NEWCOMER_SHARE, MAX_UNITS_PER_POINT};
 pub use extension::ChargeQuota;
 pub use mortality::CheckMortality;
+pub use nonce::{CheckNonce, UNKNOWN_ACCOUNT};
 pub use pallet::*;
 pub use types::{Accounts, Class, Classify, Difficulty, Given, Lane, Line, Meter, NewcomerUse, Points, QuotaInfo};
 pub use usage::{Shape, Usage};
