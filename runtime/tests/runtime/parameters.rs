@@ -10,12 +10,12 @@ use ergon_primitives::{
     ModelId,
 };
 use ergon_runtime::{
-    check_invariants,
+    check_invariants, compute,
     configs::CURVE,
     parameters::{work, HalfLifeInForce, InForce, RuntimeParameters},
     quota, timing, Contributions, Quota, Runtime, RuntimeCall, RuntimeOrigin, Session, System,
 };
-use ergon_runtime_api::{JobState, Subject};
+use ergon_runtime_api::{JobState, PromptLength, Subject};
 use frame_support::{
     assert_noop, assert_ok, assert_storage_noop,
     dispatch::DispatchResultWithPostInfo,
@@ -94,7 +94,7 @@ fn half_of_everything() -> QuotaParameters {
 }
 
 /// Calls with a value out of range.
-fn out_of_range() -> [RuntimeCall; 7] {
+fn out_of_range() -> [RuntimeCall; 8] {
     let (good_jobs, good_audits) = Default::default();
     [
         jobs(JobParameters {
@@ -115,6 +115,10 @@ fn out_of_range() -> [RuntimeCall; 7] {
         }),
         quota_curve(QuotaParameters {
             vote_points: 1,
+            ..CURVE
+        }),
+        quota_curve(QuotaParameters {
+            units_per_point: 1,
             ..CURVE
         }),
         half_life(0),
