@@ -33,7 +33,7 @@ test('nobody is above the vote: there is no sudo, and the chain goes on', { time
   await waitFor('finality of block 2', 120, async () => (await node.finalizedNumber()) >= 2);
 });
 
-test('a poll is open for a day, and the chain opens with twelve operators after a week', { timeout }, async () => {
+test('a poll is open for a day, and the chain opens when twelve operators have worked for a week', { timeout }, async () => {
   for (const { preparePeriod, decisionPeriod } of tracks()) {
     assert.deepEqual([preparePeriod, decisionPeriod].map((period) => seconds(period) / HOURS), [1, 24]);
   }
