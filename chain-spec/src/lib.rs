@@ -55,11 +55,16 @@ fn preset(name: &str, id: &str, kind: ChainType, preset: &str) -> Result<ChainSp
         .build())
 }
 
-/// What wallets read. There is no token, so none is named.
+/// What wallets read. There is no token; where nothing says so, they make one up, "Unit" with 12 decimals.
 fn properties() -> Properties {
-    [("ss58Format".into(), 42.into()), ("isEthereum".into(), false.into())]
-        .into_iter()
-        .collect()
+    [
+        ("ss58Format".into(), 42.into()),
+        ("isEthereum".into(), false.into()),
+        ("tokenDecimals".into(), 0.into()),
+        ("tokenSymbol".into(), "none".into()),
+    ]
+    .into_iter()
+    .collect()
 }
 
 #[cfg(test)]
@@ -74,6 +79,13 @@ mod tests {
             assert_eq!((spec.id(), spec.chain_type()), (name, kind));
             assert!(!spec.as_storage_builder().build_storage().unwrap().top.is_empty());
         }
+    }
+
+    #[test]
+    fn wallets_are_told_that_there_is_no_token() {
+        let properties = dev().unwrap().properties();
+        assert_eq!(properties["tokenDecimals"], 0);
+        assert_eq!(properties["tokenSymbol"], "none");
     }
 
     #[test]

@@ -4,9 +4,16 @@ import { test } from 'node:test';
 import { timeout } from '../harness/test.mjs';
 import { useGovernedChain } from './harness/chain.mjs';
 import { enacted, propose, vote, watchEvents } from './harness/polls.mjs';
-import { passRejectAndTimeOut } from './harness/track.mjs';
+import { assertLocked, passRejectAndTimeOut } from './harness/track.mjs';
+import { openChain } from './harness/work.mjs';
 
 const chain = useGovernedChain();
+
+test('models are locked until the chain is open', { timeout }, async () => {
+  await assertLocked(chain, 'models');
+  await openChain(chain);
+});
+
 const readModel = async () => (await chain.api.query.models.models(chain.model)).unwrap();
 
 test('the prices that passed are in force; the rejected retirement and the prices that timed out are not', { timeout }, async () => {

@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// The two tracks that are locked at first, through PAPI. One after the other, since an operator may have one open poll only.
+// Two of the tracks, through PAPI. One after the other, since an operator may have one open poll only.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Enum } from 'polkadot-api';
 import { timeout } from '../harness/test.mjs';
 import { waitFor } from '../harness/wait.mjs';
-import { useGovernedChain, waitForEpoch } from './harness/chain.mjs';
+import { useGovernedChain } from './harness/chain.mjs';
 import { connectPapi, ends, propose, vote } from './harness/papi.mjs';
-import { workTogether } from './harness/work.mjs';
+import { openChain } from './harness/work.mjs';
 
 let papi;
 let signers;
 useGovernedChain({
   prepare: async (chain) => {
-    await workTogether(chain);
-    const [founder] = await chain.api.query.rankedCollective.founders();
-    await waitForEpoch(chain.api, founder.since.toNumber() + 2);
+    await openChain(chain);
     ({ papi, signers } = await connectPapi(chain));
   },
 });

@@ -7,8 +7,14 @@ import { findEvent, send } from '../harness/chain.mjs';
 import { timeout } from '../harness/test.mjs';
 import { useGovernedChain } from './harness/chain.mjs';
 import { ends, ORIGINS } from './harness/polls.mjs';
+import { openChain } from './harness/work.mjs';
 
-const chain = useGovernedChain();
+const chain = useGovernedChain({ prepare: openChain });
+
+test('there is no token to show amounts of', { timeout }, async () => {
+  const { tokenDecimals, tokenSymbol } = await chain.api.rpc.system.properties();
+  assert.deepEqual([tokenDecimals.unwrap().map(Number), tokenSymbol.unwrap().map(String)], [[0], ['none']]);
+});
 
 test('the page shows itself, with its tracks and members', { timeout }, async () => {
   const { api, operators } = chain;
@@ -17,9 +23,9 @@ test('the page shows itself, with its tracks and members', { timeout }, async ()
   assert.equal(typeof api.tx.rankedCollective?.vote, 'function');
 
   const tracks = api.consts.rankedPolls.tracks;
-  // `pallet-referenda` pads names with zeros, here as on every chain.
-  const names = tracks.map(([id, { name }]) => [id.toNumber(), name.toString().replace(/\0+$/, '')]);
-  assert.deepEqual(names, [[0, 'root'], [1, 'models'], [2, 'parameters']]);
+  // It shows a name with the zeros that pad it.
+  const names = tracks.map(([id, { name }]) => [id.toNumber(), name.toString()]);
+  assert.deepEqual(names, [[0, 'root: runtime, validators'], [1, 'models: registry & prices'], [2, 'parameters: work & quotas']]);
   for (const [, { decisionPeriod, decisionDeposit, preparePeriod, minApproval, minSupport }] of tracks) {
     assert.ok(decisionPeriod.gtn(0) && preparePeriod.gtn(0));
     assert.ok(decisionDeposit.isZero() && api.consts.rankedPolls.submissionDeposit.isZero());
@@ -63,6 +69,9 @@ test('a poll is proposed, listed, voted on and decided as on the page', { timeou
   const [former, status] = await Promise.all([api.query.preimage.statusFor(hash), api.query.preimage.requestStatusFor(hash)]);
   assert.ok(former.isNone);
   const noted = status.unwrap().asUnrequested;
+  // Its preimages page takes the second part of a ticket for a number, and shows what follows from it as an amount.
+  const [noter, ticket] = noted.ticket;
+  assert.deepEqual([noter.toString(), ticket.toNumber()], [proposer.address, call.encodedLength]);
   const bytes = await api.query.preimage.preimageFor([hash, noted.len]);
   assert.equal(api.registry.createType('Call', bytes.unwrap()).toHex(), call.toHex());
   // A tally with support and without bare ayes would get conviction votes, which move balances.

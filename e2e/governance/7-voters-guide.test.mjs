@@ -9,8 +9,9 @@ import { run, temporaryFolder } from '../harness/process.mjs';
 import { timeout } from '../harness/test.mjs';
 import { useGovernedChain, WEIGHTS } from './harness/chain.mjs';
 import { ends } from './harness/polls.mjs';
+import { openChain } from './harness/work.mjs';
 
-const chain = useGovernedChain();
+const chain = useGovernedChain({ prepare: openChain });
 const path = (relative) => fileURLToPath(new URL(relative, import.meta.url));
 
 /** Writes the guide's programs to a folder where they find their packages, and gives the folder. */

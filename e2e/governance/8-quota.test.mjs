@@ -150,8 +150,8 @@ function joining(api, operator, hot, ticket, model) {
   const join = (signature) => api.tx.workers.join(operator.address, hot.address, '', [model], ticket, { Sr25519: signature });
   const fields = join(new Uint8Array(64)).args.slice(0, 5).map((field) => field.toU8a());
   const message = blake2AsU8a(u8aConcat(stringToU8a('ergon/join/1'), api.genesisHash.toU8a(), ...fields));
-  // Version 5 of the general kind, version 0 of the extensions, an immortal era and nonce 0: the others are empty.
-  const body = u8aConcat([0x45, 0, 0, 0], join(operator.sign(message)).method.toU8a());
+  // Version 5 of the general kind, version 0 of the extensions, an immortal era, nonce 0 and no metadata hash: the others are empty.
+  const body = u8aConcat([0x45, 0, 0, 0, 0], join(operator.sign(message)).method.toU8a());
   return u8aToHex(u8aConcat(compactToU8a(body.length), body));
 }
 

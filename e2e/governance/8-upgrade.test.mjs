@@ -8,9 +8,9 @@ import { connect, findEvent, send, sendTogether } from '../harness/chain.mjs';
 import { nextRuntime } from '../harness/settings.mjs';
 import { timeout } from '../harness/test.mjs';
 import { waitFor } from '../harness/wait.mjs';
-import { all, useGovernedChain, waitForEpoch } from './harness/chain.mjs';
+import { all, useGovernedChain } from './harness/chain.mjs';
 import { ORIGINS, enacted, propose, vote, watchEvents } from './harness/polls.mjs';
-import { workTogether } from './harness/work.mjs';
+import { openChain } from './harness/work.mjs';
 
 const UPGRADE_SECONDS = 120;
 
@@ -46,9 +46,7 @@ async function proposeNoted(api, proposer, { method }) {
 test('the next runtime, adopted by vote, takes over with its migration from a transaction that nobody signs', { timeout }, async () => {
   const { api, node, operators } = chain;
   const [heavy, middle, light] = operators;
-  await workTogether(chain);
-  const [founder] = await api.query.rankedCollective.founders();
-  await waitForEpoch(api, founder.since.toNumber() + 2);
+  await openChain(chain);
 
   const code = readFileSync(nextRuntime());
   const hash = blake2AsHex(code);

@@ -43,7 +43,7 @@ test('no genesis preset has keys that everybody knows, and the one that there is
   assert.deepEqual([genesis.session.keys, genesis.workers.sponsored, genesis.quota.lines], [[], [], []]);
 });
 
-test('a poll is open for a day, and the chain opens with twelve operators after a week', { timeout }, async () => {
+test('a poll is open for a day, and the chain opens when twelve operators have worked for a week', { timeout }, async () => {
   for (const { preparePeriod, decisionPeriod } of tracks()) {
     assert.deepEqual([preparePeriod, decisionPeriod].map((period) => seconds(period) / HOURS), [1, 24]);
   }

@@ -7,6 +7,7 @@ import { timeout } from '../harness/test.mjs';
 import { say, waitFor } from '../harness/wait.mjs';
 import { useGovernedChain } from '../governance/harness/chain.mjs';
 import { propose } from '../governance/harness/polls.mjs';
+import { openChain } from '../governance/harness/work.mjs';
 import { makeKeys, makeNewcomers, sponsorAll } from './accounts.mjs';
 import { normalPoints, readBlocks } from './blocks.mjs';
 import { ACCEPTED, eraFromNow, open, push, pushAll, sign } from './flood.mjs';
@@ -31,7 +32,7 @@ const LINE = 70_000;
 const [NEARLY_ALL, A_THIRD] = [530, 150];
 const EXHAUSTED = '1010: Invalid Transaction: Custom error: 1';
 
-const chain = useGovernedChain();
+const chain = useGovernedChain({ prepare: openChain });
 const kill = (keys) => chain.api.tx.system.killPrefix('0x00', keys);
 
 /** Makes the accounts, and signs for them before the clock starts. */

@@ -65,10 +65,10 @@ test('an extrinsic that does not decode is refused, and the answer says so', { t
   assert.equal((await node.rpc('author_pendingExtrinsics')).length, 0);
 });
 
-test('an account that nobody sponsors can not send', { timeout }, async () => {
+test('an account that nobody sponsors can not send, and is told that the chain does not know it', { timeout }, async () => {
   const stranger = await devKey('//Stranger');
   const signed = await submission(chain.api, chain.model, 'Hello', greedy(4)).signAsync(stranger);
-  await assert.rejects(chain.node.rpc('author_submitExtrinsic', signed.toHex()), /1010: Invalid Transaction: .*Inability to pay/);
+  await assert.rejects(chain.node.rpc('author_submitExtrinsic', signed.toHex()), /1010: Invalid Transaction: .*Custom error: 2/);
 });
 
 test('an account is told what a job will cost, and pays as much', { timeout }, async () => {

@@ -10,7 +10,9 @@ use crate::{
 };
 use alloc::vec::Vec;
 use ergon_primitives::JobId;
-use ergon_runtime_api::{EstimateInfo, JobInfo, ModelInfo, QuotaInfo, Subject, VoteWeightInfo, WorkerInfo};
+use ergon_runtime_api::{
+    EstimateInfo, JobInfo, ModelInfo, ProposalOrigin, ProposalRefusal, QuotaInfo, Subject, VoteWeightInfo, WorkerInfo,
+};
 use frame_support::{
     genesis_builder_helper::get_preset,
     view_functions::{runtime_api, ViewFunctionDispatchError, ViewFunctionId},
@@ -200,6 +202,10 @@ impl_runtime_apis! {
 
         fn estimate(subject: Subject) -> Option<EstimateInfo> {
             quota::estimate(subject)
+        }
+
+        fn refusal(who: AccountId, origin: ProposalOrigin) -> Option<ProposalRefusal> {
+            compute::refusal(&who, origin)
         }
     }
 

@@ -19,7 +19,7 @@ use frame_support::{
     BoundedVec,
 };
 use pallet_audits::AuditParameters;
-use pallet_compute_collective::{Founder, Founders};
+use pallet_compute_collective::{Opening, Progress};
 use pallet_contributions::{HalfLives, Record, Records, Schedule, Total, UnitsBySource, Worked, KEPT_EPOCHS};
 use pallet_models::{Model, Status as ModelStatus};
 use pallet_quota::{Difficulty, GenesisLines, Given, Line, Lines, Sponsors, TicketDifficulty};
@@ -71,7 +71,7 @@ fn full_record(weight: VoteWeight) -> Record {
     if Session::current_index() < KEPT_EPOCHS {
         let mut schedule = Schedule::default();
         for epoch in 0..=KEPT_EPOCHS {
-            schedule.change(epoch, timing::HALF_LIFE_EPOCHS + epoch % 2);
+            schedule.begin(epoch, timing::HALF_LIFE_EPOCHS + epoch % 2, false);
         }
         HalfLives::<Runtime>::put(schedule);
         pallet_session::CurrentIndex::<Runtime>::put(KEPT_EPOCHS);
@@ -167,14 +167,16 @@ fn model(index: u32) -> ModelId {
     id
 }
 
-/// All but one of the founders' places are taken, by others.
-fn take_places() {
+/// All founders of this epoch but one have been counted.
+fn count_founders() {
     let founders = 1..<Runtime as pallet_compute_collective::Config>::OpeningMembers::get();
-    let founder = |index| Founder {
-        who: operator("founder", index, enough_weight()),
-        since: 0,
-    };
-    Founders::<Runtime>::put(BoundedVec::truncate_from(founders.map(founder).collect()));
+    let founders = founders.map(|index| operator("founder", index, enough_weight()));
+    let founders = BoundedVec::truncate_from(founders.collect());
+    Progress::<Runtime>::put(Opening {
+        epoch: Session::current_index(),
+        founders,
+        epochs: 0,
+    });
 }
 
 /// An operator that could be a founder and a member, but nobody has been told of its work; and its hot key. On each list it stands before
@@ -184,8 +186,8 @@ fn worker(index: u32) -> (AccountId, AccountId) {
     if Operators::<Runtime>::contains_key(&who) {
         return (who, hot);
     }
-    if !Founders::<Runtime>::exists() {
-        take_places();
+    if !Progress::<Runtime>::exists() {
+        count_founders();
     }
     operator("worker", index, enough_weight());
     // One answer more, and the probation of the executor is over.

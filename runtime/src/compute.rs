@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Answers to [`ComputeApi`](ergon_runtime_api::ComputeApi), put together from our pallets.
-use crate::{configs::Sessions, parameters::InForce, AccountId, BlockNumber, Contributions, Runtime, System, Workers};
+use crate::{
+    configs::Sessions, parameters::InForce, AccountId, BlockNumber, Contributions, OriginCaller, RankedCollective,
+    Runtime, System, Workers,
+};
 use alloc::{string::String, vec::Vec};
 use ergon_primitives::{
     traits::{Contributions as _, CurrentEpoch, Parameters as _, Workers as _},
     JobId,
 };
 use ergon_runtime_api::{
-    AnswerInfo, AuditorInfo, JobInfo, JobState, ModelInfo, VoteWeightInfo, WorkerInfo, WorkerStatus,
+    AnswerInfo, AuditorInfo, JobInfo, JobState, ModelInfo, ProposalOrigin, ProposalRefusal, VoteWeightInfo, WorkerInfo,
+    WorkerStatus,
 };
+use frame_support::dispatch::RawOrigin;
 use pallet_audits::AuditParameters;
+use pallet_compute_collective::{Origin, Refusal};
 use pallet_jobs::State;
 
 /// Every registered model; there is a bound on their number.
@@ -26,6 +32,22 @@ pub fn models() -> Vec<ModelInfo> {
             manifest: model.manifest,
         })
         .collect()
+}
+
+/// Why `who` may not submit a proposal that asks for this origin; `None` if it may.
+pub fn refusal(who: &AccountId, origin: ProposalOrigin) -> Option<ProposalRefusal> {
+    let origin: OriginCaller = match origin {
+        ProposalOrigin::Root => RawOrigin::Root.into(),
+        ProposalOrigin::Models => Origin::Models.into(),
+        ProposalOrigin::Parameters => Origin::Parameters.into(),
+    };
+    let refusal = RankedCollective::may_submit(who, &origin).err()?;
+    Some(match refusal {
+        Refusal::NotMember => ProposalRefusal::NotMember,
+        Refusal::TooLittleWeight => ProposalRefusal::TooLittleWeight,
+        Refusal::PollOpen => ProposalRefusal::PollOpen,
+        Refusal::Locked => ProposalRefusal::Locked,
+    })
 }
 
 /// The worker of `account`, or of the operator whose hot key it is.

@@ -33,6 +33,7 @@ pub mod quota;
 pub mod timing;
 
 use alloc::{borrow::Cow, vec::Vec};
+use frame_metadata_hash_extension::CheckMetadataHash;
 use sp_runtime::{
     generic, impl_opaque_keys,
     traits::{BlakeTwo256, IdentifyAccount, Verify},
@@ -76,8 +77,12 @@ pub mod opaque {
 pub type SignedPayload = generic::SignedPayload<RuntimeCall, TransactionExtensions>;
 
 /// What every transaction goes through, in this order. None of them needs anything from a client beyond the standard ones, and none charges
-/// a fee; [`frame_system::CheckNonce`] refuses senders whose account doesn't exist, and [`pallet_quota::ChargeQuota`] those that have used
+/// a fee; [`pallet_quota::CheckNonce`] refuses senders whose account doesn't exist, and [`pallet_quota::ChargeQuota`] those that have used
 /// up what they may.
+///
+/// Clients sign what the extensions say, so another list needs a higher `transaction_version`. `CheckMetadataHash` is on it from the start for
+/// hardware wallets, which show what they sign by its means: it is off, and a transaction that wants it is refused, until a runtime is built with a
+/// hash of its metadata in it.
 pub type TransactionExtensions = (
     frame_system::AuthorizeCall<Runtime>,
     frame_system::CheckNonZeroSender<Runtime>,
@@ -85,9 +90,10 @@ pub type TransactionExtensions = (
     frame_system::CheckTxVersion<Runtime>,
     frame_system::CheckGenesis<Runtime>,
     pallet_quota::CheckMortality<Runtime>,
-    frame_system::CheckNonce<Runtime>,
+    pallet_quota::CheckNonce<Runtime>,
     frame_system::CheckWeight<Runtime>,
     pallet_quota::ChargeQuota<Runtime>,
+    CheckMetadataHash<Runtime>,
     frame_system::WeightReclaim<Runtime>,
 );
 
@@ -100,9 +106,10 @@ pub fn extensions(nonce: Nonce, era: generic::Era) -> TransactionExtensions {
         frame_system::CheckTxVersion::new(),
         frame_system::CheckGenesis::new(),
         pallet_quota::CheckMortality::from(era),
-        frame_system::CheckNonce::from(nonce),
+        pallet_quota::CheckNonce::from(nonce),
         frame_system::CheckWeight::new(),
         pallet_quota::ChargeQuota::new(),
+        CheckMetadataHash::new(false),
         frame_system::WeightReclaim::new(),
     )
 }

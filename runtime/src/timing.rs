@@ -14,6 +14,7 @@
 //! | an empty quota is full after | 100 blocks (5 min) | 600 blocks (1 h) |
 //! | the first suspension takes | 10 blocks | 50 blocks (5 min) |
 //! | half-life of a quota from genesis | 30 days | 30 days |
+//! | a retired model is kept for | 90 days | 90 days |
 use crate::BlockNumber;
 
 /// Length of a slot in milliseconds, which is the expected time between two blocks.
@@ -34,14 +35,16 @@ pub const PRIMARY_PROBABILITY: (u64, u64) = (1, 4);
 /// Epochs without work after which half of a vote weight is left, unless governance changes it (`Work::HalfLife`).
 pub const HALF_LIFE_EPOCHS: u32 = if cfg!(feature = "production") { 60 } else { 4 };
 
-/// Epochs after that of its submission in which a poll can be voted on: as many as weights are exact for.
+/// Epochs after that of its submission in which the votes on a poll can be counted: as many as weights are exact for.
 pub const MAX_POLL_EPOCHS: u32 = pallet_contributions::KEPT_EPOCHS - 1;
 
 /// Blocks that the first suspension of an operator takes; each later one takes twice as long.
 pub const SUSPENSION_BLOCKS: BlockNumber = if cfg!(feature = "production") { 50 } else { 10 };
 
-/// Blocks in an hour of a public network.
+/// Blocks in an hour.
 const HOUR: BlockNumber = (3_600_000 / SLOT_MILLISECONDS) as BlockNumber;
+/// Blocks in a day.
+const DAY: BlockNumber = 24 * HOUR;
 
 /// Blocks after submission by which a poll must be being decided, or it is over.
 pub const UNDECIDING_TIMEOUT: BlockNumber = if cfg!(feature = "production") { 12 * HOUR } else { 20 };
@@ -57,16 +60,19 @@ pub const ROOT_CONFIRM_PERIOD: BlockNumber = if cfg!(feature = "production") { 6
 /// nobody decides by work that is yet to be checked.
 pub const ENACTMENT_PERIOD: BlockNumber = if cfg!(feature = "production") { 24 * HOUR } else { 5 };
 
-/// Members that it takes to open the chain, and for how many epochs they must have held weight.
+/// Members that must hold weight and work in an epoch for it to count towards the opening of the chain, and how many epochs must count.
 pub const OPENING: (u32, u32) = if cfg!(feature = "production") { (12, 42) } else { (3, 2) };
 
-// Epochs are counted in slots and polls in blocks, so there must be room for empty slots (production 42 h of 60 h: 30 % empty; dev
-// 53 of 300 blocks). A poll that lives longer keeps its votes but takes no more (`PollTooOld`).
-const LONGEST_POLL: BlockNumber = UNDECIDING_TIMEOUT + DECISION_PERIOD + ROOT_CONFIRM_PERIOD;
+// Epochs are counted in slots and polls in blocks, so there must be room for empty slots (production 66 h of 92 h: 28 % empty; dev
+// 58 of 460 blocks). A poll that lives longer keeps its votes but takes no more (`PollTooOld`).
+const LONGEST_POLL: BlockNumber = UNDECIDING_TIMEOUT + DECISION_PERIOD + ROOT_CONFIRM_PERIOD + ENACTMENT_PERIOD;
 const _: () = assert!((LONGEST_POLL as u64) * 10 <= MAX_POLL_EPOCHS as u64 * EPOCH_SLOTS * 8);
 
 /// Blocks that fill an empty quota.
 pub const REFILL_BLOCKS: BlockNumber = if cfg!(feature = "production") { 600 } else { 100 };
 
 /// Blocks after which half of a quota from genesis is left.
-pub const GENESIS_LINE_HALF_LIFE: BlockNumber = (30 * 24 * 3_600_000 / SLOT_MILLISECONDS) as BlockNumber;
+pub const GENESIS_LINE_HALF_LIFE: BlockNumber = 30 * DAY;
+
+/// Blocks for which the manifest of a retired model is kept: longer than any job of it, disputes included.
+pub const MODEL_RETENTION: BlockNumber = 90 * DAY;

@@ -64,17 +64,17 @@ export async function ends(api, poll, ending) {
 
 /**
  * Collects every event of the blocks from now on. Start it before what it is to see.
- * @returns {Promise<{ find: (section: string, method: string, matches?: (data: object) => boolean) => Promise<object> }>}
- *   `find` waits for an event and gives its data
+ * @returns {Promise<{ find: (section: string, method: string, matches?: (data: object) => boolean) => Promise<object>,
+ *   seen: (section: string, method: string) => object[] }>}
+ *   `find` waits for an event and gives its data; `seen` gives the data of those that have come
  */
 export async function watchEvents(api) {
-  const seen = [];
-  await api.query.system.events((records) => seen.push(...records.map(({ event }) => event)));
-  const find = async (section, method, matches = () => true) => {
-    const found = () => seen.find((event) => event.section === section && event.method === method && matches(event.data));
-    return (await waitFor(`event ${section}.${method}`, POLL_SECONDS, found)).data;
-  };
-  return { find };
+  const events = [];
+  await api.query.system.events((records) => events.push(...records.map(({ event }) => event)));
+  const seen = (section, method) => events.filter((event) => event.section === section && event.method === method).map(({ data }) => data);
+  const find = (section, method, matches = () => true) =>
+    waitFor(`event ${section}.${method}`, POLL_SECONDS, () => seen(section, method).find(matches));
+  return { find, seen };
 }
 
 /** Waits until the poll is adopted and what it proposed was dispatched. Rejects with the dispatch's error if that failed. */

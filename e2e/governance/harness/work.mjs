@@ -6,12 +6,13 @@ import { devKey, findEvent, send, sendTogether } from '../../harness/chain.mjs';
 import { answerId, attestation, headerRoot, outputHash, sealed } from '../../harness/commitment.mjs';
 import { greedy, submit, waitForState } from '../../harness/jobs.mjs';
 import { waitFor } from '../../harness/wait.mjs';
-import { all } from './chain.mjs';
+import { all, waitForEpoch } from './chain.mjs';
 
-/** Has a job answered by one operator and audited by the two others, which credits all three of them. */
+/** Has a job with a new prompt answered by one operator and audited by the two others, which credits all three of them. */
 export async function workTogether({ api, model, operators, hot }) {
   const requester = await devKey('//Alice');
-  const id = await submit(api, requester, model, 'Hello', greedy(4));
+  const prompt = `Hello ${await api.query.jobs.nextJob()}`;
+  const id = await submit(api, requester, model, prompt, greedy(4));
   const { executor: address } = await waitForState(api, id, ['Assigned'], 60);
   const executor = operators.findIndex((operator) => operator.address === address);
   const auditors = operators.map((_, index) => index).filter((index) => index !== executor);
@@ -32,4 +33,14 @@ export async function workTogether({ api, model, operators, hot }) {
   assert.ok(findEvent(events, 'jobs', 'Settled'), 'the job is settled');
   const credited = events.filter(({ section, method }) => section === 'contributions' && method === 'Credited');
   assert.deepEqual(new Set(credited.map(({ data }) => data.operator.toString())), new Set(operators.map((operator) => operator.address)));
+}
+
+/** Has the operators work in one epoch after the other until the chain is open. */
+export async function openChain(chain) {
+  const { api } = chain;
+  while (!(await api.query.rankedCollective.opened()).isTrue) {
+    const epoch = await api.query.session.currentIndex();
+    await workTogether(chain);
+    await waitForEpoch(api, epoch.toNumber() + 1);
+  }
 }

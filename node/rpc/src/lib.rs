@@ -13,7 +13,8 @@
 
 use ergon_primitives::{JobId, H256};
 use ergon_runtime_api::{
-    ComputeApi as ComputeRuntimeApi, EstimateInfo, JobInfo, ModelInfo, QuotaInfo, Subject, VoteWeightInfo, WorkerInfo,
+    ComputeApi as ComputeRuntimeApi, EstimateInfo, JobInfo, ModelInfo, ProposalOrigin, ProposalRefusal, QuotaInfo,
+    Subject, VoteWeightInfo, WorkerInfo,
 };
 use jsonrpsee::{
     core::RpcResult,
@@ -30,7 +31,7 @@ pub const UNKNOWN_BLOCK: i32 = 11001;
 /// Error code: the runtime at that block could not answer.
 pub const RUNTIME_FAILED: i32 = 11002;
 
-/// Reads of models, workers, jobs, vote weight and quota.
+/// Reads of models, workers, jobs, vote weight, quota and proposals.
 #[rpc(client, server, namespace = "compute")]
 pub trait ComputeApi<Hash> {
     /// Every registered model, retired ones included.
@@ -57,6 +58,11 @@ pub trait ComputeApi<Hash> {
     /// would be refused, and for bytes that are no transaction.
     #[method(name = "estimate")]
     fn estimate(&self, subject: Subject, at: Option<Hash>) -> RpcResult<Option<EstimateInfo>>;
+
+    /// Why an account may not submit a proposal that asks for this origin (`Root`, `Models` or `Parameters`); none if it may.
+    #[method(name = "refusal")]
+    fn refusal(&self, who: AccountId32, origin: ProposalOrigin, at: Option<Hash>)
+        -> RpcResult<Option<ProposalRefusal>>;
 }
 
 /// Answers [`ComputeApiServer`] from a client's state.
@@ -120,6 +126,15 @@ where
 
     fn estimate(&self, subject: Subject, at: Option<H256>) -> RpcResult<Option<EstimateInfo>> {
         self.read(at, |api, block| api.estimate(block, subject))
+    }
+
+    fn refusal(
+        &self,
+        who: AccountId32,
+        origin: ProposalOrigin,
+        at: Option<H256>,
+    ) -> RpcResult<Option<ProposalRefusal>> {
+        self.read(at, |api, block| api.refusal(block, who, origin))
     }
 }
 

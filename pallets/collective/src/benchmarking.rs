@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Benchmarks of every call, each in its worst case.
 use crate::{
-    Call, Change, Config, Delegations, Founder, Founders, HistoryLength, HistoryOf, MemberRecord, Members, Pallet,
-    PollIndexOf, VoteRecord, Voting,
+    Adopted, Adoption, Call, Change, Config, Delegations, EnsureGuardian, HistoryLength, HistoryOf, MemberRecord,
+    Members, Pallet, PalletsOriginOf, PollIndexOf, Referenda, Thresholds, VoteRecord, Voting,
 };
 use alloc::vec::Vec;
 use ergon_primitives::VoteWeight;
 use frame_benchmarking::{v2::*, BenchmarkError};
-use frame_support::traits::{Get, Polling};
+use frame_support::{
+    traits::{
+        schedule::{v3::Named, DispatchTime},
+        Bounded, EnsureOrigin, Get, Polling, VoteTally,
+    },
+    BoundedVec,
+};
 use frame_system::RawOrigin;
 
 /// Makes what benchmarks need, with the runtime's own registry and ledger.
@@ -95,28 +101,24 @@ mod benchmarks {
     fn refresh_vote() -> Result<(), BenchmarkError> {
         let (who, delegators, poll) = voter::<T>()?;
         Pallet::<T>::vote(RawOrigin::Signed(who.clone()).into(), poll, true)?;
+        // Adopted by it alone, so that it is stopped.
         let before = Voting::<T>::get(poll, &who);
+        adopt::<T>(poll)?;
         T::BenchmarkHelper::forfeit(&delegators[0]);
 
         #[extrinsic_call]
         refresh_vote(RawOrigin::Signed(whitelisted_caller()), poll, who.clone());
 
-        assert!(Voting::<T>::get(poll, &who) != before);
+        assert!(Voting::<T>::get(poll, &who) != before && Adopted::<T>::get(poll).is_some_and(|poll| poll.stopped));
         Ok(())
     }
 
     #[benchmark]
     fn refresh_member() {
-        // A founder that nobody has credited anything.
+        // One that nobody has credited anything.
         T::BenchmarkHelper::begin_epoch();
-        let who: T::AccountId = account("founder", 0, 0);
+        let who: T::AccountId = account("member", 0, 0);
         Members::<T>::insert(&who, MemberRecord { rank: 0, since: 0 });
-        Founders::<T>::mutate(|founders| {
-            for index in 0..T::OpeningMembers::get() {
-                let who = account("founder", index, 0);
-                founders.force_push(Founder { who, since: 0 });
-            }
-        });
 
         #[extrinsic_call]
         refresh_member(RawOrigin::Signed(whitelisted_caller()), who.clone());
@@ -131,12 +133,28 @@ mod benchmarks {
             let who: T::AccountId = account("voter", index, 0);
             Voting::<T>::insert(poll, who, VoteRecord::Aye(1));
         }
+        adopt::<T>(poll)?;
         T::Polls::end_ongoing(poll, false).map_err(|()| BenchmarkError::Stop("the poll can't be ended"))?;
+        // Enacted since.
+        Adopted::<T>::mutate_extant(poll, |adoption| adoption.when = 0u32.into());
 
         #[extrinsic_call]
         cleanup_poll(RawOrigin::Signed(whitelisted_caller()), poll, n);
 
         assert_eq!(Voting::<T>::iter_prefix(poll).count(), 0);
+        Ok(())
+    }
+
+    #[benchmark]
+    fn veto() -> Result<(), BenchmarkError> {
+        let poll = ongoing_poll::<T>()?;
+        adopt::<T>(poll)?;
+        let guardian = EnsureGuardian::<T>::try_successful_origin().map_err(|()| "there is no guardian")?;
+
+        #[extrinsic_call]
+        veto(guardian as T::RuntimeOrigin, poll);
+
+        assert!(Adopted::<T>::get(poll).is_none());
         Ok(())
     }
 
@@ -203,4 +221,35 @@ fn fill_history<T: Config>(who: &T::AccountId, delegate: &T::AccountId, at: u32)
 fn ongoing_poll<T: Config>() -> Result<PollIndexOf<T>, BenchmarkError> {
     let class = T::Polls::classes().into_iter().next().ok_or("there are no tracks")?;
     T::Polls::create_ongoing(class).map_err(|()| BenchmarkError::Stop("a poll can't be created"))
+}
+
+/// Adopts a poll by the votes that it has: whatever is taken of them is too much. Its proposal is as long as one can be that travels in it.
+fn adopt<T: Config>(poll: PollIndexOf<T>) -> Result<(), BenchmarkError> {
+    let (tally, _) = T::Polls::as_ongoing(poll).ok_or("there is no such poll")?;
+    let when = frame_system::Pallet::<T>::block_number() + 1u32.into();
+    let origin: PalletsOriginOf<T> = RawOrigin::Root.into();
+    let call = Bounded::Inline(BoundedVec::truncate_from(alloc::vec![0; 128]));
+    T::Scheduler::schedule_named(
+        T::Polls::task_name(poll),
+        DispatchTime::At(when),
+        None,
+        0,
+        origin.clone(),
+        call.clone(),
+    )?;
+    let thresholds = Thresholds {
+        approval: tally.approval(()),
+        support: tally.support(()),
+    };
+    let adoption = Adoption {
+        tally,
+        thresholds,
+        when,
+        priority: 0,
+        origin,
+        call,
+        stopped: false,
+    };
+    Adopted::<T>::insert(poll, adoption);
+    Ok(())
 }

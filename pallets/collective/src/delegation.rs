@@ -62,10 +62,10 @@ impl<T: Config> Pallet<T> {
     ///
     /// Complexity: O([`Config::MaxDelegators`]).
     pub fn effective_weight(who: &T::AccountId, epoch: Epoch) -> Result<VoteWeight, Error<T>> {
-        ensure!(epoch >= Self::oldest_poll_epoch(), Error::<T>::PollTooOld);
         if !Self::is_member(who) {
             return Ok(0);
         }
+        ensure!(epoch >= Self::oldest_poll_epoch(), Error::<T>::PollTooOld);
         ensure!(Self::delegate_at(who, epoch).is_none(), Error::<T>::Delegated);
         let delegated = Delegators::<T>::get(who)
             .into_iter()

@@ -28,30 +28,35 @@
 //!    are kept for as long.
 //! 6. To **submit** a proposal takes [`Config::MinSubmitWeight`], own and in the current epoch. A member has one open poll
 //!    at a time.
-//! 7. The chain is **closed** at first: no proposal may ask for an origin among [`Config::LockedOrigins`]. There are
-//!    places for [`Config::OpeningMembers`] founders. Members take them when they are credited and have the weight for a
-//!    proposal, and lose them when they no longer have it and another member could. Once all places are taken, and have
-//!    been for [`Config::OpeningEpochs`] epochs by the same members, the first locked proposal opens the chain for good.
-//! 8. A **guardian** named at genesis may cancel polls before a block also named there, and do nothing else.
+//! 7. The chain is **closed** at first: no proposal may ask for an origin among [`Config::LockedOrigins`]. An epoch counts towards
+//!    the opening once [`Config::OpeningMembers`] members that have the weight for a proposal, the *founders* of that epoch, have been credited
+//!    in it; whichever members they are, and whatever the epochs before were like. When [`Config::OpeningEpochs`] epochs have counted, the chain
+//!    is open for good.
+//! 8. What was **adopted** is enacted later, and only if its tally, as it has been corrected until then, still has the approval and the support that it took to
+//!    be adopted. Until then votes can be refreshed, but not cast.
+//! 9. A **guardian** named at genesis may cancel polls, and veto what was adopted, before a block also named there, and do
+//!    nothing else.
 //!
 //! In every poll, each operator's weight is counted at most once: the votes sum to at most the sum of all weights at the
 //! snapshot.
 //!
 //! # Limits
 //!
-//! A poll that waits in the queue of its track longer than [`Config::MaxPollEpochs`] keeps its votes, but takes no more.
+//! A poll that waits in the queue of its track longer than [`Config::MaxPollEpochs`] keeps its votes, but takes no more. Of older polls, also of adopted
+//! ones that asked to be enacted later than the track demands, only the votes of those who are no members any more can be refreshed.
 //! Splitting an operator into several changes no sum of weights; each part then needs [`Config::MinSubmitWeight`].
 //!
 //! A delegate has [`Config::MaxDelegators`] places. Who takes one and is dismissed before the next epoch frees it at once;
 //! later, only when polls of the time can no longer be voted on.
 //!
-//! A founder is looked at when it takes its place, when others are credited, and when a locked proposal is submitted;
-//! that its weight fell in between and rose again goes unseen.
+//! A founder is looked at when it is credited, and again when the last one of its epoch is; that it loses its weight afterwards takes
+//! nothing back.
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
 
 mod delegation;
+mod enactment;
 mod members;
 mod origins;
 mod tally;
@@ -70,12 +75,14 @@ mod try_state;
 
 #[cfg(feature = "runtime-benchmarks")]
 pub use benchmarking::BenchmarkHelper;
+pub use enactment::{Adoption, Enactment, Referenda, Thresholds};
 use ergon_primitives::{traits::CurrentEpoch, Epoch, VoteWeight};
 pub use origins::{EnsureComputeWeight, EnsureGuardian, EnsureModels, EnsureParameters};
 pub use pallet::*;
 pub use tally::Tally;
 pub use types::{
-    Change, Founder, HistoryLength, HistoryOf, MemberRecord, PalletsOriginOf, PollIndexOf, Refusal, VoteRecord, Weights,
+    Change, HistoryLength, HistoryOf, MemberRecord, Opening, OpeningOf, PalletsOriginOf, PollIndexOf, Refusal,
+    RuntimeCallOf, VoteRecord, Weights,
 };
 pub use weights::WeightInfo;
 
@@ -86,7 +93,10 @@ pub mod pallet {
     use frame_support::{
         pallet_prelude::*,
         storage::KeyLenOf,
-        traits::{Contains, Polling},
+        traits::{
+            schedule::v3::{Anon, Named, TaskName},
+            Contains,
+        },
     };
     use frame_system::pallet_prelude::*;
 
@@ -102,9 +112,10 @@ pub mod pallet {
         /// Who is an operator in good standing.
         type Operators: Contains<Self::AccountId>;
         /// The referenda.
-        type Polls: Polling<Tally<Self>, Votes = VoteWeight>;
-        /// The number that the next poll gets.
-        type NextPoll: Get<PollIndexOf<Self>>;
+        type Polls: Referenda<Tally<Self>, Votes = VoteWeight>;
+        /// The scheduler behind [`Enactment`], which the referenda schedule with.
+        type Scheduler: Anon<BlockNumberFor<Self>, RuntimeCallOf<Self>, PalletsOriginOf<Self>, Hasher = Self::Hashing>
+            + Named<BlockNumberFor<Self>, RuntimeCallOf<Self>, PalletsOriginOf<Self>, Hasher = Self::Hashing>;
         /// Origins that no proposal may ask for before the chain is open.
         type LockedOrigins: Contains<PalletsOriginOf<Self>>;
         /// Least total that support is measured against, so that the first operators don't decide alone.
@@ -118,10 +129,10 @@ pub mod pallet {
         /// Most delegators that a member has in polls that can be voted on.
         #[pallet::constant]
         type MaxDelegators: Get<u32>;
-        /// Founders that it takes to open the chain.
+        /// Members that must be credited in an epoch, and have weight, for it to count towards the opening.
         #[pallet::constant]
         type OpeningMembers: Get<u32>;
-        /// Epochs for which each of them must have held weight.
+        /// Epochs that must count for the chain to open.
         #[pallet::constant]
         type OpeningEpochs: Get<u32>;
         /// Weights of the calls.
@@ -158,9 +169,18 @@ pub mod pallet {
     #[pallet::storage]
     pub type OpenPoll<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, PollIndexOf<T>>;
 
-    /// The members that the chain opens with; empty once it is open.
+    /// The polls that were submitted and not adopted yet, by the name that the task gets which enacts them; maybe others that are over.
     #[pallet::storage]
-    pub type Founders<T: Config> = StorageValue<_, BoundedVec<Founder<T::AccountId>, T::OpeningMembers>, ValueQuery>;
+    pub type TaskNames<T: Config> = StorageMap<_, Identity, TaskName, PollIndexOf<T>>;
+
+    /// The polls that were adopted, until their votes are cleared away.
+    #[pallet::storage]
+    pub type Adopted<T: Config> = StorageMap<_, Blake2_128Concat, PollIndexOf<T>, Adoption<T>>;
+
+    /// How far the chain has come on its way to opening; nothing once it is open.
+    #[pallet::storage]
+    #[pallet::storage_prefix = "Opening"]
+    pub type Progress<T: Config> = StorageValue<_, OpeningOf<T>, ValueQuery>;
 
     /// Whether the chain is open.
     #[pallet::storage]
@@ -237,6 +257,21 @@ pub mod pallet {
         },
         /// From now on, proposals may ask for any origin.
         ChainOpened,
+        /// The votes that are left for an adopted proposal no longer suffice: it won't be enacted, unless more votes against it are corrected.
+        EnactmentStopped {
+            /// The poll.
+            poll: PollIndexOf<T>,
+        },
+        /// The votes for an adopted proposal suffice again: it will be enacted when its time comes.
+        EnactmentResumed {
+            /// The poll.
+            poll: PollIndexOf<T>,
+        },
+        /// The guardian stopped an adopted proposal for good.
+        Vetoed {
+            /// The poll.
+            poll: PollIndexOf<T>,
+        },
     }
 
     #[pallet::error]
@@ -255,7 +290,7 @@ pub mod pallet {
         NoVote,
         /// Nothing has changed.
         NothingToRefresh,
-        /// The poll is still ongoing.
+        /// The poll is still ongoing, or adopted and not enacted yet.
         Ongoing,
         /// The poll has no votes left.
         NoneRemaining,
@@ -275,6 +310,8 @@ pub mod pallet {
         NotDelegator,
         /// The delegate has as many delegators as it can have.
         TooManyDelegators,
+        /// The poll was not adopted, or what it proposed was enacted, vetoed or cancelled.
+        NotAdopted,
     }
 
     #[pallet::genesis_config]
@@ -303,6 +340,10 @@ pub mod pallet {
                 "MaxPollEpochs: weights must be kept for as long as polls can be voted on"
             );
             assert!(T::MaxDelegators::get() > 0, "MaxDelegators: nobody could delegate");
+            assert!(
+                T::OpeningMembers::get() > 0 && T::OpeningEpochs::get() > 0,
+                "OpeningMembers, OpeningEpochs: the chain would never be open, or never closed"
+            );
         }
 
         #[cfg(feature = "try-runtime")]
@@ -356,8 +397,13 @@ pub mod pallet {
             Self::do_dismiss(delegate, delegator)
         }
 
-        /// Makes the vote of `who` weigh what it would weigh if it were cast now, and takes it away if that is nothing.
-        /// Complexity: O([`Config::MaxDelegators`]).
+        /// Makes the vote of `who` weigh what it would weigh if it were cast now, and takes it away if that is nothing. The poll is ongoing, or
+        /// adopted and not enacted yet; in the latter case, the proposal stays on the scheduler's agenda exactly if the votes that are left
+        /// suffice. Anybody may sign.
+        ///
+        /// Emits [`Event::VoteRefreshed`], and [`Event::EnactmentStopped`] or [`Event::EnactmentResumed`]. Fails with
+        /// [`Error::NotPolling`], [`Error::NoVote`], [`Error::PollTooOld`], [`Error::NothingToRefresh`], or, if the adopted proposal was taken off the
+        /// agenda by root, [`Error::NotAdopted`]. Complexity: O([`Config::MaxDelegators`]).
         #[pallet::call_index(4)]
         pub fn refresh_vote(origin: OriginFor<T>, poll: PollIndexOf<T>, who: T::AccountId) -> DispatchResult {
             ensure_signed(origin)?;
@@ -379,6 +425,14 @@ pub mod pallet {
         pub fn cleanup_poll(origin: OriginFor<T>, poll: PollIndexOf<T>, max: u32) -> DispatchResultWithPostInfo {
             ensure_signed(origin)?;
             Self::do_cleanup_poll(poll, max)
+        }
+
+        /// Stops an adopted proposal for good before it is enacted. Only by the [guardian](Guardian), while its office lasts.
+        ///
+        /// Emits [`Event::Vetoed`]. Fails with `BadOrigin`, or [`Error::NotAdopted`]. Complexity: O(1).
+        #[pallet::call_index(7)]
+        pub fn veto(origin: OriginFor<T>, poll: PollIndexOf<T>) -> DispatchResult {
+            Self::do_veto(origin, poll)
         }
     }
 }

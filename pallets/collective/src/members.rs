@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Who is a member, and when there are enough of them for the chain to open.
-use crate::{Config, Error, Event, Founder, Founders, MemberRecord, Members, Opened, Pallet, Weights};
+use crate::{Config, Error, Event, MemberRecord, Members, Opened, Opening, Pallet, Progress, Weights};
 use ergon_primitives::traits::CurrentEpoch;
 use frame_support::{
     pallet_prelude::DispatchResult,
@@ -28,30 +28,6 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    /// Whether proposals may ask for [`Config::LockedOrigins`].
-    pub fn is_open() -> bool {
-        Opened::<T>::get() || Self::can_open()
-    }
-
-    /// Opens the chain for good if the time has come.
-    pub(crate) fn try_open() {
-        if !Opened::<T>::get() && Self::can_open() {
-            Opened::<T>::put(true);
-            Founders::<T>::kill();
-            Self::deposit_event(Event::ChainOpened);
-        }
-    }
-
-    /// Whether there are enough founders, and each of them has held weight for long enough.
-    fn can_open() -> bool {
-        let now = T::CurrentEpoch::current_epoch();
-        let founders = Founders::<T>::get();
-        founders.is_full()
-            && founders.iter().all(|founder| {
-                founder.since.saturating_add(T::OpeningEpochs::get()) <= now && Self::may_found(&founder.who)
-            })
-    }
-
     pub(crate) fn may_found(who: &T::AccountId) -> bool {
         Self::own_weight(who, T::CurrentEpoch::current_epoch()) >= T::MinSubmitWeight::get()
     }
@@ -64,27 +40,37 @@ impl<T: Config> Pallet<T> {
 
     fn remove_member(who: T::AccountId) {
         if let Some(MemberRecord { rank, .. }) = Members::<T>::take(&who) {
-            Founders::<T>::mutate(|founders| founders.retain(|founder| founder.who != who));
             Self::deposit_event(Event::MemberRemoved { who, rank });
         }
     }
 
-    /// Puts `who` on the list of founders, if it has the weight and somebody's place is free.
-    fn offer_place(who: &T::AccountId) {
+    /// Counts `who` among the founders of this epoch, if it has the weight, and the epoch towards the opening, if those are enough.
+    fn count_founder(who: &T::AccountId) {
         if Opened::<T>::get() || !Self::may_found(who) {
             return;
         }
-        let mut founders = Founders::<T>::get();
-        if founders.iter().any(|founder| founder.who == *who) {
+        let (now, before) = (T::CurrentEpoch::current_epoch(), Progress::<T>::get());
+        let (mut founders, mut epochs) = (before.founders, before.epochs);
+        if before.epoch != now {
+            founders.truncate(0);
+        }
+        // An epoch that counts already counts once, even if founders leave and others come.
+        if founders.is_full() || founders.contains(who) {
             return;
         }
-        founders.retain(|founder| Self::may_found(&founder.who));
-        let founder = Founder {
-            who: who.clone(),
-            since: T::CurrentEpoch::current_epoch(),
-        };
-        if founders.try_push(founder).is_ok() {
-            Founders::<T>::put(founders);
+        founders.retain(Self::may_found);
+        founders.force_push(who.clone());
+        epochs = epochs.saturating_add(founders.is_full().into());
+        if epochs < T::OpeningEpochs::get() {
+            Progress::<T>::put(Opening {
+                epoch: now,
+                founders,
+                epochs,
+            });
+        } else {
+            Progress::<T>::kill();
+            Opened::<T>::put(true);
+            Self::deposit_event(Event::ChainOpened);
         }
     }
 }
@@ -97,7 +83,7 @@ impl<T: Config> OnContribution<T::AccountId> for Pallet<T> {
         if !Members::<T>::contains_key(operator) {
             Self::add_member(operator.clone());
         }
-        Self::offer_place(operator);
+        Self::count_founder(operator);
     }
 
     fn forfeited(operator: &T::AccountId) {

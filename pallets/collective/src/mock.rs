@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A runtime with the real referenda, scheduler, preimages and contributions, and no token. Tests set the epoch by hand.
 use crate::{
-    self as pallet_collective, EnsureComputeWeight, EnsureGuardian, EnsureModels, Origin, PollIndexOf, Tally,
+    self as pallet_collective, Enactment, EnsureComputeWeight, EnsureGuardian, EnsureModels, Origin, Referenda, Tally,
     VoteRecord,
 };
 use ergon_primitives::{
@@ -12,9 +12,7 @@ use frame_support::{
     assert_ok, derive_impl,
     dispatch::RawOrigin,
     parameter_types,
-    traits::{
-        schedule::DispatchTime, ConstU32, ConstU64, Contains, EqualPrivilegeOnly, Get, OnInitialize, StorePreimage,
-    },
+    traits::{schedule::DispatchTime, ConstU32, ConstU64, Contains, EqualPrivilegeOnly, OnInitialize, StorePreimage},
     weights::Weight,
 };
 use frame_system::EnsureRoot;
@@ -157,15 +155,6 @@ impl Contains<u64> for Registry {
     }
 }
 
-/// What `pallet-referenda` numbers the next poll with.
-pub struct NextPoll;
-
-impl Get<PollIndexOf<Test>> for NextPoll {
-    fn get() -> u32 {
-        pallet_referenda::ReferendumCount::<Test>::get()
-    }
-}
-
 /// All but the models'.
 pub struct Locked;
 
@@ -186,7 +175,7 @@ impl pallet_collective::Config for Test {
     type Weights = Contributions;
     type Operators = Registry;
     type Polls = RankedPolls;
-    type NextPoll = NextPoll;
+    type Scheduler = Scheduler;
     type LockedOrigins = Locked;
     type TotalFloor = TotalFloor;
     type MinSubmitWeight = ConstU64<MIN_SUBMIT_WEIGHT>;
@@ -274,7 +263,7 @@ impl pallet_referenda::Config for Test {
     type RuntimeCall = RuntimeCall;
     type RuntimeEvent = RuntimeEvent;
     type WeightInfo = ();
-    type Scheduler = Scheduler;
+    type Scheduler = Enactment<Test>;
     type Currency = Balances;
     type SubmitOrigin = EnsureComputeWeight<Test>;
     type CancelOrigin = EnsureGuardian<Test>;
@@ -383,7 +372,7 @@ pub fn set_price(price: u32) -> RuntimeCall {
 
 /// Submits something on the track of models and returns its number.
 pub fn submit(who: u64) -> u32 {
-    let poll = NextPoll::get();
+    let poll = RankedPolls::next_poll();
     assert_ok!(propose(who, models(), set_price(poll + 1)));
     poll
 }

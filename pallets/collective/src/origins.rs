@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Who may submit and cancel proposals, and what adopted ones are dispatched with.
-use crate::{Config, Guardian, OpenPoll, Origin, Pallet, PalletsOriginOf, Refusal};
+use crate::{Config, Guardian, OpenPoll, Opened, Origin, Pallet, PalletsOriginOf, Referenda, Refusal, TaskNames};
 use core::marker::PhantomData;
 use frame_support::{
     ensure,
-    traits::{Contains, EnsureOrigin, EnsureOriginWithArg, Get, OriginTrait, Polling},
+    traits::{Contains, EnsureOrigin, EnsureOriginWithArg, OriginTrait, Polling},
 };
 
 impl<T: Config> Pallet<T> {
@@ -15,7 +15,7 @@ impl<T: Config> Pallet<T> {
         ensure!(Self::may_found(who), Refusal::TooLittleWeight);
         ensure!(!Self::has_open_poll(who), Refusal::PollOpen);
         ensure!(
-            !T::LockedOrigins::contains(proposal_origin) || Self::is_open(),
+            !T::LockedOrigins::contains(proposal_origin) || Opened::<T>::get(),
             Refusal::Locked
         );
         Ok(())
@@ -42,16 +42,19 @@ impl<T: Config> EnsureOriginWithArg<T::RuntimeOrigin, PalletsOriginOf<T>> for En
         let Some(who) = origin.as_signer().filter(allowed).cloned() else {
             return Err(origin);
         };
-        if T::LockedOrigins::contains(proposal_origin) {
-            Pallet::<T>::try_open();
+        let poll = T::Polls::next_poll();
+        if let Some(last) = OpenPoll::<T>::get(&who) {
+            TaskNames::<T>::remove(T::Polls::task_name(last));
         }
-        OpenPoll::<T>::insert(&who, T::NextPoll::get());
+        OpenPoll::<T>::insert(&who, poll);
+        TaskNames::<T>::insert(T::Polls::task_name(poll), poll);
         Ok(who)
     }
 
     #[cfg(feature = "runtime-benchmarks")]
     fn try_successful_origin(_: &PalletsOriginOf<T>) -> Result<T::RuntimeOrigin, ()> {
-        use crate::{BenchmarkHelper, Opened};
+        use crate::BenchmarkHelper;
+        use frame_support::traits::Get;
         let who = frame_benchmarking::account("proposer", 0, 0);
         T::BenchmarkHelper::make_member(&who, T::MinSubmitWeight::get());
         T::BenchmarkHelper::begin_epoch();

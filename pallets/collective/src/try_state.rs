@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What must hold after every block.
 use crate::{
-    Config, Delegations, Delegators, Founders, Members, OpenPoll, Opened, Pallet, PollIndexOf, Tally, VoteRecord,
-    Voting,
+    Adopted, Config, Delegations, Delegators, Members, OpenPoll, Opened, Pallet, PollIndexOf, Progress, Tally,
+    VoteRecord, Voting,
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -17,13 +17,13 @@ use sp_runtime::TryRuntimeError;
 
 impl<T: Config> Pallet<T> {
     /// Checks that
-    /// 1. the tally of every ongoing poll that has votes, or that a member is known to have submitted, is the sum of its
-    ///    votes, none of which weighs nothing,
+    /// 1. the tally of every ongoing poll that has votes, or that a member is known to have submitted, and of every adopted one that isn't enacted
+    ///    yet, is the sum of its votes, none of which weighs nothing; and what is adopted is stopped exactly if its tally doesn't suffice,
     /// 2. every delegation that matters is on its delegate's list, nobody is on a list twice, changes are in order and
     ///    change something,
     /// 3. in no epoch that matters has a delegator delegators,
-    /// 4. nobody became a member or a founder in the future,
-    /// 5. every founder is a member and one only once, and there are none when the chain is open.
+    /// 4. nobody became a member in the future,
+    /// 5. no founder counts twice, nor in the future, and the opening is under way exactly as long as the chain isn't open.
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
         Self::check_tallies()?;
         Self::check_delegations()?;
@@ -33,7 +33,7 @@ impl<T: Config> Pallet<T> {
 
     fn check_tallies() -> Result<(), TryRuntimeError> {
         let mut votes = BTreeMap::<PollIndexOf<T>, Vec<VoteRecord>>::new();
-        for poll in OpenPoll::<T>::iter_values() {
+        for poll in OpenPoll::<T>::iter_values().chain(Adopted::<T>::iter_keys()) {
             votes.entry(poll).or_default();
         }
         for (poll, _, vote) in Voting::<T>::iter() {
@@ -41,7 +41,15 @@ impl<T: Config> Pallet<T> {
             votes.entry(poll).or_default().push(vote);
         }
         for (poll, votes) in votes {
-            let Some((tally, _)) = T::Polls::as_ongoing(poll) else {
+            let adoption = Self::adoption(poll);
+            ensure!(
+                adoption
+                    .as_ref()
+                    .is_none_or(|adoption| adoption.stopped != adoption.suffices()),
+                "collective: what is adopted is not stopped as its votes say"
+            );
+            let ongoing = T::Polls::as_ongoing(poll).map(|(tally, _)| tally);
+            let Some(tally) = ongoing.or(adoption.map(|adoption| adoption.tally)) else {
                 continue;
             };
             let mut sum = Tally::<T>::at(tally.epoch);
@@ -104,24 +112,21 @@ impl<T: Config> Pallet<T> {
             ensure!(member.rank == 0, "collective: a member has a rank");
             ensure!(member.since <= now, "collective: a member comes from the future");
         }
-        let founders = Founders::<T>::get();
+        let opening = Progress::<T>::get();
         ensure!(
-            founders.len() <= T::OpeningMembers::get() as usize,
-            "collective: there are too many founders"
+            !Opened::<T>::get() || !Progress::<T>::exists(),
+            "collective: the chain is open, but on its way there"
         );
+        ensure!(opening.epoch <= now, "collective: there are founders in the future");
         ensure!(
-            !Opened::<T>::get() || founders.is_empty(),
-            "collective: the chain is open, but its founders are kept"
+            opening.epochs < T::OpeningEpochs::get(),
+            "collective: the chain should be open"
         );
-        let distinct: BTreeSet<_> = founders.iter().map(|founder| &founder.who).collect();
-        ensure!(distinct.len() == founders.len(), "collective: a founder has two places");
-        for founder in &founders {
-            let member = Members::<T>::get(&founder.who).ok_or("collective: a founder is no member")?;
-            ensure!(
-                (member.since..=now).contains(&founder.since),
-                "collective: a founder's time is not within its membership"
-            );
-        }
+        let distinct: BTreeSet<_> = opening.founders.iter().collect();
+        ensure!(
+            distinct.len() == opening.founders.len(),
+            "collective: a founder counts twice"
+        );
         Ok(())
     }
 }

@@ -14,6 +14,8 @@ use scale_info::TypeInfo;
 pub type PollIndexOf<T> = <<T as Config>::Polls as Polling<Tally<T>>>::Index;
 /// The origin that a proposal asks to be dispatched with.
 pub type PalletsOriginOf<T> = <<T as frame_system::Config>::RuntimeOrigin as OriginTrait>::PalletsOrigin;
+/// What a proposal does.
+pub type RuntimeCallOf<T> = <T as frame_system::Config>::RuntimeCall;
 /// What an account's delegation was, is and will be, oldest first.
 pub type HistoryOf<T> = BoundedVec<Change<<T as frame_system::Config>::AccountId>, HistoryLength<T>>;
 
@@ -95,14 +97,19 @@ impl<T: Config> Get<u32> for HistoryLength<T> {
     }
 }
 
-/// One of the members that the chain opens with.
-#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
-pub struct Founder<AccountId> {
-    /// Who.
-    pub who: AccountId,
-    /// The epoch since whose start it is known to have held weight.
-    pub since: Epoch,
+/// How far the chain has come on its way to opening.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct Opening<Founders> {
+    /// The last epoch in which a founder was credited.
+    pub epoch: Epoch,
+    /// The founders of that epoch. It counts once there are as many as there can be.
+    pub founders: Founders,
+    /// Epochs that count.
+    pub epochs: u32,
 }
+
+/// [`Opening`] with [`Config::OpeningMembers`] founders.
+pub type OpeningOf<T> = Opening<BoundedVec<<T as frame_system::Config>::AccountId, <T as Config>::OpeningMembers>>;
 
 /// Why an account may not submit a proposal. `pallet-referenda` itself says `BadOrigin` to all of them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, TypeInfo)]

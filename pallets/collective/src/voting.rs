@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Casting votes, correcting them, and clearing them away.
-use crate::{Config, Error, Event, Pallet, PollIndexOf, VoteRecord, Voting, VotingCleanup, WeightInfo};
+use crate::{
+    Adopted, Config, Error, Event, Pallet, PollIndexOf, Referenda, Tally, TaskNames, VoteRecord, Voting, VotingCleanup,
+    WeightInfo,
+};
 use frame_support::{
     dispatch::{DispatchResultWithPostInfo, Pays, PostDispatchInfo},
     ensure,
@@ -43,28 +46,38 @@ impl<T: Config> Pallet<T> {
     }
 
     pub(crate) fn do_refresh_vote(poll: PollIndexOf<T>, who: T::AccountId) -> DispatchResult {
-        let (tally, vote) = T::Polls::try_access_poll(poll, |status| {
-            let PollStatus::Ongoing(tally, _) = status else {
-                return Err(Error::<T>::NotPolling.into());
-            };
-            let old = Voting::<T>::get(poll, &who).ok_or(Error::<T>::NoVote)?;
-            let weight = Self::effective_weight(&who, tally.epoch)?;
-            ensure!(weight != old.weight(), Error::<T>::NothingToRefresh);
-            let vote = (weight > 0).then(|| VoteRecord::new(old.is_aye(), weight));
-            tally.replace(Some(old), vote);
-            Voting::<T>::set(poll, &who, vote);
-            Ok((tally.clone(), vote))
-        })?;
+        if let Some(mut adoption) = Self::adoption(poll) {
+            Self::correct(poll, who, &mut adoption.tally)?;
+            return Self::settle(poll, adoption);
+        }
+        T::Polls::try_access_poll(poll, |status| match status {
+            PollStatus::Ongoing(tally, _) => Self::correct(poll, who, tally),
+            _ => Err(Error::<T>::NotPolling.into()),
+        })
+    }
+
+    /// Makes a vote weigh what it should, in the tally too.
+    fn correct(poll: PollIndexOf<T>, who: T::AccountId, tally: &mut Tally<T>) -> DispatchResult {
+        let old = Voting::<T>::get(poll, &who).ok_or(Error::<T>::NoVote)?;
+        let weight = Self::effective_weight(&who, tally.epoch)?;
+        ensure!(weight != old.weight(), Error::<T>::NothingToRefresh);
+        let vote = (weight > 0).then(|| VoteRecord::new(old.is_aye(), weight));
+        tally.replace(Some(old), vote);
+        Voting::<T>::set(poll, &who, vote);
+        let tally = tally.clone();
         Self::deposit_event(Event::VoteRefreshed { who, poll, vote, tally });
         Ok(())
     }
 
     pub(crate) fn do_cleanup_poll(poll: PollIndexOf<T>, max: u32) -> DispatchResultWithPostInfo {
-        ensure!(T::Polls::as_ongoing(poll).is_none(), Error::<T>::Ongoing);
+        let is_over = T::Polls::as_ongoing(poll).is_none() && Self::adoption(poll).is_none();
+        ensure!(is_over, Error::<T>::Ongoing);
         let cursor = VotingCleanup::<T>::take(poll);
         // Not by what was cleared: that counts only what earlier blocks have put into the database.
-        let remaining = cursor.is_some() || Voting::<T>::iter_key_prefix(poll).next().is_some();
-        ensure!(remaining, Error::<T>::NoneRemaining);
+        let votes = cursor.is_some() || Voting::<T>::iter_key_prefix(poll).next().is_some();
+        ensure!(votes || Adopted::<T>::contains_key(poll), Error::<T>::NoneRemaining);
+        Adopted::<T>::remove(poll);
+        TaskNames::<T>::remove(T::Polls::task_name(poll));
         let cleared = Voting::<T>::clear_prefix(poll, max, cursor.as_ref().map(|cursor| &cursor[..]));
         if let Some(cursor) = cleared.maybe_cursor {
             VotingCleanup::<T>::insert(poll, BoundedVec::truncate_from(cursor));

@@ -5,7 +5,7 @@ mod measured;
 use frame_support::weights::Weight;
 pub use measured::MeasuredWeight;
 
-/// Weights that the pallet asks for, one a call, each for the longest lists of delegators and founders.
+/// Weights that the pallet asks for, one a call, each for the longest list of delegators.
 pub trait WeightInfo {
     /// Of `vote`.
     fn vote() -> Weight;
@@ -21,4 +21,6 @@ pub trait WeightInfo {
     fn refresh_member() -> Weight;
     /// Of `cleanup_poll` that clears away `votes`.
     fn cleanup_poll(votes: u32) -> Weight;
+    /// Of `veto`.
+    fn veto() -> Weight;
 }

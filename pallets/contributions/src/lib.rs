@@ -12,14 +12,17 @@
 //! 4. Governance may change the **half-life** ([`Config::HalfLifeEpochs`]). What it is when an epoch begins is the half-life of
 //!    that epoch, and of all after it until it differs again when one of them begins. So a change holds from the next epoch on,
 //!    and no weight that can be read changes by it.
-//! 5. Only **job** units weigh. Audit units are kept apart, so that a later rule may let them weigh as well.
-//! 6. **Fraud** takes everything: current units, average and past weights, so past snapshots count 0 too.
-//! 7. The **total** is kept like an operator's record and never below the sum of all weights; it may be above it by a
+//! 5. An epoch in which nobody was credited anything is **void**: no weight decays in it. So weights are shares of the work that was done, not
+//!    a measure of how long ago; a network on which nothing can be credited for a while, or nobody asks for anything, keeps its
+//!    electorate, and with it the means to change that. Genesis weights don't fade on an idle chain either.
+//! 6. Only **job** units weigh. Audit units are kept apart, so that a later rule may let them weigh as well.
+//! 7. **Fraud** takes everything: current units, average and past weights, so past snapshots count 0 too.
+//! 8. The **total** is kept like an operator's record and never below the sum of all weights; it may be above it by a
 //!    few units for roundings. Past totals are not lowered by a later fraud.
 //!
 //! # Laziness
 //!
-//! When an epoch begins, only its half-life is settled ([`Pallet::begin_epoch`]). A [`Record`] is written when something is credited, and
+//! When an epoch begins, only its half-life is settled, and whether the one before was void ([`Pallet::begin_epoch`]). A [`Record`] is written when something is credited, and
 //! computed up to date when it is read. It says what it weighed and how many half-lives had passed since epoch 0, the *index*
 //! ([`Schedule`]); decay follows from the difference to the index of the epoch that is asked for:
 //!
@@ -35,15 +38,23 @@
 //! where `w5 = average(w3, 500, 2 - 1, 1/2)`: two epochs, each of which takes half a half-life. So records are exact however
 //! long they rest, and however often the half-life changes in the meantime.
 //!
+//! # Void epochs
+//!
+//! A void epoch has a start and an end like any other, but its end has the index of its start. That is all there is to it:
+//! what decays follows from indices, and records, the total and past weights know nothing of void epochs. Which epochs are void is
+//! said in one place, `is_void`; a consensus of proven work will redefine that and nothing else. It can be said only when the epoch is over, and before that it makes no difference: what is credited in an
+//! epoch makes it one that isn't void. A fraudster's units don't count there, they are gone.
+//!
 //! # Genesis
 //!
-//! A network may start with weights that real work then replaces: they count from epoch 1 on and fade like all others.
+//! A network may start with weights that real work then replaces: they count from epoch 1 on and fade like all others, that is, in epochs in
+//! which somebody works.
 //! They are kept as the job units of epoch 0 that are worth as much, so there is one kind of record only. An account that
 //! isn't an operator may have one too; the listener decides what it is told about whom.
 //!
 //! # Past weights
 //!
-//! A record keeps its last [`KEPT_EPOCHS`] closed epochs with units, and the schedule one change of the half-life more. So
+//! A record keeps its last [`KEPT_EPOCHS`] closed epochs with units, and the schedule one change more. So
 //! [`Pallet::weight_at`] is exact for at least that many epochs back. Older ones may read 0.
 //!
 //! All work is O(1): a record is one storage item of bounded size, and so are the total and the schedule. The pallet has no calls;
@@ -101,7 +112,7 @@ pub mod pallet {
     #[pallet::storage]
     pub type Total<T: Config> = StorageValue<_, Record, ValueQuery>;
 
-    /// Which epochs have which half-life; empty only before genesis.
+    /// Which epochs have which half-life, and which are void; empty only before genesis.
     #[pallet::storage]
     pub type HalfLives<T: Config> = StorageValue<_, Schedule, ValueQuery>;
 
@@ -217,7 +228,7 @@ impl<T: Config> Pallet<T> {
     /// 1. every record's epochs are in order, and none is in the future,
     /// 2. the total is at least the sum of all weights,
     /// 3. the total's units of the current epoch, of each source, are the sum of all operators',
-    /// 4. the half-lives are in order, and none begins in the future.
+    /// 4. the half-lives are in order, none begins in the future, and the current epoch has one.
     #[cfg(any(feature = "std", feature = "try-runtime"))]
     pub fn do_try_state() -> Result<(), sp_runtime::TryRuntimeError> {
         use frame_support::ensure;
@@ -254,14 +265,19 @@ impl<T: Config> Pallet<T> {
 
 /// Writing.
 impl<T: Config> Pallet<T> {
-    /// To be called whenever an epoch begins, before anything is credited in it: settles its half-life. Complexity: O(1).
+    /// To be called whenever an epoch begins, before anything is credited in it: settles its half-life, and whether the one before was void.
+    /// Complexity: O(1).
     pub fn begin_epoch() {
         let (epoch, half_life) = (T::CurrentEpoch::current_epoch(), T::HalfLifeEpochs::get());
-        let mut schedule = HalfLives::<T>::get();
-        if schedule.change(epoch, half_life) {
-            HalfLives::<T>::put(schedule);
+        let void = epoch.checked_sub(1).is_some_and(Self::is_void);
+        if HalfLives::<T>::mutate(|schedule| schedule.begin(epoch, half_life, void)) {
             Self::deposit_event(Event::HalfLifeChanged { epoch, half_life });
         }
+    }
+
+    /// Whether no weight decays in `epoch`, which is over: nothing was credited in it that is still there.
+    fn is_void(epoch: Epoch) -> bool {
+        Total::<T>::get().units_in(epoch) == UnitsBySource::default()
     }
 }
 

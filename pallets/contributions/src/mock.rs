@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A runtime whose epoch tests set by hand.
 use crate::{self as pallet_contributions, OnContribution};
-use ergon_primitives::{traits::CurrentEpoch, Epoch, VoteWeight};
+use ergon_primitives::{
+    traits::{Contributions as _, CurrentEpoch, Source},
+    Epoch, VoteWeight,
+};
 use frame_support::{derive_impl, parameter_types};
 use sp_runtime::BuildStorage;
 
@@ -64,8 +67,17 @@ impl pallet_contributions::Config for Test {
     type OnChange = Listener;
 }
 
-/// Begins `epoch`, and says so.
+/// Credited by [`go_to`], what doesn't weigh.
+pub const BYSTANDER: u64 = 99;
+
+/// Begins `epoch`, and says so; the one before isn't void.
 pub fn go_to(epoch: Epoch) {
+    Contributions::credit(&BYSTANDER, Source::Audit, 1);
+    idle_until(epoch);
+}
+
+/// Begins `epoch`, and says so.
+pub fn idle_until(epoch: Epoch) {
     Now::set(epoch);
     Contributions::begin_epoch();
 }

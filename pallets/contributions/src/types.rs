@@ -6,8 +6,8 @@ use ergon_primitives::{traits::Source, Epoch, Units, VoteWeight};
 use frame_support::{traits::ConstU32, BoundedVec};
 use scale_info::TypeInfo;
 
-/// Closed epochs that a record keeps.
-pub const KEPT_EPOCHS: u32 = 16;
+/// Closed epochs that a record keeps: so many that the votes on a poll can be counted again until what it proposes is enacted.
+pub const KEPT_EPOCHS: u32 = 24;
 
 /// Units, by what they are for.
 #[derive(
@@ -137,9 +137,9 @@ impl Record {
         known.map_or_else(Default::default, |worked| worked.units)
     }
 
-    /// Whether epochs and indices ascend, up to the current epoch.
+    /// Whether epochs ascend, up to the current one, and their indices don't descend.
     pub fn is_ordered(&self, now: Span) -> bool {
-        let ascends = |pair: &[Worked]| pair[0].epoch < pair[1].epoch && pair[0].index < pair[1].index;
+        let ascends = |pair: &[Worked]| pair[0].epoch < pair[1].epoch && pair[0].index <= pair[1].index;
         let last = self.worked.last();
         self.worked.windows(2).all(ascends) && last.is_none_or(|last| last.epoch <= now.epoch && last.index <= now.end)
     }

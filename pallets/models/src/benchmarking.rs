@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Benchmarks of every call, with the longest manifest.
 use crate::{Call, Config, Models, Pallet, Status};
-use alloc::vec;
+use alloc::{vec, vec::Vec};
 use ergon_primitives::{
     manifest::{Architecture, Dimensions, Manifest, ARITHMETIC_VERSION},
     units::Prices,
-    H256,
+    ModelId, H256,
 };
 use frame_benchmarking::{v2::*, BenchmarkError};
 use frame_support::traits::EnsureOrigin;
@@ -38,6 +38,25 @@ fn governance<T: Config>() -> Result<T::RuntimeOrigin, BenchmarkError> {
     T::GovernanceOrigin::try_successful_origin().map_err(|()| BenchmarkError::Stop("nobody governs models"))
 }
 
+/// Fills the registry with `count` models, all but one of which retired so long ago that they may be forgotten; gives the first of them.
+fn full_of_retired_ones<T: Config>(count: u32) -> Result<ModelId, BenchmarkError> {
+    for index in Models::<T>::count()..count {
+        let manifest = Manifest {
+            weights_root: H256::from_low_u64_be(u64::from(index)),
+            ..longest_manifest()
+        };
+        Pallet::<T>::do_register(manifest, None, None)?;
+    }
+    let origin = governance::<T>()?;
+    let models: Vec<_> = Models::<T>::iter_keys().collect();
+    for model in &models[1..] {
+        Pallet::<T>::retire(origin.clone(), *model)?;
+    }
+    let now = frame_system::Pallet::<T>::block_number();
+    frame_system::Pallet::<T>::set_block_number(now + T::Retention::get());
+    Ok(models[1])
+}
+
 #[benchmarks]
 mod benchmarks {
     use super::*;
@@ -46,11 +65,12 @@ mod benchmarks {
     fn register() -> Result<(), BenchmarkError> {
         let (origin, manifest) = (governance::<T>()?, longest_manifest());
         let model = manifest.id();
+        let first = full_of_retired_ones::<T>(T::MaxModels::get())?;
 
         #[extrinsic_call]
         _(origin as T::RuntimeOrigin, manifest, None, None);
 
-        assert!(Models::<T>::contains_key(model));
+        assert!(Models::<T>::contains_key(model) && !Models::<T>::contains_key(first));
         Ok(())
     }
 
@@ -58,6 +78,7 @@ mod benchmarks {
     fn retire() -> Result<(), BenchmarkError> {
         let (origin, manifest) = (governance::<T>()?, longest_manifest());
         let model = manifest.id();
+        full_of_retired_ones::<T>(T::MaxModels::get() - 1)?;
         Pallet::<T>::do_register(manifest, None, None)?;
 
         #[extrinsic_call]

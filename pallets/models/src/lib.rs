@@ -12,10 +12,12 @@
 //!    [`MAX_PRICE_FACTOR`] times the default: work is credited at these prices, so whoever sets them could mint vote weight.
 //! 3. A model's **rate** is how many output tokens any device that serves it is expected to decode in a block: deadlines and operators'
 //!    budgets follow from it. It is 1 to [`MAX_TOKENS_PER_BLOCK`], and [`Config::TokensPerBlock`] unless another is given: one that is too high
-//!    makes those miss deadlines who compute on small devices, and one that is too low lets dead ones hold up jobs for long.
-//! 4. A retired model takes no new jobs. Manifest and prices stay, and stay fixed, for jobs and disputes that are under
-//!    way. It can't be registered again.
-//! 5. There are at most [`Config::MaxModels`], retired ones included.
+//!    makes operators with small devices miss deadlines, and one that is too low lets dead operators hold jobs up for long.
+//! 4. A retired model takes no new jobs; those under way keep the terms that they were submitted under. Its manifest stays for disputes
+//!    about them. As long as it does, the model can't be registered again.
+//! 5. The last active model can't be retired: a chain without one credits no work, and nobody could vote for another.
+//! 6. There are at most [`Config::MaxModels`]. A model that is registered when there are as many takes the place of the one that retired first, if that
+//!    is [`Config::Retention`] blocks ago. So only what is in service, or may still be evidence, keeps others out.
 //!
 //! The pallet implements [`Models`](ergon_primitives::traits::Models) for the others.
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -54,6 +56,7 @@ pub mod pallet {
     use super::*;
     use frame_support::{pallet_prelude::*, traits::EnsureOrigin};
     use frame_system::pallet_prelude::*;
+    use sp_runtime::traits::Saturating;
 
     #[pallet::pallet]
     pub struct Pallet<T>(_);
@@ -68,6 +71,9 @@ pub mod pallet {
         /// Rate of a model for which no other is given.
         #[pallet::constant]
         type TokensPerBlock: Get<u32>;
+        /// Blocks for which a retired model is kept at least: longer than any of its jobs is.
+        #[pallet::constant]
+        type Retention: Get<BlockNumberFor<Self>>;
         /// Weights of the calls.
         type WeightInfo: WeightInfo;
     }
@@ -75,6 +81,10 @@ pub mod pallet {
     /// Every model by its name, which is a hash, so that the key needs none.
     #[pallet::storage]
     pub type Models<T: Config> = CountedStorageMap<_, Identity, ModelId, Model>;
+
+    /// The retired models and when they retired, first come first.
+    #[pallet::storage]
+    pub type Retired<T: Config> = StorageValue<_, BoundedVec<(ModelId, BlockNumberFor<T>), T::MaxModels>, ValueQuery>;
 
     #[pallet::event]
     #[pallet::generate_deposit(fn deposit_event)]
@@ -88,6 +98,11 @@ pub mod pallet {
         },
         /// A model takes no new jobs any more.
         Retired {
+            /// Its name.
+            model: ModelId,
+        },
+        /// A retired model gave its place to another.
+        Forgotten {
             /// Its name.
             model: ModelId,
         },
@@ -121,7 +136,7 @@ pub mod pallet {
         FreeTokens,
         /// A model with this manifest is registered already, and maybe retired.
         AlreadyRegistered,
-        /// There is no room for another model.
+        /// There is no room for another model: none retired so long ago that it could be forgotten.
         TooManyModels,
         /// No model has this name.
         UnknownModel,
@@ -133,6 +148,8 @@ pub mod pallet {
         PriceTooHigh,
         /// The rate is 0 or more than [`MAX_TOKENS_PER_BLOCK`].
         RateOutOfRange,
+        /// No other model is active, so this one can't be retired.
+        LastActiveModel,
     }
 
     #[pallet::genesis_config]
@@ -176,7 +193,10 @@ pub mod pallet {
 
     #[pallet::call(weight = T::WeightInfo)]
     impl<T: Config> Pallet<T> {
-        /// Registers a model, with its default prices and rate unless others are given. Complexity: O(1).
+        /// Registers a model, with its default prices and rate unless others are given. By [`Config::GovernanceOrigin`].
+        ///
+        /// Emits [`Event::Registered`], and [`Event::Forgotten`] if a retired model had to make room. Fails as
+        /// [the rules](self) say, each with its own error. Complexity: O([`Config::MaxModels`]).
         #[pallet::call_index(0)]
         pub fn register(
             origin: OriginFor<T>,
@@ -188,12 +208,19 @@ pub mod pallet {
             Self::do_register(manifest, prices, tokens_per_block)
         }
 
-        /// Takes a model out of service for good. Complexity: O(1).
+        /// Takes a model out of service for good. By [`Config::GovernanceOrigin`].
+        ///
+        /// Emits [`Event::Retired`]. Fails with [`Error::UnknownModel`], [`Error::AlreadyRetired`], or [`Error::LastActiveModel`].
+        /// Complexity: O([`Config::MaxModels`]).
         #[pallet::call_index(1)]
         pub fn retire(origin: OriginFor<T>, model: ModelId) -> DispatchResult {
             T::GovernanceOrigin::ensure_origin(origin)?;
             Self::try_change(&model, |entry| {
+                let active = Models::<T>::count().saturating_sub(Retired::<T>::decode_len().unwrap_or(0) as u32);
+                ensure!(active > 1, Error::<T>::LastActiveModel);
                 entry.status = Status::Retired;
+                let now = frame_system::Pallet::<T>::block_number();
+                Retired::<T>::mutate(|retired| retired.force_push((model, now)));
                 Ok(())
             })?;
             Self::deposit_event(Event::Retired { model });
@@ -250,7 +277,7 @@ pub mod pallet {
             ensure!(Self::is_rate(tokens_per_block), Error::<T>::RateOutOfRange);
             let model = manifest.id();
             ensure!(!Models::<T>::contains_key(model), Error::<T>::AlreadyRegistered);
-            ensure!(Models::<T>::count() < T::MaxModels::get(), Error::<T>::TooManyModels);
+            Self::make_room()?;
             Models::<T>::insert(
                 model,
                 Model {
@@ -266,6 +293,25 @@ pub mod pallet {
 
         fn is_rate(tokens_per_block: u32) -> bool {
             (1..=MAX_TOKENS_PER_BLOCK).contains(&tokens_per_block)
+        }
+
+        /// Forgets the model that retired first, if there is no room without it.
+        fn make_room() -> DispatchResult {
+            if Models::<T>::count() < T::MaxModels::get() {
+                return Ok(());
+            }
+            let model = Retired::<T>::try_mutate(|retired| {
+                let (_, since) = retired.first().ok_or(Error::<T>::TooManyModels)?;
+                let end = since.saturating_add(T::Retention::get());
+                ensure!(
+                    end <= frame_system::Pallet::<T>::block_number(),
+                    Error::<T>::TooManyModels
+                );
+                Ok::<_, Error<T>>(retired.remove(0).0)
+            })?;
+            Models::<T>::remove(model);
+            Self::deposit_event(Event::Forgotten { model });
+            Ok(())
         }
 
         fn check_prices(manifest: &Manifest, prices: &Prices) -> DispatchResult {
@@ -294,11 +340,17 @@ pub mod pallet {
             })
         }
 
-        /// Checks that every model is stored under its own name, has prices and a rate in range, and is counted.
+        /// Checks that every model is stored under its own name, has prices and a rate in range, is counted, and is on the list of the
+        /// retired ones exactly if it is one; and that one is active if there are any.
         #[cfg(any(feature = "std", feature = "try-runtime"))]
         pub fn do_try_state() -> Result<(), sp_runtime::TryRuntimeError> {
-            let mut found = 0;
+            let (mut found, retired) = (0, Retired::<T>::get());
             for (model, entry) in Models::<T>::iter() {
+                let listed = retired.iter().filter(|(listed, _)| *listed == model).count();
+                ensure!(
+                    listed == usize::from(entry.status == Status::Retired),
+                    "models: the retired ones are not those on the list"
+                );
                 ensure!(
                     model == entry.manifest.id(),
                     "models: a model is not stored under its own name"
@@ -312,6 +364,14 @@ pub mod pallet {
                 "models: the count is not the number of models"
             );
             ensure!(found <= T::MaxModels::get(), "models: there are more than the maximum");
+            ensure!(
+                found == 0 || found as usize > retired.len(),
+                "models: none of them is active"
+            );
+            ensure!(
+                retired.windows(2).all(|pair| pair[0].1 <= pair[1].1),
+                "models: the retired ones are out of order"
+            );
             Ok(())
         }
     }

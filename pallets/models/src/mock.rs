@@ -6,7 +6,10 @@ use ergon_primitives::{
     units::Prices,
     H256,
 };
-use frame_support::{derive_impl, traits::ConstU32};
+use frame_support::{
+    derive_impl,
+    traits::{ConstU32, ConstU64},
+};
 use sp_runtime::BuildStorage;
 
 type Block = frame_system::mocking::MockBlock<Test>;
@@ -28,10 +31,14 @@ impl frame_system::Config for Test {
     type Block = Block;
 }
 
+/// Blocks for which a retired model is kept.
+pub const RETENTION: u64 = 100;
+
 impl pallet_models::Config for Test {
     type GovernanceOrigin = frame_system::EnsureRoot<u64>;
     type MaxModels = ConstU32<3>;
     type TokensPerBlock = ConstU32<40>;
+    type Retention = ConstU64<RETENTION>;
     type WeightInfo = pallet_models::weights::MeasuredWeight<Test>;
 }
 

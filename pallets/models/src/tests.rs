@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-use crate::{mock::*, Error, Event, Models as Registry, MAX_PRICE_FACTOR, MAX_TOKENS_PER_BLOCK};
+use crate::{mock::*, Error, Event, Models as Registry, Retired, MAX_PRICE_FACTOR, MAX_TOKENS_PER_BLOCK};
 use ergon_primitives::{
     manifest::{Architecture, Manifest},
     traits::{ModelTerms, Models as _},
@@ -11,6 +11,10 @@ use sp_runtime::DispatchError;
 
 fn register(manifest: Manifest) -> Result<(), DispatchError> {
     Models::register(RuntimeOrigin::root(), manifest, None, None)
+}
+
+fn retire(name: &str) -> Result<(), DispatchError> {
+    Models::retire(RuntimeOrigin::root(), manifest(name).id())
 }
 
 fn genesis_model() -> ModelId {
@@ -86,6 +90,7 @@ fn a_genesis_that_breaks_the_rules_is_refused() {
 fn a_retired_model_takes_no_jobs_and_keeps_its_terms() {
     build_and_execute(|| {
         let model = genesis_model();
+        assert_ok!(register(manifest("other")));
         let terms = Models::active(&model);
         assert_ok!(Models::retire(RuntimeOrigin::root(), model));
         System::assert_last_event(Event::Retired { model }.into());
@@ -269,7 +274,8 @@ fn a_genesis_with_too_high_a_price_is_refused() {
 fn a_model_is_registered_only_once_even_after_it_retired() {
     build_and_execute(|| {
         assert_noop!(register(manifest("genesis")), Error::<Test>::AlreadyRegistered);
-        assert_ok!(Models::retire(RuntimeOrigin::root(), genesis_model()));
+        assert_ok!(register(manifest("other")));
+        assert_ok!(retire("genesis"));
         assert_noop!(register(manifest("genesis")), Error::<Test>::AlreadyRegistered);
     });
 }
@@ -280,6 +286,68 @@ fn the_registry_is_bounded() {
         assert_ok!(register(manifest("two")));
         assert_ok!(register(manifest("three")));
         assert_noop!(register(manifest("four")), Error::<Test>::TooManyModels);
+    });
+}
+
+#[test]
+fn the_last_active_model_can_not_be_retired() {
+    build_and_execute(|| {
+        assert_noop!(retire("genesis"), Error::<Test>::LastActiveModel);
+        assert_ok!(register(manifest("two")));
+        assert_ok!(retire("genesis"));
+        assert_noop!(retire("two"), Error::<Test>::LastActiveModel);
+        assert!(Models::active(&manifest("two").id()).is_some());
+    });
+}
+
+#[test]
+fn a_full_registry_reuses_the_place_that_was_retired_first_once_nothing_needs_it() {
+    build_and_execute(|| {
+        assert_ok!(register(manifest("two")));
+        assert_ok!(register(manifest("three")));
+        assert_ok!(retire("two"));
+        System::set_block_number(RETENTION / 2);
+        assert_ok!(retire("genesis"));
+        System::set_block_number(RETENTION);
+        assert_noop!(register(manifest("four")), Error::<Test>::TooManyModels);
+        System::set_block_number(RETENTION + 1);
+        assert_noop!(register(manifest("two")), Error::<Test>::AlreadyRegistered);
+        assert_ok!(register(manifest("four")));
+        System::assert_has_event(
+            Event::Forgotten {
+                model: manifest("two").id(),
+            }
+            .into(),
+        );
+        assert!(!Registry::<Test>::contains_key(manifest("two").id()));
+        assert!(Registry::<Test>::contains_key(genesis_model()), "it retired later");
+        assert_noop!(register(manifest("five")), Error::<Test>::TooManyModels);
+        // Whatever was forgotten may come back.
+        System::set_block_number(2 * RETENTION);
+        assert_ok!(register(manifest("two")));
+        assert!(Models::active(&manifest("two").id()).is_some());
+    });
+}
+
+#[test]
+fn a_registry_with_room_forgets_nothing() {
+    build_and_execute(|| {
+        assert_ok!(register(manifest("two")));
+        assert_ok!(retire("genesis"));
+        System::set_block_number(10 * RETENTION);
+        assert_ok!(register(manifest("three")));
+        assert!(Registry::<Test>::contains_key(genesis_model()));
+    });
+}
+
+#[test]
+fn invariants_notice_a_retired_model_that_is_not_on_the_list() {
+    build_and_execute(|| {
+        assert_ok!(register(manifest("two")));
+        assert_ok!(retire("genesis"));
+        let list = Retired::<Test>::take();
+        assert!(Models::do_try_state().is_err());
+        Retired::<Test>::put(list);
     });
 }
 
@@ -306,6 +374,7 @@ fn unknown_models_can_not_be_changed() {
 fn retired_models_can_not_be_changed() {
     build_and_execute(|| {
         let model = genesis_model();
+        assert_ok!(register(manifest("other")));
         assert_ok!(Models::retire(RuntimeOrigin::root(), model));
         assert_noop!(
             Models::retire(RuntimeOrigin::root(), model),

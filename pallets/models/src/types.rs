@@ -9,7 +9,7 @@ use scale_info::TypeInfo;
 pub enum Status {
     /// It does.
     Active,
-    /// It doesn't, but jobs that are under way end by its terms.
+    /// It doesn't; it is kept as evidence.
     Retired,
 }
 

@@ -61,11 +61,13 @@ pub struct Limits {
     pub refill_blocks: u64,
     /// What a newcomer must be able to send with a full bucket.
     pub first_steps: Points,
+    /// What a newcomer must be able to ask for with a full bucket.
+    pub least_units: Units,
 }
 
 impl QuotaParameters {
-    /// Checks every range. Whatever passes leaves everybody the first steps, voting and proposing among them, so governance can always
-    /// choose something else.
+    /// Checks every range. Whatever passes leaves everybody the first steps, voting and proposing among them, and a job, so that there is always work to
+    /// be credited, and governance can always choose something else.
     pub fn check(&self, limits: &Limits) -> Result<(), &'static str> {
         if self.newcomer_share > MAX_NEWCOMER_SHARE {
             return Err("newcomers would get more than their share of a block");
@@ -93,6 +95,10 @@ impl QuotaParameters {
         if self.units_per_point == 0 || self.units_per_point > MAX_UNITS_PER_POINT {
             return Err("units_per_point is out of range");
         }
+        // No operator has less than a newcomer, and all newcomers together get as much of each block.
+        if self.units(self.newcomer_points) < limits.least_units {
+            return Err("nobody could ask for a job");
+        }
         Ok(())
     }
 
@@ -119,6 +125,7 @@ impl<T: Config> Pallet<T> {
             block_points: Self::block_points(),
             refill_blocks: T::RefillBlocks::get().unique_saturated_into(),
             first_steps: Self::cost(&steps, STEP_BYTES).saturating_add(others),
+            least_units: T::LeastUnits::get(),
         }
     }
 

@@ -66,6 +66,7 @@
 //! |---|---|
 //! | the call costs more than the whole bucket | `Custom(3)`, [`NEVER_AFFORDABLE`](extension::NEVER_AFFORDABLE) |
 //! | the bucket holds too little now | `Custom(1)`, [`EXHAUSTED`](extension::EXHAUSTED) |
+//! | the chain doesn't know the account | `Custom(2)`, [`UNKNOWN_ACCOUNT`] |
 //! | newcomers, or changed votes, have taken their share of the block | `ExhaustsResources`, in `prepare` only: the pool keeps the transaction, and the author tries it again in the next block |
 //!
 //! Nodes ban the hash of an invalid transaction for some minutes, so the same one can't be sent again at once; one with another
@@ -116,6 +117,7 @@ pub mod extension;
 mod mock;
 mod mortality;
 mod newcomers;
+mod nonce;
 mod sponsoring;
 #[cfg(test)]
 mod tests;
@@ -131,6 +133,7 @@ pub use capacity::{Bucket, Standing};
 pub use curve::{Limits, QuotaParameters, FIRST_STEPS, MAX_NEWCOMER_SHARE, MAX_UNITS_PER_POINT};
 pub use extension::ChargeQuota;
 pub use mortality::CheckMortality;
+pub use nonce::{CheckNonce, UNKNOWN_ACCOUNT};
 pub use pallet::*;
 pub use types::{Accounts, Class, Classify, Difficulty, Given, Lane, Line, Meter, NewcomerUse, Points, QuotaInfo};
 pub use usage::{Shape, Usage};
@@ -140,7 +143,7 @@ pub use weights::WeightInfo;
 pub mod pallet {
     use super::*;
     use alloc::vec::Vec;
-    use ergon_primitives::{ticket::TicketTerms, traits::Parameters};
+    use ergon_primitives::{ticket::TicketTerms, traits::Parameters, Units};
     use frame_support::{pallet_prelude::*, weights::Weight};
     use frame_system::pallet_prelude::*;
 
@@ -167,6 +170,8 @@ pub mod pallet {
         /// What a newcomer must be able to send with a full bucket: the weight, extensions included, of registering, voting once and
         /// proposing, as [`FIRST_STEPS`] transactions.
         type FirstSteps: Get<Weight>;
+        /// Units of a job that every account must be able to ask for, whatever governance makes of the curve.
+        type LeastUnits: Get<Units>;
         /// Blocks after which half of a genesis line is left.
         #[pallet::constant]
         type GenesisHalfLife: Get<BlockNumberFor<Self>>;

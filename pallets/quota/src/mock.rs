@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A runtime whose operators and weights tests set by hand.
 use crate as pallet_quota;
-use crate::{Accounts, ChargeQuota, Classify, Lane, Points, QuotaParameters};
+use crate::{Accounts, ChargeQuota, CheckNonce, Classify, Lane, Points, QuotaParameters};
 use codec::Encode;
 use ergon_primitives::{ticket, ticket::Ticket, traits::Parameters, VoteWeight};
 use frame_support::{
@@ -36,11 +36,7 @@ mod runtime {
 }
 
 /// What every transaction goes through, as far as it matters here.
-pub type Extensions = (
-    frame_system::CheckNonce<Test>,
-    frame_system::CheckWeight<Test>,
-    ChargeQuota<Test>,
-);
+pub type Extensions = (CheckNonce<Test>, frame_system::CheckWeight<Test>, ChargeQuota<Test>);
 
 pub const NEWCOMER_POINTS: Points = 10_000;
 pub const WEIGHT_POINTS: Points = 10_000_000;
@@ -167,6 +163,7 @@ impl pallet_quota::Config for Test {
     type PointsPerByte = ConstU64<1>;
     type RefillBlocks = ConstU64<REFILL_BLOCKS>;
     type FirstSteps = FirstSteps;
+    type LeastUnits = ConstU64<50_000>;
     type GenesisHalfLife = ConstU64<HALF_LIFE>;
     type MaxLines = ConstU32<MAX_LINES>;
     type RetargetBlocks = ConstU64<RETARGET_BLOCKS>;
@@ -309,7 +306,7 @@ pub fn dispatch(
 ) -> Result<DispatchResultWithPostInfo, TransactionValidityError> {
     let call = call.into();
     let extensions: Extensions = (
-        frame_system::CheckNonce::from(nonce),
+        CheckNonce::from(nonce),
         frame_system::CheckWeight::new(),
         ChargeQuota::new(),
     );

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What anyone may ask the runtime about models, workers, jobs, vote weight and quota, at any block whose state is kept.
+//! What anyone may ask the runtime about models, workers, jobs, vote weight, quota and proposals, at any block whose state is kept.
 //!
 //! The node serves the same as JSON-RPC `compute_*`. There, hashes and bytes are `0x` hex, accounts SS58, fields named as here.
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -309,6 +309,32 @@ pub struct EstimateInfo {
     pub units: Units,
 }
 
+/// The origin that a proposal asks for, which chooses its track.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "std", derive(Serialize, Deserialize))]
+pub enum ProposalOrigin {
+    /// `system.Root`.
+    Root,
+    /// `RankedCollective.Models`.
+    Models,
+    /// `RankedCollective.Parameters`.
+    Parameters,
+}
+
+/// Why an account may not submit a proposal. The call itself says `BadOrigin` to all of them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, TypeInfo)]
+#[cfg_attr(feature = "std", derive(Serialize, Deserialize))]
+pub enum ProposalRefusal {
+    /// It is no member of the collective.
+    NotMember,
+    /// It weighs less than a proposal takes.
+    TooLittleWeight,
+    /// Its last proposal is still being voted on.
+    PollOpen,
+    /// The track is locked until the chain is open.
+    Locked,
+}
+
 sp_api::decl_runtime_apis! {
     /// Reads of the compute market.
     pub trait ComputeApi {
@@ -324,6 +350,8 @@ sp_api::decl_runtime_apis! {
         fn quota(account: AccountId32) -> QuotaInfo;
         /// What something costs; none for a job that would be refused, and for bytes that are no transaction.
         fn estimate(subject: Subject) -> Option<EstimateInfo>;
+        /// Why an account may not submit a proposal that asks for this origin; none if it may.
+        fn refusal(who: AccountId32, origin: ProposalOrigin) -> Option<ProposalRefusal>;
     }
 }
 

@@ -42,6 +42,7 @@ impl pallet_models::Config for Runtime {
     type GovernanceOrigin = EitherOfDiverse<EnsureRoot<AccountId>, EnsureModels>;
     type MaxModels = ConstU32<MAX_MODELS>;
     type TokensPerBlock = ConstU32<TOKENS_PER_BLOCK>;
+    type Retention = ConstU32<{ timing::MODEL_RETENTION }>;
     type WeightInfo = pallet_models::weights::MeasuredWeight<Runtime>;
 }
 

@@ -8,12 +8,12 @@ use alloc::borrow::Cow;
 use ergon_primitives::VoteWeight;
 use frame_support::{
     dispatch::RawOrigin,
-    traits::{AsEnsureOriginWithArg, Contains, EitherOfDiverse, EqualPrivilegeOnly},
+    traits::{AsEnsureOriginWithArg, Contains, EitherOfDiverse, EqualPrivilegeOnly, Everything},
 };
 use frame_system::EnsureRoot;
-use pallet_compute_collective::{EnsureComputeWeight, EnsureGuardian, EnsureParameters, Origin, Tally};
+use pallet_compute_collective::{Enactment, EnsureComputeWeight, EnsureGuardian, EnsureParameters, Origin, Tally};
 use pallet_referenda::{Curve, Track, TrackInfo, TracksInfo};
-use sp_runtime::{str_array, FixedI64, Perbill};
+use sp_runtime::{FixedI64, Perbill};
 
 /// Most accounts that let one member vote for them.
 const MAX_DELEGATORS: u32 = 32;
@@ -54,8 +54,9 @@ impl pallet_compute_collective::Config for Runtime {
     type Weights = Contributions;
     type Operators = Operators;
     type Polls = RankedPolls;
-    type NextPoll = NextPoll;
-    type LockedOrigins = LockedOrigins;
+    type Scheduler = Scheduler;
+    // A model credits work at prices that those who register it choose, so that track opens with the others.
+    type LockedOrigins = Everything;
     type TotalFloor = ConstU64<TOTAL_FLOOR>;
     type MinSubmitWeight = ConstU64<MIN_SUBMIT_WEIGHT>;
     type MaxPollEpochs = ConstU32<{ timing::MAX_POLL_EPOCHS }>;
@@ -77,29 +78,11 @@ impl Contains<AccountId> for Operators {
     }
 }
 
-/// What `pallet-referenda` numbers the next poll with.
-pub struct NextPoll;
-
-impl frame_support::traits::Get<u32> for NextPoll {
-    fn get() -> u32 {
-        pallet_referenda::ReferendumCount::<Runtime>::get()
-    }
-}
-
-/// Every origin but the models'.
-pub struct LockedOrigins;
-
-impl Contains<OriginCaller> for LockedOrigins {
-    fn contains(origin: &OriginCaller) -> bool {
-        *origin != Origin::Models.into()
-    }
-}
-
 impl pallet_referenda::Config for Runtime {
     type RuntimeCall = RuntimeCall;
     type RuntimeEvent = RuntimeEvent;
     type WeightInfo = ReferendaWeight;
-    type Scheduler = Scheduler;
+    type Scheduler = Enactment<Runtime>;
     type Currency = Balances;
     type SubmitOrigin = EnsureComputeWeight<Runtime>;
     type CancelOrigin = EitherOfDiverse<EnsureRoot<AccountId>, EnsureGuardian<Runtime>>;
@@ -135,9 +118,10 @@ const ROOT_SUPPORT: Curve = Curve::make_linear(28, 28, percent(10), percent(50))
 const APPROVAL: Curve = Curve::make_linear(28, 28, percent(50), percent(75));
 const SUPPORT: Curve = Curve::make_linear(28, 28, percent(5), percent(30));
 
+/// The name has exactly as many bytes as the pallet keeps: clients show the zeros that a shorter one would end with.
 const fn track(
     id: u16,
-    name: &str,
+    name: &[u8; 25],
     max_deciding: u32,
     confirm_period: BlockNumber,
     min_enactment_period: BlockNumber,
@@ -147,7 +131,7 @@ const fn track(
     Track {
         id,
         info: TrackInfo {
-            name: str_array(name),
+            name: *name,
             max_deciding,
             decision_deposit: 0,
             prepare_period: timing::PREPARE_PERIOD,
@@ -171,7 +155,7 @@ impl TracksInfo<Balance, BlockNumber> for Tracks {
         static ALL: [Track<u16, Balance, BlockNumber>; 3] = [
             track(
                 0,
-                "root",
+                b"root: runtime, validators",
                 5,
                 timing::ROOT_CONFIRM_PERIOD,
                 timing::ENACTMENT_PERIOD,
@@ -180,7 +164,7 @@ impl TracksInfo<Balance, BlockNumber> for Tracks {
             ),
             track(
                 1,
-                "models",
+                b"models: registry & prices",
                 20,
                 timing::CONFIRM_PERIOD,
                 timing::ENACTMENT_PERIOD,
@@ -189,7 +173,7 @@ impl TracksInfo<Balance, BlockNumber> for Tracks {
             ),
             track(
                 2,
-                "parameters",
+                b"parameters: work & quotas",
                 20,
                 timing::CONFIRM_PERIOD,
                 timing::ENACTMENT_PERIOD,

@@ -69,11 +69,9 @@ pub fn check_noted() -> Result<(), sp_runtime::TryRuntimeError> {
     Ok(())
 }
 
-/// What stands for a noted preimage: its size, counted against its noter.
+/// What stands for a noted preimage: its size in bytes, counted against its noter. Stock polkadot.js Apps reads a ticket without field names.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
-pub struct NotedPreimage {
-    bytes: u64,
-}
+pub struct NotedPreimage(u64);
 
 impl Consideration<AccountId, Footprint> for NotedPreimage {
     /// Refuses non-members by [`DispatchError::BadOrigin`], more than [`MAX_NOTED_BYTES`] by [`DispatchError::Exhausted`], and what all
@@ -82,12 +80,12 @@ impl Consideration<AccountId, Footprint> for NotedPreimage {
         if !RankedCollective::is_member(who) {
             return Err(DispatchError::BadOrigin);
         }
-        Self { bytes: 0 }.update(who, new)
+        Self(0).update(who, new)
     }
 
     fn update(self, who: &AccountId, new: Footprint) -> Result<Self, DispatchError> {
-        replace(who, self.bytes, new.size)?;
-        Ok(Self { bytes: new.size })
+        replace(who, self.0, new.size)?;
+        Ok(Self(new.size))
     }
 
     #[cfg(feature = "runtime-benchmarks")]
@@ -96,6 +94,6 @@ impl Consideration<AccountId, Footprint> for NotedPreimage {
     }
 
     fn drop(self, who: &AccountId) -> Result<(), DispatchError> {
-        replace(who, self.bytes, 0)
+        replace(who, self.0, 0)
     }
 }

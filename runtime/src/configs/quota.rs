@@ -6,7 +6,7 @@ use alloc::{vec, vec::Vec};
 use ergon_primitives::{
     ticket::Ticket,
     traits::{Contributions as _, Workers as _},
-    VoteWeight,
+    Units, VoteWeight,
 };
 use frame_support::BoundedVec;
 use pallet_compute_collective::WeightInfo as _;
@@ -19,6 +19,9 @@ use sp_runtime::{generic::Era, traits::TransactionExtension, MultiSignature};
 const BLOCK_POINTS: Points = timing::SLOT_MILLISECONDS / 3 * 1_000 / 4 * 3;
 /// Zero bits at the beginning of the easiest ticket: 2^23 tries are some seconds of one core.
 const TICKET_BITS: u32 = if cfg!(feature = "production") { 23 } else { 16 };
+
+/// What everybody can ask for: 512 tokens and 256 more of a model of 8 * 10^9 parameters, at its default prices.
+const LEAST_UNITS: Units = (512 + 256) * 8_000;
 
 /// The quota curve, until governance chooses another one (`Work::Quota`).
 pub const CURVE: QuotaParameters = QuotaParameters {
@@ -69,6 +72,7 @@ impl pallet_quota::Config for Runtime {
     type PointsPerByte = ConstU64<1>;
     type RefillBlocks = ConstU32<{ timing::REFILL_BLOCKS }>;
     type FirstSteps = FirstSteps;
+    type LeastUnits = ConstU64<LEAST_UNITS>;
     type GenesisHalfLife = ConstU32<{ timing::GENESIS_LINE_HALF_LIFE }>;
     type MaxLines = ConstU32<64>;
     type RetargetBlocks = ConstU32<{ timing::REFILL_BLOCKS }>;

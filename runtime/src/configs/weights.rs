@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Weights of stock pallets that call what is ours: those that they bring along, and the database weight of what ours reads and writes, each
 //! item once and in the worst case.
-use crate::{timing, Runtime};
+use crate::Runtime;
 use frame_support::weights::{constants::ParityDbWeight, Weight};
 
 /// Time for an item of the state that is read (8 µs) or written (50 µs), for ParityDB, the only database that the node is built with. The
 /// framework's constant, which Parity measured by `benchmark storage`; decision 0024 has the reason.
 pub type DatabaseWeight = ParityDbWeight;
 
-/// Items (read, written) by `EnsureComputeWeight`, for a locked origin while the chain can open, and by the snapshot in the tally.
+/// Items (read, written) by `EnsureComputeWeight`, and by the snapshot in the tally.
 ///
-/// Read: the proposer's `Members`, `Operators`, `Records` and `OpenPoll`, and that poll; the epoch, `HalfLives`, `Total`, `Opened` and `Founders`;
-/// `Members`, `Operators` and `Records` of each founder. Written: `OpenPoll`, `Opened` and `Founders`.
-const SUBMITTING: (u64, u64) = (10 + 3 * timing::OPENING.0 as u64, 3);
+/// Read: the proposer's `Members`, `Operators`, `Records` and `OpenPoll`, and that poll; the epoch, `HalfLives`, `Total` and `Opened`.
+/// Written: `OpenPoll`, and `TaskNames` of the last poll and the new one.
+const SUBMITTING: (u64, u64) = (9, 3);
+/// Items by `Enactment`: `TaskNames` and `Adopted`; the poll is read already.
+const ADOPTING: (u64, u64) = (1, 2);
 /// Items by `EnsureGuardian`: `Guardian`.
 const CANCELLING: (u64, u64) = (1, 0);
 /// Items by `NotedPreimage`: the noter's `Members`, `Operators` and `NotedBytes`, and `NotedTotal`; the last two are written.
@@ -45,7 +47,7 @@ pub struct ReferendaWeight;
 
 stock_weights!(
     ReferendaWeight of pallet_referenda;
-    submit() + SUBMITTING, cancel() + CANCELLING;
+    submit() + SUBMITTING, cancel() + CANCELLING, nudge_referendum_approved() + ADOPTING;
     place_decision_deposit_preparing(),
     place_decision_deposit_queued(),
     place_decision_deposit_not_queued(),
@@ -70,7 +72,6 @@ stock_weights!(
     nudge_referendum_end_confirming(),
     nudge_referendum_continue_not_confirming(),
     nudge_referendum_continue_confirming(),
-    nudge_referendum_approved(),
     nudge_referendum_rejected(),
     set_some_metadata(),
     clear_metadata(),

@@ -10,12 +10,12 @@ use ergon_primitives::{
     ModelId,
 };
 use ergon_runtime::{
-    check_invariants,
+    check_invariants, compute,
     configs::CURVE,
     parameters::{work, HalfLifeInForce, InForce, RuntimeParameters},
     quota, timing, Contributions, Quota, Runtime, RuntimeCall, RuntimeOrigin, Session, System,
 };
-use ergon_runtime_api::{JobState, Subject};
+use ergon_runtime_api::{JobState, PromptLength, Subject};
 use frame_support::{
     assert_noop, assert_ok, assert_storage_noop,
     dispatch::DispatchResultWithPostInfo,
@@ -93,7 +93,7 @@ fn half_of_everything() -> QuotaParameters {
 }
 
 /// Calls with a value out of range.
-fn out_of_range() -> [RuntimeCall; 7] {
+fn out_of_range() -> [RuntimeCall; 8] {
     let (good_jobs, good_audits) = Default::default();
     [
         jobs(JobParameters {
@@ -114,6 +114,10 @@ fn out_of_range() -> [RuntimeCall; 7] {
         }),
         quota_curve(QuotaParameters {
             vote_points: 1,
+            ..CURVE
+        }),
+        quota_curve(QuotaParameters {
+            units_per_point: 1,
             ..CURVE
         }),
         half_life(0),
@@ -158,12 +162,16 @@ fn an_adopted_half_life_holds_from_the_next_epoch_on() {
     dev().execute_with(|| {
         let worker = account("//Alice");
         let weight = || Contributions::weight(&worker);
+        // Else no weight would fade.
+        let others_work = || Contributions::credit(&account("//Bob"), Source::Job, 1);
         Contributions::credit(&worker, Source::Job, 1_000_000_000);
         go_to_epoch(1);
         let first = weight();
         assert_ok!(adopt(half_life(1)));
         assert_eq!(weight(), first);
+        others_work();
         go_to_epoch(2);
+        others_work();
         System::assert_has_event(pallet_contributions::Event::HalfLifeChanged { epoch: 2, half_life: 1 }.into());
         let second = weight();
         // Epochs 0 and 1 took a quarter of a half-life each, 2^(-1/4) = 0.840896415..., and epoch 2 takes all of one.
@@ -229,6 +237,62 @@ fn every_curve_leaves_a_newcomer_a_registration_a_vote_and_a_proposal() {
         let promised = Quota::limits().first_steps;
         assert!(all <= promised && promised < 2 * all, "{all} of {promised} points");
     });
+}
+
+#[test]
+fn every_curve_leaves_everybody_a_job_of_every_model() {
+    dev().execute_with(|| {
+        let limits = Quota::limits();
+        let least_points = limits.first_steps;
+        let tightest = QuotaParameters {
+            newcomer_points: least_points,
+            units_per_point: limits.least_units.div_ceil(least_points),
+            ..CURVE
+        };
+        assert_ok!(tightest.check(&limits));
+        let tighter = QuotaParameters {
+            units_per_point: tightest.units_per_point - 1,
+            ..tightest
+        };
+        assert_noop!(
+            adopt(quota_curve(tighter)),
+            frame_system::Error::<Runtime>::CallFiltered
+        );
+        assert_ok!(adopt(quota_curve(tightest)));
+        let newcomer = account("//Eve");
+        pallet_quota::GenesisLines::<Runtime>::remove(&newcomer);
+        for model in compute::models() {
+            let job = Subject::Job {
+                model: model.id,
+                prompt: PromptLength::Tokens(256),
+                max_tokens: 256,
+            };
+            let (units, name) = (quota::estimate(job).unwrap().units, model.name);
+            assert!(units <= quota::quota(&newcomer).units, "{name}: {units} units");
+        }
+    });
+}
+
+#[test]
+fn no_adopted_half_life_ends_the_vote() {
+    dev().execute_with(|| {
+        let worker = account("//Alice");
+        Contributions::credit(&worker, Source::Job, 1_000_000_000);
+        go_to_epoch(1);
+        let weight = Contributions::weight(&worker);
+        // Weights fade as fast as they can, and nobody can work.
+        assert_ok!(adopt(half_life(*HALF_LIFE_EPOCHS.start())));
+        go_to_epoch(20);
+        assert_eq!(Contributions::weight(&worker), weight);
+    });
+}
+
+#[test]
+fn a_retired_model_is_kept_longer_than_its_last_job() {
+    let jobs = JobParameters::default();
+    let under_way = 10 * 24 * 3_600_000 / timing::SLOT_MILLISECONDS as u32;
+    let longest = jobs.queue_timeout + under_way + jobs.retention.max(jobs.dispute_retention);
+    assert!(timing::MODEL_RETENTION > longest, "{longest} blocks");
 }
 
 /// Runs blocks until this epoch begins.

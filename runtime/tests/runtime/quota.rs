@@ -337,6 +337,7 @@ fn open_poll(proposer: &str) {
     let models = pallet_compute_collective::Origin::Models;
     let at = frame_support::traits::schedule::DispatchTime::After(1);
     let proposer = RuntimeOrigin::signed(account(proposer));
+    pallet_compute_collective::Opened::<Runtime>::put(true);
     assert_ok!(RankedPolls::submit(proposer, Box::new(models.into()), proposal, at));
 }
 

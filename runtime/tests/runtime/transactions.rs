@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 use crate::chain::{dev, key, run_block, run_blocks, signed, signed_in, validate};
-use ergon_runtime::{AccountId, RuntimeCall, System};
+use codec::Encode;
+use ergon_runtime::{AccountId, Runtime, RuntimeCall, System, TransactionExtensions};
+use frame_metadata_hash_extension::CheckMetadataHash;
 use sp_core::Pair as _;
 use sp_runtime::{
     generic::Era,
+    traits::TransactionExtension,
     transaction_validity::{InvalidTransaction, TransactionValidity, TransactionValidityError},
 };
 
@@ -28,12 +31,12 @@ fn a_sponsored_account_sends_transactions_without_a_fee() {
 }
 
 #[test]
-fn an_account_that_nobody_sponsored_is_refused() {
+fn an_unknown_account_is_told_so_and_not_that_it_can_not_pay() {
     dev().execute_with(|| {
         run_block(vec![]);
         assert_eq!(
             validate(signed(&key("//Stranger"), 0, remark())),
-            invalid(InvalidTransaction::Payment)
+            invalid(InvalidTransaction::Custom(pallet_quota::UNKNOWN_ACCOUNT))
         );
     });
 }
@@ -69,5 +72,23 @@ fn a_transaction_replaces_one_with_its_nonce_that_was_signed_blocks_before() {
         let priority = |transaction| validate(transaction).unwrap().priority;
         assert!(priority(sent(4)) > priority(stuck));
         assert!(priority(sent(3)) > priority(signed(&key("//Alice"), 0, remark())));
+    });
+}
+
+#[test]
+fn the_metadata_hash_is_part_of_what_is_signed_and_off() {
+    dev().execute_with(|| {
+        let names = <TransactionExtensions as TransactionExtension<RuntimeCall>>::metadata()
+            .into_iter()
+            .map(|each| each.identifier);
+        let names: Vec<_> = names.collect();
+        assert!(names.contains(&"CheckMetadataHash"), "{names:?}");
+        let implicit =
+            |extension: &CheckMetadataHash<Runtime>| TransactionExtension::<RuntimeCall>::implicit(extension);
+        // A mode of 0 takes one byte of the transaction, and no hash one of what is signed.
+        let off = CheckMetadataHash::<Runtime>::new(false);
+        assert_eq!((off.encode(), implicit(&off).unwrap().encode()), (vec![0], vec![0]));
+        let on = CheckMetadataHash::<Runtime>::new(true);
+        assert!(implicit(&on).is_err(), "no runtime has a hash in it yet");
     });
 }

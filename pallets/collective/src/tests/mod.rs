@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 mod attacks;
 mod delegation;
+mod enactment;
 mod life_cycle;
 mod members;
 mod properties;

@@ -29,16 +29,22 @@ impl<T: frame_system::Config> WeightInfo for MeasuredWeight<T> {
         Weight::from_parts(37_626_000, 0).saturating_add(T::DbWeight::get().reads_writes(2, 1))
     }
     fn refresh_vote() -> Weight {
-        Weight::from_parts(723_342_000, 0).saturating_add(T::DbWeight::get().reads_writes(137, 5))
+        // Provisional: until `make benchmarks` runs.
+        Weight::from_parts(800_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(140, 6))
     }
     fn refresh_member() -> Weight {
         Weight::from_parts(25_948_000, 0).saturating_add(T::DbWeight::get().reads_writes(4, 2))
     }
     fn cleanup_poll(n: u32) -> Weight {
-        Weight::from_parts(23_296_243, 0)
+        // Provisional: until `make benchmarks` runs.
+        Weight::from_parts(40_000_000, 0)
             .saturating_add(Weight::from_parts(1_095_536, 0).saturating_mul(n.into()))
-            .saturating_add(T::DbWeight::get().reads_writes(3, 0))
+            .saturating_add(T::DbWeight::get().reads_writes(4, 2))
             .saturating_add(T::DbWeight::get().reads(1).saturating_mul(n.into()))
             .saturating_add(T::DbWeight::get().writes(1).saturating_mul(n.into()))
+    }
+    fn veto() -> Weight {
+        // Provisional: until `make benchmarks` runs.
+        Weight::from_parts(60_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(4, 4))
     }
 }

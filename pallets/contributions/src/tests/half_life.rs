@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Governance changes the half-life.
 use super::{credit, weight};
-use crate::{mock::*, Event, HalfLives, Schedule, KEPT_EPOCHS};
+use crate::{mock::*, Event, HalfLives, Schedule, HALF_LIFE_EPOCHS, KEPT_EPOCHS};
 use ergon_primitives::traits::Contributions as _;
 
 #[test]
@@ -122,7 +122,7 @@ fn invariants_notice_half_lives_out_of_order() {
     build_and_execute(|| {
         let good = HalfLives::<Test>::get();
         let mut early = good.clone();
-        assert!(early.change(1, 9));
+        assert!(early.begin(1, 9, false));
         HalfLives::<Test>::put(early);
         assert!(Contributions::do_try_state().is_err(), "it begins in the future");
         HalfLives::<Test>::put(good);
@@ -131,12 +131,28 @@ fn invariants_notice_half_lives_out_of_order() {
 
 #[test]
 fn a_whole_half_life_is_whole_whenever_it_begins() {
-    for half_life in [1, 3, 7, 60, 2_190] {
+    for half_life in [1, 3, 7, 60, 540] {
         let mut schedule = Schedule::default();
-        assert!(schedule.change(0, half_life));
+        assert!(schedule.begin(0, half_life, false));
         for epoch in [0, 1, 5, 1_000_003] {
             let index = |epoch| schedule.index_at(epoch).unwrap();
             assert_eq!(index(epoch + half_life) - index(epoch), crate::weight::HALF_LIFE);
         }
     }
+}
+
+#[test]
+fn work_becomes_weight_within_weeks_at_the_longest_half_life() {
+    build_and_execute(|| {
+        Wanted::set(*HALF_LIFE_EPOCHS.end());
+        idle_until(1);
+        // A proposal takes a tenth of what a worker at full load earns in an epoch of 4 hours.
+        let mut epochs = 0;
+        while weight(1) < 100_000 {
+            credit(1, 1_000_000);
+            epochs += 1;
+            idle_until(1 + epochs);
+        }
+        assert!((80..90).contains(&epochs), "{epochs} epochs, two weeks");
+    });
 }

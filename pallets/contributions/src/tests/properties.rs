@@ -15,7 +15,7 @@ use proptest::prelude::*;
 /// Index of the end of epochs from 0 on, and how much of it the last one took.
 fn epochs(elapsed: u32, half_life: u32) -> (HalfLives, HalfLives) {
     let mut schedule = Schedule::default();
-    schedule.change(0, half_life);
+    schedule.begin(0, half_life, false);
     let span = schedule.span(elapsed.saturating_sub(1));
     if elapsed == 0 {
         (0, 0)
@@ -43,7 +43,10 @@ fn model(previous: u64, units: u64, elapsed: u32, half_life: u32) -> f64 {
 enum Step {
     Credit(u64, Units),
     Audit(u64, Units),
+    /// So many epochs in which others do what doesn't weigh.
     Advance(u32),
+    /// So many epochs of which at most the first isn't void.
+    Idle(u32),
     Forfeit(u64),
     /// Governance wants another half-life.
     Want(u32),
@@ -56,6 +59,7 @@ fn steps(forfeits: bool) -> impl Strategy<Value = Vec<Step>> {
         1 => (operator.clone(), 0u64..1 << 50).prop_map(|(who, units)| Step::Audit(who, units)),
         4 => (1u32..4).prop_map(Step::Advance),
         1 => (1u32..400).prop_map(Step::Advance),
+        2 => (1u32..30).prop_map(Step::Idle),
         u32::from(forfeits) => operator.prop_map(Step::Forfeit),
         2 => (1u32..40).prop_map(Step::Want),
     ];
@@ -67,6 +71,7 @@ fn take(step: &Step) {
         Step::Credit(who, units) => credit(*who, *units),
         Step::Audit(who, units) => Contributions::credit(who, Source::Audit, *units),
         Step::Advance(epochs) => (0..*epochs).for_each(|_| go_to(Now::get() + 1)),
+        Step::Idle(epochs) => (0..*epochs).for_each(|_| idle_until(Now::get() + 1)),
         Step::Forfeit(who) => Contributions::forfeit(who),
         Step::Want(half_life) => Wanted::set(*half_life),
     }
@@ -124,18 +129,26 @@ proptest! {
     fn weights_and_total_follow_the_model(history in steps(false)) {
         build_and_execute(|| {
             let (mut weights, mut open, mut half_life) = ([0f64; 4], [0u64; 4], HALF_LIFE);
+            let mut void = true;
             for step in &history {
                 match step {
-                    Step::Credit(who, units) => open[*who as usize] += units,
+                    Step::Credit(who, units) => {
+                        open[*who as usize] += units;
+                        void &= *units == 0;
+                    }
+                    Step::Audit(_, units) => void &= *units == 0,
                     // The epoch that closes still has the half-life that it began with.
-                    Step::Advance(epochs) => for _ in 0..*epochs {
-                        for (weight, open) in weights.iter_mut().zip(&mut open) {
-                            *weight = *weight * model(1, 0, 1, half_life) + *open as f64 * model(0, 1, 1, half_life);
-                            *open = 0;
+                    Step::Advance(epochs) | Step::Idle(epochs) => for _ in 0..*epochs {
+                        if !void || matches!(step, Step::Advance(_)) {
+                            for (weight, open) in weights.iter_mut().zip(&mut open) {
+                                *weight = *weight * model(1, 0, 1, half_life) + *open as f64 * model(0, 1, 1, half_life);
+                                *open = 0;
+                            }
                         }
+                        void = true;
                         half_life = Wanted::get();
                     },
-                    _ => {}
+                    Step::Forfeit(_) | Step::Want(_) => {}
                 }
                 take(step);
                 for (who, expected) in weights.iter().enumerate() {

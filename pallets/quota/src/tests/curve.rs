@@ -160,7 +160,7 @@ fn values_out_of_range_are_named() {
         for change in good {
             assert_eq!(check(change), Ok(()));
         }
-        let bad: [(Change, &str); 11] = [
+        let bad: [(Change, &str); 12] = [
             (&|curve| curve.newcomer_share = Perbill::from_percent(11), "their share"),
             (&|curve| curve.newcomer_share = Perbill::zero(), "must fit"),
             (&|curve| curve.newcomer_points = floor - 1, "first steps"),
@@ -172,6 +172,7 @@ fn values_out_of_range_are_named() {
             (&|curve| curve.vote_points = WEIGHT_POINTS + 1, "all weight together"),
             (&|curve| curve.units_per_point = 0, "units_per_point"),
             (&|curve| curve.units_per_point = u64::MAX, "units_per_point"),
+            (&|curve| curve.units_per_point = 4, "ask for a job"),
         ];
         for (change, why) in bad {
             let error = check(change).unwrap_err();
@@ -196,7 +197,7 @@ fn genesis_parameters_out_of_range_are_refused() {
 
 /// Curves of all kinds that pass the check.
 fn curves() -> impl Strategy<Value = QuotaParameters> {
-    (0u64..=1_000, 0u64..=1_000, 1u64..=1_000_000, 0u64..=1_000).prop_map(
+    (0u64..=1_000, 0u64..=1_000, UNITS_PER_POINT..=1_000_000, 0u64..=1_000).prop_map(
         |(weight, newcomer, units_per_point, votes)| {
             let limits = Quota::limits();
             let between = |least: u64, most: u64, share: u64| least + (most - least) / 1_000 * share;
@@ -236,6 +237,7 @@ proptest! {
                     let info = info(who);
                     assert!(info.points <= info.capacity && info.units <= info.units_capacity);
                     assert!(info.capacity >= Quota::limits().first_steps);
+                    assert!(info.units_capacity >= Quota::limits().least_units);
                 }
                 for voter in [FIRST, SECOND] {
                     run(voter, &remark(VOTE), 1_000, Ok(Default::default())).unwrap().unwrap();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What is charged, given back and refused.
 use super::*;
-use crate::{ChargeQuota, CheckMortality, Class};
+use crate::{ChargeQuota, CheckMortality, Class, UNKNOWN_ACCOUNT};
 use codec::Encode;
 use frame_support::{
     assert_ok,
@@ -89,7 +89,7 @@ fn account_that_the_chain_does_not_know_can_do_nothing() {
         assert_eq!(spend(stranger, 1_000), Err(never_affordable()));
         assert_eq!(
             dispatch(stranger, 0, remark(b"x")),
-            Err(InvalidTransaction::Payment.into())
+            Err(InvalidTransaction::Custom(UNKNOWN_ACCOUNT).into())
         );
     });
 }
