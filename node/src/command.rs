@@ -2,6 +2,7 @@
 //! Does what the command line says.
 use crate::{
     cli::{Cli, Subcommand},
+    ports,
     service::{self, Parts},
 };
 use ergon_runtime::{opaque::Block, Hash};
@@ -69,7 +70,12 @@ pub fn run() -> Result<()> {
 }
 
 fn run_node(cli: &Cli) -> Result<()> {
-    cli.create_runner(&cli.run)?.run_node_until_exit(|config| async move {
+    cli.check_chain()?;
+    let mut runner = cli.create_runner(&cli.run)?;
+    cli.restrict_endpoints(runner.config_mut());
+    ports::insist(runner.config_mut());
+    ports::check(runner.config())?;
+    runner.run_node_until_exit(|config| async move {
         match config.network.network_backend {
             NetworkBackendType::Libp2p => service::start::<NetworkWorker<Block, Hash>>(config),
             NetworkBackendType::Litep2p => service::start::<Litep2pNetworkBackend>(config),
