@@ -118,7 +118,8 @@ impl Metrics {
         self.queued.reset();
         let waiting = self.layout(hash).and_then(Layout::waiting);
         for model in models.iter().filter(|model| model.active) {
-            let labels = [&*format!("{:?}", model.id), &*model.name];
+            let id = format!("{:?}", model.id);
+            let labels = [id.as_str(), model.name.as_str()];
             self.operators.with_label_values(&labels).set(model.serving.into());
             if let Some(length) = waiting.and_then(|function| self.waiting(hash, function, model)) {
                 self.queued.with_label_values(&labels).set(length.into());
