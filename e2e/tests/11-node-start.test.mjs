@@ -18,8 +18,9 @@ const FREE = ['--rpc-port', '0', '--port', '0', '--no-prometheus', ...QUIET];
 async function refusal(...args) {
   const { exitCode, output } = await run(nodeBinary(), args.map(String));
   assert.equal(exitCode, 1, output);
-  const said = output.slice(output.indexOf('Error: '));
-  assert.ok(said.startsWith('Error: '), output);
+  // Lines of the log may come after it.
+  const said = /^Error: [^]*?(?=\n\d{4}-\d\d-\d\d |$(?![^]))/m.exec(output)?.[0];
+  assert.ok(said, output);
   // As `Debug` prints it.
   assert.doesNotMatch(said, /Error: \w+\(|\w+ \{ \w+:/);
   return said;
@@ -69,6 +70,10 @@ test('a file or folder that can not be used is named', { timeout }, async () => 
   assert.ok((await refusal('--chain', join(folder, 'no.json'), ...FREE)).includes(join(folder, 'no.json')));
   assert.ok((await refusal('--chain', file, ...FREE)).includes(file));
   assert.ok((await refusal('--chain', 'local', '--base-path', file, ...FREE)).includes(file));
+  assert.ok((await refusal('--chain', 'local', '--tmp', '--node-key-file', file, ...FREE)).includes(file));
+  const insert = ['--key-type', 'babe', '--scheme', 'sr25519', '--suri', '//Alice'];
+  assert.ok((await refusal('key', 'insert', '--chain', 'local', '--base-path', file, ...insert)).includes(file));
+  assert.ok((await refusal('import-blocks', join(folder, 'no-blocks'), '--chain', 'local', '--base-path', join(folder, 'new'))).includes('no-blocks'));
   const base = temporaryFolder('used');
   const node = await startNode({ args: ['--dev', '--base-path', base] });
   const said = await refusal('--dev', '--base-path', base, ...FREE);

@@ -8,6 +8,7 @@ use sc_service::{
     config::{RpcBatchRequestConfig, RpcMethods},
     Configuration,
 };
+use std::path::Path;
 
 /// Calls in a JSON-RPC batch, unless the operator allows more: enough for a page full of jobs, some milliseconds of work.
 const MAX_BATCH: u32 = 100;
@@ -105,6 +106,16 @@ impl Cli {
         Ok(())
     }
 
+    /// Where the network key is, or the folder that it is in; `None` if it is given as it is, or made for this run.
+    pub fn network_key(&self) -> Option<&Path> {
+        let key = &self.run.network_params.node_key_params;
+        match (&key.node_key, &key.node_key_file) {
+            (Some(_), _) => None,
+            (None, Some(file)) => Some(file),
+            (None, None) => self.run.shared_params.base_path.as_deref(),
+        }
+    }
+
     /// Endpoints by `--experimental-rpc-endpoint` don't know our defaults for the others.
     pub fn restrict_endpoints(&self, config: &mut Configuration) {
         if self.run.rpc_params.experimental_rpc_endpoint.is_empty() || self.run.shared_params.dev {
@@ -147,6 +158,10 @@ impl SubstrateCli for Cli {
     }
 
     fn load_spec(&self, id: &str) -> Result<Box<dyn sc_service::ChainSpec>, String> {
-        ergon_chain_spec::load(id).map(|spec| Box::new(spec) as _)
+        match ergon_chain_spec::load(id) {
+            Ok(spec) => Ok(Box::new(spec)),
+            Err(error) if error.contains(id) => Err(error),
+            Err(error) => Err(format!("chain specification {id}: {error}")),
+        }
     }
 }

@@ -41,6 +41,15 @@ pub fn on_opening(config: &Configuration, error: sc_service::Error) -> sc_servic
 const DATABASE: &str = " If another node uses it, stop that one or give this one another --base-path. If it belongs to another chain or is \
                         damaged, `ergon-node purge-chain` with the same --chain and --base-path removes it, and the node syncs again; keys stay.";
 
+/// An error of a command that works on a file or folder, with its path unless the message has it.
+pub fn at(path: &Path, error: Error) -> Error {
+    let (path, cause) = (path.display().to_string(), text(&error));
+    if cause.contains(&path) {
+        return error;
+    }
+    Error::Input(format!("{path} can't be used: {cause}"))
+}
+
 fn no_network_key(path: &Path) -> String {
     let folder = path.parent().unwrap_or(path);
     format!(
