@@ -26,7 +26,6 @@ use frame_support::view_functions::{runtime_api::RuntimeViewFunction, ViewFuncti
 use futures::StreamExt;
 use sc_client_api::{BlockchainEvents, StorageProvider};
 use sp_api::{CallApiAt, CallContext, Metadata, ProvideRuntimeApi};
-use sp_blockchain::HeaderBackend;
 use sp_consensus::SyncOracle;
 use std::sync::Arc;
 use substrate_prometheus_endpoint::{
@@ -104,7 +103,8 @@ impl Metrics {
 
     /// Sets the gauges to what holds after a block.
     fn show(&mut self, hash: Hash) {
-        let api = self.client.runtime_api();
+        let client = self.client.clone();
+        let api = client.runtime_api();
         // The weight of nobody comes with epoch and total.
         let nobody = AccountId::new([0; 32]);
         if let Ok(weight) = api.vote_weight(hash, nobody) {
