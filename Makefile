@@ -71,8 +71,9 @@ e2e-governance: build model client ## Vote end to end: every track, three operat
 		$(CLIENT) ERGON_NEXT_RUNTIME=$$next ERGON_PRODUCTION_RUNTIME=$$public npm run --silent --prefix e2e governance
 
 .PHONY: lint
-lint: setup ## Check formatting, and build everything with clippy as the compiler, warnings denied
+lint: setup ## Check formatting and packaging, and build everything with clippy as the compiler, warnings denied
 	cargo fmt --all --check
+	scripts/check-packaging.sh
 	$(CARGO) build --release --workspace --all-targets
 
 .PHONY: bench

@@ -2,7 +2,7 @@
 // Running nodes and asking them by JSON-RPC over HTTP.
 import { Process, temporaryFolder } from './process.mjs';
 import { nodeBinary } from './settings.mjs';
-import { HarnessError, waitFor } from './wait.mjs';
+import { waitFor } from './wait.mjs';
 
 // Compiling the runtime takes seconds, and many times that on busy cores.
 const START_SECONDS = 240;
@@ -10,17 +10,19 @@ const START_SECONDS = 240;
 /** What a node logs once it listens; it then answers. */
 const LISTENS = /Running JSON-RPC server: addr=127\.0\.0\.1:(\d+)/;
 
+/** What it logs once it serves metrics, if it does. */
+const MEASURES = /Prometheus exporter started at 127\.0\.0\.1:(\d+)/;
+
 /** A running node. */
 export class Node {
   /** Starts it; with port 0 it takes a free one itself, so that nobody can be faster. */
   static async start(name, args, folder, rpcPort = 0) {
     const node = new Node();
-    const own = ['--rpc-port', rpcPort, '--port', 0, '--no-prometheus', '--no-telemetry', '--no-mdns'];
+    const own = ['--rpc-port', rpcPort, '--port', 0, '--no-telemetry', '--no-mdns'];
+    if (!args.includes('--prometheus-port')) own.push('--no-prometheus');
     const process = new Process(name, nodeBinary(), [...args, ...own.map(String)], { logFolder: folder });
     Object.assign(node, { name, args, folder, process });
     node.rpcPort = await waitFor(`start of ${name}`, START_SECONDS, () => process.find(LISTENS)?.[1]);
-    // A node whose port is taken listens at another one without a word.
-    if (rpcPort && node.rpcPort !== rpcPort) throw new HarnessError(`${name} listens at port ${node.rpcPort}, not at ${rpcPort} as before`);
     node.url = `ws://127.0.0.1:${node.rpcPort}`;
     return node;
   }
@@ -35,6 +37,12 @@ export class Node {
     const { result, error } = await response.json();
     if (error) throw new Error(`${method}: ${error.code}: ${error.message}: ${JSON.stringify(error.data ?? '')}`);
     return result;
+  }
+
+  /** Its metrics, as text; it has to be started with `--prometheus-port 0`. */
+  async metrics() {
+    const port = await waitFor(`metrics of ${this.name}`, 30, () => this.process.find(MEASURES)?.[1]);
+    return (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
   }
 
   /** Number of the newest block. */

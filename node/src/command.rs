@@ -2,10 +2,11 @@
 //! Does what the command line says.
 use crate::{
     cli::{Cli, Subcommand},
+    errors, ports,
     service::{self, Parts},
 };
 use ergon_runtime::{opaque::Block, Hash};
-use sc_cli::{Error, Result, SubstrateCli};
+use sc_cli::{Error, KeySubcommand, Result, SubstrateCli};
 use sc_network::{config::NetworkBackendType, Litep2pNetworkBackend, NetworkWorker};
 
 /// Parses the command line and runs what it asks for.
@@ -13,7 +14,7 @@ pub fn run() -> Result<()> {
     let cli = Cli::from_args();
     match &cli.subcommand {
         None => run_node(&cli),
-        Some(Subcommand::Key(command)) => command.run(&cli),
+        Some(Subcommand::Key(command)) => run_key(command, &cli),
         Some(Subcommand::ExportChainSpec(command)) => command.run(cli.load_spec(&command.chain)?),
         Some(Subcommand::CheckBlock(command)) => cli.create_runner(command)?.async_run(|config| {
             let Parts {
@@ -37,6 +38,9 @@ pub fn run() -> Result<()> {
             Ok((command.run(client, config.chain_spec), task_manager))
         }),
         Some(Subcommand::ImportBlocks(command)) => cli.create_runner(command)?.async_run(|config| {
+            if let Some(path) = &command.input {
+                std::fs::File::open(path).map_err(|error| errors::at(path, error.into()))?;
+            }
             let Parts {
                 client,
                 task_manager,
@@ -68,8 +72,37 @@ pub fn run() -> Result<()> {
     }
 }
 
+fn run_key(command: &KeySubcommand, cli: &Cli) -> Result<()> {
+    let folder = match command {
+        KeySubcommand::Insert(insert) => {
+            let keystore = insert.keystore_params.keystore_path.as_ref();
+            keystore.or(insert.shared_params.base_path.as_ref())
+        }
+        _ => None,
+    };
+    command.run(cli).map_err(|error| match folder {
+        Some(folder) => errors::at(folder, error),
+        None => error,
+    })
+}
+
 fn run_node(cli: &Cli) -> Result<()> {
-    cli.create_runner(&cli.run)?.run_node_until_exit(|config| async move {
+    cli.check_chain()?;
+    start_node(cli).map_err(|error| match (&error, cli.network_key()) {
+        // The only file that the network reads.
+        (Error::Service(sc_service::Error::Network(sc_network::error::Error::Io(_))), Some(path)) => {
+            errors::at(path, error)
+        }
+        _ => error,
+    })
+}
+
+fn start_node(cli: &Cli) -> Result<()> {
+    let mut runner = cli.create_runner(&cli.run)?;
+    cli.restrict_endpoints(runner.config_mut());
+    ports::insist(runner.config_mut());
+    ports::check(runner.config())?;
+    runner.run_node_until_exit(|config| async move {
         match config.network.network_backend {
             NetworkBackendType::Libp2p => service::start::<NetworkWorker<Block, Hash>>(config),
             NetworkBackendType::Litep2p => service::start::<Litep2pNetworkBackend>(config),

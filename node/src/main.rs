@@ -6,9 +6,20 @@
 
 mod cli;
 mod command;
+mod errors;
+mod metrics;
+mod ports;
 mod rpc;
 mod service;
 
-fn main() -> sc_cli::Result<()> {
-    command::run()
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match command::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("Error: {}", errors::text(&error));
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use crate::service::{Backend, Client, SelectChain};
 use ergon_rpc::{Compute, ComputeApiServer};
 use ergon_runtime::{opaque::Block, BlockNumber, Hash};
+use frame_support::dispatch::DispatchClass;
 use jsonrpsee::RpcModule;
 use sc_consensus_babe::BabeWorkerHandle;
 use sc_consensus_babe_rpc::{Babe, BabeApiServer};
@@ -25,6 +26,11 @@ pub struct Parts {
     pub voter_state: SharedVoterState,
     pub justifications: GrandpaJustificationStream<Block>,
     pub finality_proofs: Arc<FinalityProofProvider<Backend, Block>>,
+}
+
+/// Bytes of the longest transaction that fits a block.
+fn longest_transaction() -> usize {
+    *ergon_runtime::configs::Length::get().max.get(DispatchClass::Normal) as usize
 }
 
 /// All methods in one module.
@@ -50,7 +56,7 @@ pub fn all(parts: &Parts, executor: SubscriptionTaskExecutor) -> Result<RpcModul
     );
     module.merge(grandpa.into_rpc()).map_err(conflict)?;
     module
-        .merge(Compute::new(parts.client.clone()).into_rpc())
+        .merge(Compute::new(parts.client.clone(), longest_transaction()).into_rpc())
         .map_err(conflict)?;
     Ok(module)
 }

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Puts a node together: client and database, transaction pool, network, RPC, BABE and GRANDPA.
-use crate::rpc;
-use ergon_runtime::{opaque::Block, Hash, RuntimeApi};
+use crate::{
+    errors,
+    metrics::{Counted, Metrics},
+    rpc,
+};
+use ergon_runtime::{opaque::Block, BlockNumber, Hash, RuntimeApi};
 use futures::FutureExt;
 use sc_client_api::{Backend as _, BlockBackend};
 use sc_consensus_babe::{BabeBlockImport, BabeLink, BabeParams, BabeWorkerHandle, SlotProportion};
 use sc_consensus_grandpa::{
     FinalityProofProvider, GrandpaBlockImport, GrandpaParams, LinkHalf, SharedVoterState, VotingRulesBuilder,
 };
+use sc_consensus_slots::BackoffAuthoringOnFinalizedHeadLagging;
 use sc_executor::WasmExecutor;
 use sc_network::{service::traits::NetworkService, NetworkBackend, NotificationService, ProtocolName};
 use sc_service::{
@@ -32,7 +37,8 @@ type Inherents =
     Arc<dyn CreateInherentDataProviders<Block, (), InherentDataProviders = (SlotInherent, TimestampInherent)>>;
 type GrandpaImport = GrandpaBlockImport<Backend, Block, Client, SelectChain>;
 type BabeImport = BabeBlockImport<Block, Client, GrandpaImport, Inherents, SelectChain>;
-type Syncing = sc_network_sync::SyncingService<Block>;
+/// The service that syncs blocks with other nodes.
+pub type Syncing = sc_network_sync::SyncingService<Block>;
 
 /// Everything that a node has before it joins the network; sub-commands need no more.
 pub type Parts =
@@ -54,6 +60,8 @@ const JUSTIFICATION_PERIOD: u32 = 512;
 const GOSSIP_DURATION: Duration = Duration::from_millis(333);
 /// Share of a slot spent on building a block; the rest is for gossip and import.
 const PROPOSAL_SHARE: f32 = 0.5;
+/// Blocks in each epoch, at least, while authoring backs off: an epoch without any would be skipped.
+const BLOCKS_PER_EPOCH: u64 = 4;
 
 /// Opens database and keystore, and sets up the import of blocks.
 pub fn parts(config: &Configuration) -> Result<Parts, Error> {
@@ -61,7 +69,8 @@ pub fn parts(config: &Configuration) -> Result<Parts, Error> {
     let executor = sc_service::new_wasm_executor(&config.executor);
     let handle = telemetry.as_ref().map(|(_, telemetry)| telemetry.handle());
     let (client, backend, keystore_container, task_manager) =
-        sc_service::new_full_parts(config, handle.clone(), executor, vec![])?;
+        sc_service::new_full_parts(config, handle.clone(), executor, vec![])
+            .map_err(|error| errors::on_opening(config, error))?;
     let client = Arc::new(client);
     let telemetry = telemetry.map(|(worker, telemetry)| {
         task_manager.spawn_handle().spawn("telemetry", None, worker.run());
@@ -151,6 +160,7 @@ pub fn start<N: NetworkBackend<Block, Hash>>(config: Configuration) -> Result<Ta
 
     let metrics = N::register_notification_metrics(config.prometheus_registry());
     let registry = config.prometheus_registry().cloned();
+    let pool = Arc::new(Counted::new(transaction_pool.clone(), registry.as_ref())?);
     let mut net_config =
         sc_network::config::FullNetworkConfiguration::<_, _, N>::new(&config.network, registry.clone());
     let genesis = client
@@ -172,7 +182,7 @@ pub fn start<N: NetworkBackend<Block, Hash>>(config: Configuration) -> Result<Ta
             config: &config,
             net_config,
             client: client.clone(),
-            transaction_pool: transaction_pool.clone(),
+            transaction_pool: pool.clone(),
             spawn_handle: task_manager.spawn_handle(),
             spawn_essential_handle: task_manager.spawn_essential_handle(),
             import_queue,
@@ -209,6 +219,12 @@ pub fn start<N: NetworkBackend<Block, Hash>>(config: Configuration) -> Result<Ta
         force_authoring: config.force_authoring,
     };
     let votes = !config.disable_grandpa;
+    if let Some(registry) = &validator.registry {
+        let metrics = Metrics::new(client.clone(), sync_service.clone(), registry)?;
+        task_manager
+            .spawn_handle()
+            .spawn_blocking("chain-metrics", None, metrics.run());
+    }
 
     if config.offchain_worker.enabled {
         start_offchain_workers(&config, &task_manager, &validator, &backend)?;
@@ -219,7 +235,7 @@ pub fn start<N: NetworkBackend<Block, Hash>>(config: Configuration) -> Result<Ta
         backend,
         task_manager: &mut task_manager,
         keystore,
-        transaction_pool,
+        transaction_pool: pool,
         rpc_builder: Box::new(move |executor| rpc::all(&rpc_parts, executor)),
         network,
         system_rpc_tx,
@@ -280,7 +296,7 @@ impl Validator {
             justification_sync_link: self.sync.clone(),
             create_inherent_data_providers,
             force_authoring: self.force_authoring,
-            backoff_authoring_blocks: None::<()>,
+            backoff_authoring_blocks: Some(backoff(babe_link.config().epoch_length)),
             babe_link,
             block_proposal_slot_portion: SlotProportion::new(PROPOSAL_SHARE),
             max_block_proposal_slot_portion: None,
@@ -351,6 +367,17 @@ fn start_offchain_workers(
         .spawn_handle()
         .spawn("offchain-workers-runner", "offchain-worker", run);
     Ok(())
+}
+
+/// How authoring slows down while finality lags, so that what has to be kept and voted on doesn't grow without bound: from 50 unfinalized blocks
+/// on there is one slot more between two blocks for every two of them.
+fn backoff(epoch_slots: u64) -> BackoffAuthoringOnFinalizedHeadLagging<BlockNumber> {
+    let usual = BackoffAuthoringOnFinalizedHeadLagging::<BlockNumber>::default();
+    let slots = BlockNumber::try_from(epoch_slots / BLOCKS_PER_EPOCH).unwrap_or(BlockNumber::MAX);
+    BackoffAuthoringOnFinalizedHeadLagging {
+        max_interval: usual.max_interval.min(slots.saturating_sub(1)),
+        ..usual
+    }
 }
 
 /// Slot and timestamp of a new block, from the system's clock.

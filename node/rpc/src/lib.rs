@@ -9,6 +9,11 @@
 //! | -32602 | a parameter is malformed |
 //! | 11001 | the node doesn't know the block, or has pruned its state |
 //! | 11002 | the runtime at that block could not answer |
+//! | 11003 | the transaction is longer than any that fits a block |
+//!
+//! Methods run on the server's blocking threads, so that however many are called, others are answered meanwhile. What one call may cost is bounded
+//! by what it takes: an account, a job's number, the registered models, a transaction. How many calls there are in a batch is the server's
+//! to bound.
 #![warn(missing_docs)]
 
 use ergon_primitives::{JobId, H256};
@@ -30,33 +35,35 @@ use std::{marker::PhantomData, sync::Arc};
 pub const UNKNOWN_BLOCK: i32 = 11001;
 /// Error code: the runtime at that block could not answer.
 pub const RUNTIME_FAILED: i32 = 11002;
+/// Error code: the transaction is longer than any that fits a block.
+pub const TOO_LONG: i32 = 11003;
 
 /// Reads of models, workers, jobs, vote weight, quota and proposals.
 #[rpc(client, server, namespace = "compute")]
 pub trait ComputeApi<Hash> {
     /// Every registered model, retired ones included.
-    #[method(name = "models")]
+    #[method(name = "models", blocking)]
     fn models(&self, at: Option<Hash>) -> RpcResult<Vec<ModelInfo>>;
 
     /// The worker of an operator, named by either of its accounts.
-    #[method(name = "worker")]
+    #[method(name = "worker", blocking)]
     fn worker(&self, account: AccountId32, at: Option<Hash>) -> RpcResult<Option<WorkerInfo>>;
 
     /// A job, until it is pruned.
-    #[method(name = "job")]
+    #[method(name = "job", blocking)]
     fn job(&self, job: JobId, at: Option<Hash>) -> RpcResult<Option<JobInfo>>;
 
     /// What an operator weighs; zero for anyone else.
-    #[method(name = "voteWeight")]
+    #[method(name = "voteWeight", blocking)]
     fn vote_weight(&self, operator: AccountId32, at: Option<Hash>) -> RpcResult<VoteWeightInfo>;
 
     /// What an account may still do.
-    #[method(name = "quota")]
+    #[method(name = "quota", blocking)]
     fn quota(&self, account: AccountId32, at: Option<Hash>) -> RpcResult<QuotaInfo>;
 
     /// What a job (`{model, prompt_bytes or prompt_tokens, max_tokens}`) or an encoded transaction (`0x` hex) costs; none for a job that
     /// would be refused, and for bytes that are no transaction.
-    #[method(name = "estimate")]
+    #[method(name = "estimate", blocking)]
     fn estimate(&self, subject: Subject, at: Option<Hash>) -> RpcResult<Option<EstimateInfo>>;
 
     /// Why an account may not submit a proposal that asks for this origin (`Root`, `Models` or `Parameters`); none if it may.
@@ -68,14 +75,16 @@ pub trait ComputeApi<Hash> {
 /// Answers [`ComputeApiServer`] from a client's state.
 pub struct Compute<Client, Block> {
     client: Arc<Client>,
+    longest_transaction: usize,
     _block: PhantomData<Block>,
 }
 
 impl<Client, Block> Compute<Client, Block> {
-    /// Reads from `client`.
-    pub fn new(client: Arc<Client>) -> Self {
+    /// Reads from `client`; estimates transactions of at most so many bytes.
+    pub fn new(client: Arc<Client>, longest_transaction: usize) -> Self {
         Self {
             client,
+            longest_transaction,
             _block: PhantomData,
         }
     }
@@ -125,6 +134,7 @@ where
     }
 
     fn estimate(&self, subject: Subject, at: Option<H256>) -> RpcResult<Option<EstimateInfo>> {
+        check_length(&subject, self.longest_transaction)?;
         self.read(at, |api, block| api.estimate(block, subject))
     }
 
@@ -135,6 +145,19 @@ where
         at: Option<H256>,
     ) -> RpcResult<Option<ProposalRefusal>> {
         self.read(at, |api, block| api.refusal(block, who, origin))
+    }
+}
+
+fn check_length(subject: &Subject, longest: usize) -> RpcResult<()> {
+    match subject {
+        Subject::Extrinsic(bytes) if bytes.len() > longest => {
+            let message = format!(
+                "a transaction of {} bytes fits no block; the most are {longest}",
+                bytes.len()
+            );
+            Err(ErrorObject::owned(TOO_LONG, message, None::<()>))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -182,6 +205,15 @@ mod tests {
             RUNTIME_FAILED
         );
         assert_eq!(code(ApiError::StateBackendIsNotTrie), RUNTIME_FAILED);
+    }
+
+    #[test]
+    fn a_transaction_that_fits_no_block_is_not_estimated() {
+        let check = |bytes| check_length(&Subject::Extrinsic(vec![0; bytes]), 3);
+        assert_eq!(check(3), Ok(()));
+        let error = check(4).unwrap_err();
+        assert_eq!(error.code(), TOO_LONG);
+        assert!(error.message().contains("4 bytes"), "{}", error.message());
     }
 
     #[test]
