@@ -19,7 +19,7 @@ pub struct Task {
     /// Model that is to answer.
     pub model: ModelId,
     /// Hash of model, prompt and decode settings, see [`request_hash`](ergon_primitives::request::request_hash).
-    pub request: H256,
+    pub request_hash: H256,
     /// How to decode.
     pub settings: DecodeSettings,
     /// Key of the sampling generator.
@@ -29,7 +29,7 @@ pub struct Task {
 impl Task {
     /// Name of the answer. Two tasks with one name have the same answer, bit for bit.
     pub fn answer(&self) -> H256 {
-        answer_id(self.job, &self.request, &self.sampling_key)
+        answer_id(self.job, &self.request_hash, &self.sampling_key)
     }
 }
 
@@ -66,7 +66,10 @@ pub enum Status {
     /// It isn't, by its owner's wish.
     Draining,
     /// It isn't, since it has missed too many deadlines in a row.
-    Suspended,
+    Suspended {
+        /// First block in which it may resume.
+        until: BlockNumber,
+    },
     /// It isn't, since it was found to be wrong.
     Jailed,
 }

@@ -272,13 +272,15 @@ pub(crate) async fn job(at: &AtBlock, id: JobId) -> Result<Option<Job>, subxt::E
         State::Auditing if attested => Stage::Revealing,
         State::Auditing => Stage::Auditing,
         State::Queued | State::Answered | State::Disputed => Stage::Waiting,
-        State::Settled | State::Rejected | State::Expired | State::Voided | State::Cancelled => Stage::Over,
+        State::Settled | State::Rejected | State::Unaudited | State::Expired | State::Voided | State::Cancelled => {
+            Stage::Over
+        }
     };
     Ok(Some(Job {
         stage,
         executor: job.executor,
         model: job.model,
-        request: job.request,
+        request_hash: job.request_hash,
         settings: job.settings.0,
         sampling_key: job.sampling_key,
         sealed: job.answer.map(|answer| answer.sealed),
@@ -334,15 +336,15 @@ pub(crate) async fn operator(at: &AtBlock, operator: &AccountId) -> Result<Optio
         hot_keys: entry.hot_keys.0,
         endpoint: entry.endpoint.0,
         models: entry.models.0,
-        status: status(&entry.status),
+        status: status(&entry.status, entry.resumable),
     }))
 }
 
-fn status(status: &OperatorStatus) -> Status {
+fn status(status: &OperatorStatus, resumable: BlockNumber) -> Status {
     match status {
         OperatorStatus::Active => Status::Active,
         OperatorStatus::Draining => Status::Draining,
-        OperatorStatus::Suspended => Status::Suspended,
+        OperatorStatus::Suspended => Status::Suspended { until: resumable },
         OperatorStatus::Jailed => Status::Jailed,
     }
 }

@@ -32,7 +32,7 @@ pub(crate) struct Job {
     pub stage: Stage,
     pub executor: Option<AccountId>,
     pub model: ModelId,
-    pub request: H256,
+    pub request_hash: H256,
     pub settings: DecodeSettings,
     /// Fixed by the first assignment.
     pub sampling_key: Option<H256>,
@@ -58,7 +58,7 @@ fn due(operator: &AccountId, id: JobId, job: &Job, drawn: bool) -> Option<Due> {
     let task = || Task {
         job: id,
         model: job.model,
-        request: job.request,
+        request_hash: job.request_hash,
         settings: job.settings.clone(),
         sampling_key,
     };
@@ -66,7 +66,7 @@ fn due(operator: &AccountId, id: JobId, job: &Job, drawn: bool) -> Option<Due> {
         Stage::Assigned if executes => Duty::Execute(task()),
         Stage::Auditing if drawn => Duty::Audit(task()),
         Stage::Revealing if executes => Duty::Reveal {
-            answer: answer_id(id, &job.request, &sampling_key),
+            answer: answer_id(id, &job.request_hash, &sampling_key),
             sealed: job.sealed?,
         },
         _ => return None,
@@ -113,7 +113,7 @@ impl Client {
         let Some(input) = interface::input(&at, task.job).await? else {
             return Ok(None);
         };
-        if request_hash(&task.model, &input, &task.settings) != task.request {
+        if request_hash(&task.model, &input, &task.settings) != task.request_hash {
             return Ok(None);
         }
         Ok(Some(Question {
@@ -144,7 +144,7 @@ mod tests {
             stage,
             executor: Some(account(1)),
             model: H256::repeat_byte(1),
-            request: H256::repeat_byte(2),
+            request_hash: H256::repeat_byte(2),
             settings: DecodeSettings::greedy(4),
             sampling_key: Some(H256::repeat_byte(3)),
             sealed: Some(H256::repeat_byte(4)),

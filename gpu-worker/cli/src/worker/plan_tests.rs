@@ -23,7 +23,7 @@ fn task(job: JobId) -> Task {
     Task {
         job,
         model: H256::repeat_byte(1),
-        request: H256::repeat_byte(2),
+        request_hash: H256::repeat_byte(2),
         settings: DecodeSettings::greedy(4),
         sampling_key: H256::zero(),
     }
@@ -449,9 +449,11 @@ fn a_suspended_operator_is_resumed_once_and_one_that_drains_is_not() {
     let mut worker = Worker::new();
     assert_eq!(worker.plan(&with(10, Status::Draining)), Plan::default());
     assert_eq!(worker.plan(&with(11, Status::Jailed)), Plan::default());
-    assert_eq!(worker.plan(&with(12, Status::Suspended)).send, [Call::Resume]);
+    let suspended = Status::Suspended { until: 14 };
+    assert_eq!(worker.plan(&with(12, suspended)), Plan::default(), "the next block is too early");
+    assert_eq!(worker.plan(&with(13, suspended)).send, [Call::Resume]);
     worker.memory.transactions.sent(&Call::Resume, 70);
-    assert_eq!(worker.plan(&with(13, Status::Suspended)), Plan::default());
+    assert_eq!(worker.plan(&with(14, suspended)), Plan::default());
     // Its key is not the operator's.
-    assert_eq!(Worker::number(7).plan(&with(12, Status::Suspended)), Plan::default());
+    assert_eq!(Worker::number(7).plan(&with(13, suspended)), Plan::default());
 }

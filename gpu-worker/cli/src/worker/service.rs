@@ -303,8 +303,8 @@ impl Worker {
             Some(Status::Draining) => {
                 tracing::warn!(%operator, "the operator drains: it gets no new jobs until its owner calls workers.resume")
             }
-            Some(Status::Suspended) => {
-                tracing::warn!(%operator, "the operator was suspended for missing too many deadlines in a row: resuming, at most once in {PAUSE} blocks")
+            Some(Status::Suspended { until }) => {
+                tracing::warn!(%operator, until, "the operator was suspended for missing too many deadlines in a row: resuming when it may, at most once in {PAUSE} blocks")
             }
             Some(Status::Jailed) => tracing::error!(%operator, "the operator is jailed and gets no more jobs"),
             None => tracing::warn!(%operator, "the operator is not registered any more"),
