@@ -74,7 +74,9 @@ fn a_jobs_life_is_paid_in_points_and_never_given_back() {
         assert_ok!(life(NEWCOMER_POINTS - 3_000));
         // All newcomers together have a share of each block, those with quota have none.
         let last = Quota::newcomer_points_per_block() / NEWCOMER_POINTS;
-        (2..=last).for_each(|who| assert_ok!(Quota::charge_life(&who, NEWCOMER_POINTS * PICOSECONDS)));
+        for who in 2..=last {
+            assert_ok!(Quota::charge_life(&who, NEWCOMER_POINTS * PICOSECONDS));
+        }
         assert_noop!(
             Quota::charge_life(&(last + 1), PICOSECONDS),
             Error::<Test>::NewcomersExhausted

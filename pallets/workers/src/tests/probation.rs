@@ -29,6 +29,23 @@ fn who_joins_by_a_ticket_is_on_probation_and_who_was_sponsored_is_not() {
 }
 
 #[test]
+fn whatever_begins_a_probation_again_is_told_and_so_is_its_end() {
+    build_and_execute(|| {
+        register([1]);
+        joined(1);
+        // Nobody answers for those that are on none.
+        Workers::note_missed(&1);
+        assert_eq!(Failed::get(), []);
+        Workers::note_missed(&STRANGER);
+        Workers::note_disputed(&STRANGER);
+        (0..REQUIRED).for_each(|_| Workers::note_stood(&STRANGER, REQUIRED));
+        assert_eq!((Failed::get(), Passed::get()), (vec![STRANGER; 2], vec![STRANGER]));
+        Workers::jail(&STRANGER);
+        assert_eq!(Failed::get().len(), 2);
+    });
+}
+
+#[test]
 fn probation_ends_with_the_last_answer_that_it_takes() {
     build_and_execute(|| {
         joined(REQUIRED - 1);
