@@ -28,7 +28,7 @@ use frame_system::limits::{BlockLength, BlockWeights};
 #[cfg(any(feature = "std", feature = "try-runtime"))]
 pub use preimages::check_noted;
 pub use preimages::{ALWAYS_NOTED_BYTES, MAX_NOTED_BYTES, MAX_NOTED_TOTAL};
-pub use quota::CURVE;
+pub use quota::{CURVE, NEWCOMERS_UNITS, NEWCOMER_UNITS};
 use sp_runtime::{
     traits::{ConvertInto, OpaqueKeys},
     Perbill,

@@ -12,4 +12,5 @@ mod operators;
 mod parameters;
 mod probation;
 mod quota;
+mod quota_admission;
 mod transactions;
