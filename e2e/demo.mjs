@@ -47,14 +47,14 @@ async function demo() {
   const output = await readOutput(api, id);
   say(`the answer: ${output}`);
   if (output !== EXPECTED) throw new HarnessError(`the answer is ${JSON.stringify(output)}, not ${JSON.stringify(EXPECTED)}`);
-  if (job.units === 0) throw new HarnessError('the job earned no units');
+  if (job.credited === 0) throw new HarnessError('the job earned no units');
 
   const executor = names.get(job.executor);
   say(`units become weight when the epoch closes; waiting for the weight of ${executor}`);
   const weight = await waitForWeight(node, job.executor, EPOCH_SECONDS);
   unfollow();
   const audited = `audited-by=${roles.auditors.join(',')}`;
-  return `job=${id} state=${job.state} executed-by=${executor} output=${JSON.stringify(output)} units=${job.units} ${audited} weight(${executor})=${weight}`;
+  return `job=${id} state=${job.state} executed-by=${executor} output=${JSON.stringify(output)} units=${job.credited} ${audited} weight(${executor})=${weight}`;
 }
 
 let last;

@@ -21,9 +21,9 @@ const readJobs = (api) => readParameter(api, 'Jobs');
 test('parameters are what was adopted, not what failed or timed out', { timeout }, async () => {
   const { api } = chain;
   const before = await readJobs(api);
-  const change = (deadlineBase) => setParameter(api, 'Jobs', { ...before.toJSON(), deadlineBase });
+  const change = (deadlineMargin) => setParameter(api, 'Jobs', { ...before.toJSON(), deadlineMargin });
   await passRejectAndTimeOut(chain, 'parameters', [51, 52, 53].map(change));
-  assert.deepEqual((await readJobs(api)).toJSON(), { ...before.toJSON(), deadlineBase: 51 });
+  assert.deepEqual((await readJobs(api)).toJSON(), { ...before.toJSON(), deadlineMargin: 51 });
 });
 
 /** What an operator weighs, and in which epoch. */
@@ -81,11 +81,11 @@ test('nobody sets a parameter out of its range, nor without a vote', { timeout }
   const set = (changed) => setParameter(api, 'Jobs', { ...before.toJSON(), ...changed });
   const curve = (await readParameter(api, 'Quota')).toJSON();
   const calls = [
-    set({ unitsPerBlock: 0 }),
+    set({ deadlineMargin: 1 }),
     setParameter(api, 'HalfLife', 0),
     setParameter(api, 'Quota', { ...curve, votePoints: 0 }),
     setParameter(api, 'Quota', { ...curve, unitsPerPoint: 1 }),
-    set({ deadlineBase: 54 }),
+    set({ deadlineMargin: 54 }),
   ];
   const outcomes = await sendTogether(api, calls.map((call) => [call, operators[0]]));
   assert.deepEqual(outcomes.map(({ reason }) => reason?.name), [...Array(4).fill('system.CallFiltered'), 'BadOrigin']);

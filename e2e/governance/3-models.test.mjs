@@ -35,7 +35,7 @@ test('the heaviest operator alone registers a model, by a preimage, against two 
   const [heavy, middle, light] = operators;
   const { manifest } = await readModel();
   const events = await watchEvents(api);
-  const poll = await propose(api, heavy, 'models', api.tx.models.register({ ...manifest.toJSON(), name: 'Another name' }, null));
+  const poll = await propose(api, heavy, 'models', api.tx.models.register({ ...manifest.toJSON(), name: 'Another name' }, null, null));
   await vote(api, [[heavy, poll, true], [middle, poll, false], [light, poll, false]]);
   await enacted(api, events, poll);
   const { model } = await events.find('models', 'Registered');

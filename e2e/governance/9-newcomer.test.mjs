@@ -22,7 +22,7 @@ const JOB_SECONDS = 180;
 
 const chain = {};
 before(async () => {
-  const spec = await writeSpec({ audits: { parameters: { rate: 0, probationJobs: PROBATION_JOBS } } });
+  const spec = await writeSpec({ audits: { parameters: { rate: 10_000, probationJobs: PROBATION_JOBS } } });
   chain.node = await startNode({ args: ['--dev', '--chain', spec] });
   chain.api = await connect(chain.node.url);
   chain.model = (await findModel(chain.node)).id;
@@ -63,13 +63,12 @@ test('a worker with new keys makes its ticket itself and joins without anyone\'s
 async function runJob(number) {
   const { api, model, requester, newcomer } = chain;
   const id = await submit(api, requester, model, `${number}, ${number + 1},`, greedy(4));
-  await waitForState(api, id, ['Settled'], JOB_SECONDS);
-  const { executor, since, units } = (await api.query.jobs.jobs(id)).unwrap();
+  const { state } = await waitForState(api, id, ['Settled', 'Unaudited'], JOB_SECONDS);
+  const { executor, since, credited, answer } = (await api.query.jobs.jobs(id)).unwrap();
   const events = await (await api.at(await api.rpc.chain.getBlockHash(since))).query.system.events();
   const happened = events.map(({ event }) => event);
-  const settled = happened.find(({ section, method, data }) => section === 'jobs' && method === 'Settled' && data.job.eqn(id));
   const ended = findEvent(happened, 'workers', 'ProbationEnded')?.data.operator.toString() === newcomer.operator.address;
-  return { mine: executor.toString() === newcomer.operator.address, auditors: settled.data.auditors.toNumber(), units: units.toNumber(), ended };
+  return { mine: executor.toString() === newcomer.operator.address, auditors: answer.unwrap().matching.toNumber(), state, credited: credited.toNumber(), ended };
 }
 
 test('on probation it serves jobs and is audited, though nobody else is, until probation ends', { timeout: 2 * timeout }, async () => {
@@ -81,7 +80,7 @@ test('on probation it serves jobs and is audited, though nobody else is, until p
     assert.equal((await read(chain.newcomer)).probation, left > 0 ? left : null);
   }
   assert.deepEqual(its.map(({ auditors, ended }) => [auditors, ended]).slice(0, PROBATION_JOBS + 1), [[1, true], [0, false]]);
-  assert.ok(its[0].units > 0, 'an audited job earns units');
+  assert.ok(its[0].state === 'Settled', 'an audited job settles');
   assert.ok(others.length > 0 && others.every(({ auditors, ended }) => auditors === 0 && !ended));
 });
 

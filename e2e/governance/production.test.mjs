@@ -54,16 +54,17 @@ test('a poll is open for a day, and the chain opens when twelve operators have w
 
 test('enactment takes longer than the audit of the longest job', { timeout }, async () => {
   const { id } = await findModel(node);
-  const { dimensions } = (await api.query.models.models(id)).unwrap().manifest;
-  const context = dimensions.context.toNumber();
+  const { manifest, prices, tokensPerBlock } = (await api.query.models.models(id)).unwrap();
+  const context = manifest.dimensions.context.toNumber();
   const estimates = [1, context / 2, context - 1].map((tokens) =>
     node.rpc('compute_estimate', { model: id, prompt_bytes: context - tokens, max_tokens: tokens }),
   );
   const units = Math.max(...(await Promise.all(estimates)).map((estimate) => estimate?.units ?? 0));
   const [jobs, audits] = await Promise.all(['Jobs', 'Audits'].map((name) => readParameter(api, name)));
   const rounds = audits.maxRedraws.toNumber() + 1;
-  const round = jobs.auditDeadline.toNumber() + Math.ceil(units / jobs.unitsPerBlock.toNumber());
-  const longest = jobs.auditDelay.toNumber() + rounds * round + jobs.revealDeadline.toNumber();
+  const rate = (tokensPerBlock.toNumber() * prices.outputToken.toNumber()) / 1e6;
+  const deadline = jobs.deadlineMargin.toNumber() + 2 * Math.ceil(units / rate);
+  const longest = jobs.auditTimeout.toNumber() + rounds * deadline + deadline;
   assert.ok(longest > 1_000, `a job of ${units} units takes ${longest} blocks`);
   for (const { minEnactmentPeriod } of tracks()) assert.ok(minEnactmentPeriod.toNumber() > longest, `${minEnactmentPeriod} of ${longest} blocks`);
 });

@@ -7,7 +7,7 @@ const hash = (domain, ...parts) => blake2AsU8a(u8aConcat(stringToU8a(domain), ..
 
 /** Name of the answer to a job as it stands in storage, once it was assigned. */
 export const answerId = (id, job) =>
-  u8aToHex(hash('ergon/answer', bnToU8a(id, { bitLength: 64 }), job.request.toU8a(), job.samplingKey.unwrap().toU8a()));
+  u8aToHex(hash('ergon/answer', bnToU8a(id, { bitLength: 64 }), job.requestHash.toU8a(), job.samplingKey.unwrap().toU8a()));
 
 /** Hash of an output's bytes. */
 export const outputHash = (output) => u8aToHex(hash('ergon/output', stringToU8a(output)));

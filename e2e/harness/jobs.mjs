@@ -5,7 +5,7 @@ import { findEvent, findExtrinsics, send } from './chain.mjs';
 import { HarnessError, waitFor } from './wait.mjs';
 
 /** States that a job never leaves, but for being pruned. */
-const FINAL = ['Settled', 'Rejected', 'Expired', 'Disputed', 'Voided', 'Cancelled'];
+const FINAL = ['Settled', 'Rejected', 'Unaudited', 'Expired', 'Disputed', 'Voided', 'Cancelled'];
 
 /** Greedy decoding of at most `maxTokens` tokens. */
 export const greedy = (maxTokens) => ({ maxTokens, temperatureMilli: 0, topK: 1, topPMilli: 1000, stop: [] });
@@ -24,12 +24,12 @@ export async function submit(api, signer, ...request) {
 export async function readJob(api, id) {
   const job = await api.query.jobs.jobs(id);
   if (job.isNone) return undefined;
-  const { state, executor, missed, units } = job.unwrap();
+  const { state, executor, missed, credited } = job.unwrap();
   return {
     state: state.type,
     executor: executor.isSome ? executor.unwrap().toString() : undefined,
     missed: missed.map(String),
-    units: units.toNumber(),
+    credited: credited.toNumber(),
   };
 }
 

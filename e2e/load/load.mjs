@@ -8,7 +8,7 @@ import { say, waitFor } from '../harness/wait.mjs';
 import { useGovernedChain } from '../governance/harness/chain.mjs';
 import { propose } from '../governance/harness/polls.mjs';
 import { openChain } from '../governance/harness/work.mjs';
-import { makeKeys, makeNewcomers, sponsorAll } from './accounts.mjs';
+import { makeKeys, sponsorAll } from './accounts.mjs';
 import { normalPoints, readBlocks } from './blocks.mjs';
 import { ACCEPTED, eraFromNow, open, push, pushAll, sign } from './flood.mjs';
 import { watchMemory } from './memory.mjs';
@@ -32,15 +32,16 @@ const LINE = 70_000;
 const [NEARLY_ALL, A_THIRD] = [530, 150];
 const EXHAUSTED = '1010: Invalid Transaction: Custom error: 1';
 
-const chain = useGovernedChain({ prepare: openChain });
+const makeNewcomers = () => makeKeys('new', NEWCOMERS);
+
+const chain = useGovernedChain({ prepare: openChain, letIn: async () => (await makeNewcomers()).map(({ address }) => address) });
 const kill = (keys) => chain.api.tx.system.killPrefix('0x00', keys);
 
 /** Makes the accounts, and signs for them before the clock starts. */
 async function prepare(api) {
-  const [spent, overdrawing, newcomers] = await Promise.all([makeKeys('spent', SPENT), makeKeys('overdrawing', OVERDRAWING), makeKeys('new', NEWCOMERS)]);
-  const shares = await sponsorAll(api, [...spent, ...overdrawing], LINE);
-  await makeNewcomers(api, newcomers, shares.length);
-  say(`sponsored ${SPENT + OVERDRAWING + NEWCOMERS} accounts; signing`);
+  const [spent, overdrawing, newcomers] = await Promise.all([makeKeys('spent', SPENT), makeKeys('overdrawing', OVERDRAWING), makeNewcomers()]);
+  await sponsorAll(api, [...spent, ...overdrawing], LINE);
+  say(`sponsored ${SPENT + OVERDRAWING} accounts; signing`);
   const series = (accounts, first) =>
     accounts.flatMap((account) => Array.from({ length: EACH }, (_, index) => sign(api, kill(A_THIRD), account, first + index)));
   const [early, late] = [spent.slice(0, SPENT / 2), spent.slice(SPENT / 2)];

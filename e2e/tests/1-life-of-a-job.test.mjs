@@ -19,7 +19,7 @@ test('a wgpu worker and a cpu worker agree on an answer, and the job settles', {
   const id = await submit(api, requester, model, '1, 2, 3, 4, 5,', greedy(16));
   const job = await waitForState(api, id, ['Settled'], 180);
   assert.equal(await readOutput(api, id), ' 6, 7, 8, 9, 10,');
-  assert.ok(job.units > 0);
+  assert.ok(job.credited > 0);
   assert.ok(chain.workers.some(({ operator }) => operator.address === job.executor));
   const { answer } = await node.rpc('compute_job', id);
   assert.notEqual(answer.root, null, 'the commitment is revealed');
@@ -46,7 +46,7 @@ test('60 queued jobs over 3 workers are answered once each, settle and earn unit
     return open() === 0;
   };
   await waitFor('settlement of 60 jobs', 280, settled, { every: 1_000, note: () => `${open()} are open` });
-  assert.ok(jobs.every(({ units }) => units > 0), 'every job earned units');
+  assert.ok(jobs.every(({ credited }) => credited > 0), 'every job earned units');
   assert.equal(new Set(jobs.map(({ executor }) => executor)).size, 3, 'every worker executed some');
   const results = await readResults(api);
   ids.forEach((id, i) => {

@@ -22,6 +22,6 @@ test('a job whose worker is killed goes to another one, and the revived worker a
   const job = await waitForState(api, id, ['Settled'], 180);
   assert.deepEqual(job.missed, [executor]);
   assert.notEqual(job.executor, executor);
-  assert.ok(job.units > 0);
+  assert.ok(job.credited > 0);
   assert.match(await readOutput(api, id), /^ 6, 7, 8, 9, 10, 11,/);
 });

@@ -33,7 +33,7 @@ test('one changed weight in a worker that trusts its artifact leads to a dispute
   ]);
   const id = await submit(api, requester, model, '1, 2, 3, 4, 5,', greedy(8));
   const job = await waitForState(api, id, ['Disputed'], 180);
-  assert.equal(job.units, 0);
+  assert.equal(job.credited, 0);
   for (const { operator } of workers) assert.ok((await api.query.contributions.records(operator.address)).isNone, 'no record of work');
   // The evidence stays.
   assert.ok((await api.query.jobs.headers(id)).isSome);

@@ -28,9 +28,9 @@ test('a restart of the node and of all workers loses no job and answers none twi
     return states.every((state) => state === 'Settled');
   });
   for (const id of jobs) {
-    const { missed, units } = await readJob(chain.api, id);
+    const { missed, credited } = await readJob(chain.api, id);
     assert.deepEqual(missed, [], 'nobody missed a deadline');
-    assert.ok(units > 0);
+    assert.ok(credited > 0);
   }
   assert.deepEqual(await readResults(chain.api), Object.fromEntries(jobs.map((id) => [id, ['ok']])), 'one result each, and the chain refused none');
 });

@@ -121,7 +121,7 @@ test('wrong callers, a second result and a reveal that does not fit change nothi
   const seal = new Uint8Array(32).fill(7);
   const outcome = { Completed: 'Length' };
   const job = (await api.query.jobs.jobs(id)).unwrap();
-  const header = { answer: answerId(id, job), promptTokens: 1, outcome, output: outputHash(output), outputTokens: 4, leaves: u8aToHex(seal) };
+  const header = { answerId: answerId(id, job), promptTokens: 1, outcome, outputHash: outputHash(output), outputTokens: 4, leaves: u8aToHex(seal) };
   const root = headerRoot(api, header);
   const result = (tokens = 4) => api.tx.jobs.submitResult(id, output, 1, tokens, outcome, sealed(seal, root));
   const reveal = (withSeal = seal, withHeader = header) => api.tx.jobs.reveal(id, u8aToHex(withSeal), withHeader);

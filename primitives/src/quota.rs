@@ -27,13 +27,37 @@ pub trait Quota<AccountId> {
     fn charge_life(who: &AccountId, ref_time: u64) -> Result<(), Self::Error>;
 }
 
-/// Letting accounts in without anybody's leave, by a [`Ticket`]. A ticket is good as long as it lives, so whoever calls this must let each
-/// account in only once.
+/// What a good ticket is worth.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Admissible {
+    /// For how many blocks after this one it will be good.
+    pub blocks_left: u32,
+    /// How many times more work it shows than it must, in 1/65536: tickets that show more go first.
+    pub margin: u64,
+}
+
+/// Letting accounts in: by a [`Ticket`], without permission, by vouching, and at genesis. A ticket is good as long as it lives, so its user
+/// must let each account in only once.
 pub trait Admission<AccountId> {
-    /// Whether `ticket` would let `account` in now, and for how many blocks after this one. Cheap enough for the transaction pool: it
-    /// changes nothing and costs two hashes and a few reads.
-    fn check(account: &AccountId, ticket: &Ticket) -> Result<u32, TicketError>;
+    /// What `ticket` would be worth now for `account`. Cheap enough for the transaction pool: it changes nothing and costs two hashes and a
+    /// few reads.
+    fn check(account: &AccountId, ticket: &Ticket) -> Result<Admissible, TicketError>;
 
     /// Checks `ticket` and lets `account` in for good: it may sign from now on. Changes nothing if it is refused.
     fn admit(account: &AccountId, ticket: &Ticket) -> Result<(), TicketError>;
+
+    /// Lets `account` in at genesis.
+    fn welcome(account: &AccountId);
+
+    /// The probation of `account` begins again. If somebody vouched for it, that operator vouches for nobody for some epochs.
+    fn note_failed(account: &AccountId);
+
+    /// The probation of `account` is over: nobody answers for it any longer.
+    fn note_passed(account: &AccountId);
+}
+
+/// The registry, as far as it is told about those who were let in by vouching.
+pub trait Newcomers<AccountId> {
+    /// `account` may register as an operator from now on, on probation.
+    fn let_in(account: &AccountId);
 }

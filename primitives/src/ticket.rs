@@ -119,10 +119,21 @@ pub fn join_message<AccountId: Encode>(
 
 /// Whether `nonce` solves `challenge`. Complexity: one hash of 40 bytes.
 pub fn verify(challenge: &H256, nonce: u64, target: u64) -> bool {
+    digest(challenge, nonce) <= target
+}
+
+/// The first 8 bytes of the digest, which must be at most the target. Complexity: one hash of 40 bytes.
+pub fn digest(challenge: &H256, nonce: u64) -> u64 {
     let digest = hash(&[challenge.as_bytes(), &nonce.to_le_bytes()]);
     let mut first = [0; 8];
     first.copy_from_slice(&digest.as_bytes()[..8]);
-    u64::from_be_bytes(first) <= target
+    u64::from_be_bytes(first)
+}
+
+/// How many times more work than `target` demands a `digest` shows, in 1/65536, at most [`u64::MAX`].
+pub fn margin(digest: u64, target: u64) -> u64 {
+    let margin = ((u128::from(target) + 1) << 16) / (u128::from(digest) + 1);
+    u64::try_from(margin).unwrap_or(u64::MAX)
 }
 
 /// Tries that a search takes on average: 2^64 / (`target` + 1), rounded down.

@@ -106,6 +106,7 @@ fn known(name: &'static str, index: u32, seed: u32) -> AccountId {
 /// An operator that takes as much room as any, with `weight`. It is on no list.
 fn operator(name: &'static str, index: u32, weight: VoteWeight) -> AccountId {
     let who = known(name, index, 0);
+    pallet_quota::Admitted::<Runtime>::insert(&who, System::block_number());
     make_operator(&who, weight);
     for seed in 1..=MAX_HOT_KEYS {
         let hot = known(name, index, seed);
@@ -298,7 +299,7 @@ impl pallet_jobs::benchmarking::BenchmarkHelper<AccountId> for Bench {
         model(index)
     }
 
-    /// A hot key of an operator with little weight, to which another gives more than it has.
+    /// An operator with little weight, to which another gives more than it has.
     fn requester() -> AccountId {
         let (who, sponsor): (AccountId, AccountId) = (account("requester", 0, 0), account("sponsor", 0, 0));
         if !Operators::<Runtime>::contains_key(&who) {
@@ -318,7 +319,7 @@ impl pallet_jobs::benchmarking::BenchmarkHelper<AccountId> for Bench {
             GenesisLines::<Runtime>::insert(&who, 1);
             GenesisLines::<Runtime>::insert(&sponsor, 1);
         }
-        account("requester", 0, 1)
+        who
     }
 
     fn operator(index: u32) -> (AccountId, AccountId) {

@@ -20,15 +20,18 @@ const EPOCH_SECONDS = 120;
  * The operators are registered and, since epoch 1 has begun, members.
  * @param {object} options
  * @param {number} options.guardianUntil block at which the guardian's office ends
+ * @param {() => Promise<string[]>} options.letIn addresses that are let in at genesis, besides the preset's
  * @param {(chain: object) => any} options.prepare runs before the first test
  */
-export function useGovernedChain({ guardianUntil = 0, prepare = () => {} } = {}) {
+export function useGovernedChain({ guardianUntil = 0, letIn = async () => [], prepare = () => {} } = {}) {
   const chain = {};
   before(async () => {
     chain.operators = await Promise.all(WEIGHTS.map((_, index) => devKey(`//Worker${index + 1}`)));
     chain.hot = await Promise.all(WEIGHTS.map((_, index) => devKey(`//Worker${index + 1}//hot`)));
     chain.guardian = await devKey('//Bob');
+    const newcomers = await letIn();
     const spec = await writeSpec({
+      workers: { sponsored: (preset) => [...preset, ...newcomers] },
       contributions: { weights: chain.operators.map(({ address }, index) => [address, WEIGHTS[index]]) },
       // With two auditors, one job is work for all three operators.
       audits: { parameters: { auditorsPerJob: 2 } },

@@ -5,8 +5,12 @@ import { join } from 'node:path';
 import { run, temporaryFolder } from '../../harness/process.mjs';
 import { nodeBinary } from '../../harness/settings.mjs';
 
+/** A field as `change` says: a value, or a function of the preset's. */
+const changed = (preset, change) => (typeof change === 'function' ? change(preset) : change);
+
 /**
- * Writes the specification of the dev chain, its genesis changed by `patch` (pallet by pallet, field by field), and gives the file's path.
+ * Writes the specification of the dev chain, its genesis changed by `patch` (pallet by pallet, field by field; a function is given the preset's
+ * value), and gives the file's path.
  * @param {object} patch for instance `{ rankedCollective: { guardian: [address, 100] } }`
  * @param {Buffer} [code] a public network's runtime, which has no sudo
  */
@@ -20,7 +24,10 @@ export async function writeSpec(patch, code) {
     spec.genesis.runtimeGenesis.code = `0x${code.toString('hex')}`;
     delete genesis.sudo;
   }
-  for (const [pallet, fields] of Object.entries(patch)) genesis[pallet] = { ...genesis[pallet], ...fields };
+  for (const [pallet, fields] of Object.entries(patch)) {
+    const changes = Object.entries(fields).map(([field, change]) => [field, changed(genesis[pallet]?.[field], change)]);
+    genesis[pallet] = { ...genesis[pallet], ...Object.fromEntries(changes) };
+  }
   writeFileSync(file, JSON.stringify(spec));
   return file;
 }

@@ -21,7 +21,7 @@ export async function workTogether({ api, model, operators, hot }) {
   const seal = new Uint8Array(32).fill(7);
   const outcome = { Completed: 'Length' };
   const job = (await api.query.jobs.jobs(id)).unwrap();
-  const header = { answer: answerId(id, job), promptTokens: 1, outcome, output: outputHash(output), outputTokens: 4, leaves: u8aToHex(seal) };
+  const header = { answerId: answerId(id, job), promptTokens: 1, outcome, outputHash: outputHash(output), outputTokens: 4, leaves: u8aToHex(seal) };
   const root = headerRoot(api, header);
   await send(api, api.tx.jobs.submitResult(id, output, 1, 4, outcome, sealed(seal, root)), hot[executor]);
   await waitFor('draw of both auditors', 60, async () => {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Registering an operator that nobody knows, by `workers.join` with a [ticket](crate::ticket).
+//! Registering an operator that the chain doesn't know, by `workers.join` with a [ticket](crate::ticket). One that another operator has
+//! vouched for is known, and registers like any.
 //!
 //! The transaction has no signer, since the chain knows nobody who could be it, but a signature of the operator among its arguments.
 //! It is signed anew for every attempt: a pool doesn't take the same bytes again for a while once it has refused them.

@@ -107,8 +107,8 @@ pub enum RegistrationError {
     NoTicketWanted(AccountId),
     /// A ticket takes too long.
     #[error(
-        "a ticket takes about {expected} s of this core, and no more than {allowed} s are allowed: raise ticket-seconds, or try again later \
-         when fewer operators join"
+        "a ticket takes about {expected} s of this core, and no more than {allowed} s are allowed: raise ticket-seconds, try again later \
+         when fewer operators join, or ask an operator to vouch for this one (`quota.vouch`)"
     )]
     TicketTooHard {
         /// Seconds that it takes on average.

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Benchmarks of the calls and the extension, each for its longest way.
-use crate::{Bucket, Call, ChargeQuota, Config, GenesisLines, Meter, Pallet, Points, Sponsors};
-use ergon_primitives::traits::Parameters as _;
+use crate::{
+    Admitted, Bucket, Call, ChargeQuota, Config, GenesisLines, Meter, Pallet, Points, Sponsors, Vouchers, Vouching,
+};
+use ergon_primitives::traits::{CurrentEpoch as _, Parameters as _};
 use frame_benchmarking::v2::*;
 use frame_support::{
     dispatch::{DispatchInfo, PostDispatchInfo},
+    traits::Get,
     weights::Weight,
 };
 use frame_system::RawOrigin;
@@ -39,7 +42,7 @@ fn giver<T: Config>() -> (T::AccountId, Points) {
 
 /// Takes something out of both buckets of `account`.
 fn use_some<T: Config>(account: &T::AccountId) {
-    for mut bucket in Pallet::<T>::own_buckets(account, &T::Parameters::get()) {
+    for mut bucket in Pallet::<T>::earned_buckets(account, &T::Parameters::get()) {
         bucket.charge(2);
         Bucket::save(bucket);
     }
@@ -77,6 +80,26 @@ mod benchmarks {
         assert_eq!(Sponsors::<T>::get(&giver).lines, 1);
     }
 
+    /// The last newcomer that an operator may vouch for in this epoch.
+    #[benchmark]
+    fn vouch() {
+        let ((voucher, _), newcomer) = (
+            T::BenchmarkHelper::operator(0),
+            account::<T::AccountId>("newcomer", 0, 0),
+        );
+        let record = Vouching {
+            epoch: T::CurrentEpoch::current_epoch(),
+            count: T::MaxVouchesPerEpoch::get() - 1,
+            barred_until: 0,
+        };
+        Vouchers::<T>::insert(&voucher, record);
+
+        #[extrinsic_call]
+        _(RawOrigin::Signed(voucher), newcomer.clone());
+
+        assert!(Admitted::<T>::contains_key(&newcomer));
+    }
+
     /// The hot key of a sponsored operator whose sponsor has become poor sends what is its duty, but there is nothing left for duties: all
     /// records are read and all counters written. A changed vote takes no longer: four records are read to see that it counts, but none to see
     /// whom its signer works for.
@@ -86,10 +109,10 @@ mod benchmarks {
         Pallet::<T>::do_sponsor(giver.clone(), operator.clone(), line).expect("the sponsor has enough");
         GenesisLines::<T>::insert(&giver, 1);
         use_some::<T>(&operator);
-        let mut duties = Bucket::<T>::load(operator.clone(), Meter::Duty, T::Parameters::get().duty_points);
+        let mut duties = Bucket::<T>::of_all(operator.clone(), Meter::Duty, T::Parameters::get().duty_points);
         duties.charge(T::Parameters::get().duty_points);
         duties.save();
-        let before = Pallet::<T>::quota_of(&operator).points;
+        let before = Pallet::<T>::quota_of(&hot).points;
 
         let call = T::BenchmarkHelper::duty(&operator);
         let info = DispatchInfo {
@@ -101,7 +124,7 @@ mod benchmarks {
             actual_weight: Some(Weight::from_parts(50_000_000, 0)),
             pays_fee: Default::default(),
         };
-        let origin = T::RuntimeOrigin::from(RawOrigin::Signed(hot));
+        let origin = T::RuntimeOrigin::from(RawOrigin::Signed(hot.clone()));
 
         #[block]
         {
@@ -111,7 +134,7 @@ mod benchmarks {
                 .expect("the call succeeds");
         }
 
-        assert!(Pallet::<T>::quota_of(&operator).points < before);
+        assert!(Pallet::<T>::quota_of(&hot).points < before);
     }
 
     impl_benchmark_test_suite!(Pallet, crate::mock::new_test_ext(), crate::mock::Test);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Whose bucket an account draws on, and how large it is.
 use crate::{
-    Accounts, Class, Classify, Config, GenesisLines, Lane, Lines, Meter, Pallet, Points, QuotaParameters, Shape,
-    Sponsors, UsageOf, Usages,
+    Accounts, Admitted, Class, Classify, Config, GenesisLines, Lane, Lines, Meter, Pallet, Points, QuotaParameters,
+    Shape, Sponsors, Usage, UsageOf, Usages,
 };
 use ergon_primitives::traits::Parameters as _;
 use frame_support::traits::Get;
@@ -12,7 +12,7 @@ use sp_runtime::{traits::UniqueSaturatedInto, SaturatedConversion};
 pub struct Bucket<T: Config> {
     /// Whose.
     pub owner: T::AccountId,
-    /// Which of his.
+    /// Which of its owner's.
     pub meter: Meter,
     /// How large.
     pub shape: Shape,
@@ -21,19 +21,25 @@ pub struct Bucket<T: Config> {
 }
 
 impl<T: Config> Bucket<T> {
-    /// The bucket of `owner` for `meter`, in this block.
-    pub fn load(owner: T::AccountId, meter: Meter, capacity: u64) -> Self {
+    /// The bucket of `owner` for `meter`, in this block. `full` is how large it was, and full, if it was never touched.
+    pub fn load(owner: T::AccountId, meter: Meter, capacity: u64, full: u64) -> Self {
         let shape = Shape {
             capacity,
             period: Pallet::<T>::period(),
         };
-        let usage = Usages::<T>::get(&owner, meter).refilled(shape, frame_system::Pallet::<T>::block_number());
+        let stored = Usages::<T>::get(&owner, meter).unwrap_or_else(|| Usage::full(full.min(capacity)));
+        let now = frame_system::Pallet::<T>::block_number();
         Self {
             owner,
             meter,
             shape,
-            usage,
+            usage: stored.refilled(shape, T::WeightsSince::get(), now),
         }
+    }
+
+    /// A bucket of the same size for everybody who has it.
+    pub fn of_all(owner: T::AccountId, meter: Meter, capacity: u64) -> Self {
+        Self::load(owner, meter, capacity, capacity)
     }
 
     /// What there is.
@@ -46,33 +52,67 @@ impl<T: Config> Bucket<T> {
         self.usage.charge(self.shape.period, amount);
     }
 
-    /// Stores it; full buckets take no space.
+    /// Gives it another size, with `left` in it, as far as that fits.
+    pub fn resize(&mut self, capacity: u64, left: u64) {
+        self.shape.capacity = capacity;
+        self.usage.resize(self.shape, left);
+    }
+
+    /// Stores it.
     pub fn save(self) {
-        if self.usage.is_full() {
-            Usages::<T>::remove(&self.owner, self.meter);
-        } else {
-            Usages::<T>::insert(&self.owner, self.meter, self.usage);
-        }
+        Usages::<T>::insert(&self.owner, self.meter, self.usage);
     }
 }
 
-/// Whose bucket an account draws on.
+/// Which bucket an account draws on.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Standing<AccountId> {
     /// Its owner.
     pub owner: AccountId,
+    /// Which of its owner's it is, of block space.
+    pub meter: Meter,
     /// Where its capacity comes from.
     pub class: Class,
     /// Points that it holds when full.
     pub capacity: Points,
+    /// The part of them that was there from the beginning.
+    pub full: Points,
 }
 
 impl<T: Config> Pallet<T> {
-    /// Whose bucket `account` draws on and how large it is. Complexity: O(1).
+    /// Which bucket `account` draws on and how large it is. Complexity: O(1).
     pub fn standing(account: &T::AccountId) -> Standing<T::AccountId> {
-        let owner = Self::owner(account);
-        let (class, capacity) = Self::class_and_capacity(&owner, &T::Parameters::get());
-        Standing { owner, class, capacity }
+        let curve = T::Parameters::get();
+        match Self::acts_for(account) {
+            Some(operator) => {
+                let class = Self::own_standing(operator.clone(), &curve).class;
+                Standing {
+                    owner: operator,
+                    meter: Meter::Hot,
+                    class,
+                    capacity: curve.newcomer_points,
+                    full: curve.newcomer_points,
+                }
+            }
+            None => Self::own_standing(account.clone(), &curve),
+        }
+    }
+
+    /// The bucket of points that an account of this `standing` draws on.
+    pub(crate) fn points_bucket(standing: Standing<T::AccountId>) -> Bucket<T> {
+        Bucket::load(standing.owner, standing.meter, standing.capacity, standing.full)
+    }
+
+    /// Its bucket of units; `None` for a hot key.
+    pub(crate) fn units_bucket(standing: Standing<T::AccountId>) -> Option<Bucket<T>> {
+        let meter = match standing.meter {
+            Meter::Ordinary => Meter::Units,
+            Meter::Free => Meter::FreeUnits,
+            _ => return None,
+        };
+        let curve = T::Parameters::get();
+        let (capacity, full) = (curve.units(standing.capacity), curve.units(standing.full));
+        Some(Bucket::load(standing.owner, meter, capacity, full))
     }
 
     /// Whether `account` may sign.
@@ -81,30 +121,41 @@ impl<T: Config> Pallet<T> {
         account.providers > 0 || account.sufficients > 0
     }
 
-    /// A hot key draws on its operator's bucket, unless it has a line of its own: then nobody can take the line away from
-    /// an account by making it his hot key.
-    pub(crate) fn owner(account: &T::AccountId) -> T::AccountId {
-        if Lines::<T>::contains_key(account) || Self::genesis_line(account) > 0 {
-            return account.clone();
+    /// The operator that `account` is a hot key of, if it has nothing of its own: so nobody can take what it has away from an account by
+    /// making it a hot key.
+    fn acts_for(account: &T::AccountId) -> Option<T::AccountId> {
+        if Lines::<T>::contains_key(account) || Self::genesis_line(account) > 0 || Admitted::<T>::contains_key(account)
+        {
+            return None;
         }
-        T::Accounts::operator_of(account).unwrap_or_else(|| account.clone())
+        T::Accounts::operator_of(account).filter(|operator| operator != account)
     }
 
-    fn class_and_capacity(owner: &T::AccountId, curve: &QuotaParameters) -> (Class, Points) {
-        if !Self::is_known(owner) {
-            return (Class::Unknown, 0);
-        }
-        let (earned, floor) = (Self::earned(owner, curve), curve.newcomer_points);
-        let class = if earned < floor {
-            Class::Newcomer
-        } else if Self::by_weight(owner, curve) > 0 {
-            Class::Operator
-        } else if Lines::<T>::contains_key(owner) {
-            Class::Sponsored
+    fn own_standing(owner: T::AccountId, curve: &QuotaParameters) -> Standing<T::AccountId> {
+        let (earned, free) = (Self::earned(&owner, curve), curve.newcomer_points);
+        let (class, meter, capacity) = if earned < free {
+            match Admitted::<T>::contains_key(&owner) {
+                true => (Class::Newcomer, Meter::Free, free),
+                false => (Class::Unknown, Meter::Free, 0),
+            }
+        } else if Self::by_weight(&owner, curve) > 0 {
+            (Class::Operator, Meter::Ordinary, earned)
+        } else if Lines::<T>::contains_key(&owner) {
+            (Class::Sponsored, Meter::Ordinary, earned)
         } else {
-            Class::Genesis
+            (Class::Genesis, Meter::Ordinary, earned)
         };
-        (class, earned.max(floor))
+        let full = match meter {
+            Meter::Free => capacity,
+            _ => Self::genesis_line(&owner),
+        };
+        Standing {
+            owner,
+            meter,
+            class,
+            capacity,
+            full,
+        }
     }
 
     /// What `owner` has that is not everybody's: its own, minus what it gives, plus what it is given.
@@ -144,7 +195,7 @@ impl<T: Config> Pallet<T> {
         line.saturating_sub(lost.saturated_into())
     }
 
-    /// What `account` gets from its sponsor. If he has given more than he has now, it is cut in proportion.
+    /// What `account` gets from its sponsor. If that has given more than it has now, it is cut in proportion.
     pub(crate) fn received(account: &T::AccountId, curve: &QuotaParameters) -> Points {
         let Some(line) = Lines::<T>::get(account) else {
             return 0;
@@ -160,12 +211,12 @@ impl<T: Config> Pallet<T> {
         cut.saturated_into()
     }
 
-    /// The buckets that `owner` has for block space and compute, apart from any operator's.
-    pub(crate) fn own_buckets(owner: &T::AccountId, curve: &QuotaParameters) -> [Bucket<T>; 2] {
-        let (_, capacity) = Self::class_and_capacity(owner, curve);
+    /// What `owner` has earned, as buckets of points and of units.
+    pub(crate) fn earned_buckets(owner: &T::AccountId, curve: &QuotaParameters) -> [Bucket<T>; 2] {
+        let (capacity, full) = (Self::earned(owner, curve), Self::genesis_line(owner));
         [
-            Bucket::load(owner.clone(), Meter::Ordinary, capacity),
-            Bucket::load(owner.clone(), Meter::Units, curve.units(capacity)),
+            Bucket::load(owner.clone(), Meter::Ordinary, capacity, full),
+            Bucket::load(owner.clone(), Meter::Units, curve.units(capacity), curve.units(full)),
         ]
     }
 
@@ -175,18 +226,19 @@ impl<T: Config> Pallet<T> {
         period.max(1)
     }
 
-    /// The lane of `call`, and the bucket that is guaranteed to `who` for it, if there is one: for duties that of its operator, for
-    /// votes that of the operator itself, if it has weight.
+    /// The lane of `call`, and the bucket that is guaranteed to `who` for it, if there is one: for duties that of its operator; for
+    /// management that of the operator itself, and for votes, too, if it has weight.
     pub(crate) fn guaranteed_bucket(who: &T::AccountId, call: &T::RuntimeCall) -> Option<(Lane, Bucket<T>)> {
         let operator = T::Accounts::operator_of(who)?;
         let curve = T::Parameters::get();
         let lane = T::Lanes::lane(who, &operator, call);
         let bucket = match lane {
-            Lane::Duty => Bucket::load(operator, Meter::Duty, curve.duty_points),
+            Lane::Duty => Bucket::of_all(operator, Meter::Duty, curve.duty_points),
+            Lane::Management if operator == *who => Bucket::of_all(operator, Meter::Management, curve.newcomer_points),
             Lane::Vote | Lane::ChangedVote if operator == *who && T::Accounts::weight(who) > 0 => {
-                Bucket::load(operator, Meter::Vote, curve.vote_points)
+                Bucket::of_all(operator, Meter::Vote, curve.vote_points)
             }
-            Lane::Vote | Lane::ChangedVote | Lane::Ordinary => return None,
+            Lane::Management | Lane::Vote | Lane::ChangedVote | Lane::Ordinary => return None,
         };
         Some((lane, bucket))
     }
@@ -194,10 +246,8 @@ impl<T: Config> Pallet<T> {
     /// Puts `amount` back into a bucket.
     pub(crate) fn refund(owner: &T::AccountId, meter: Meter, amount: u64) {
         Usages::<T>::mutate_exists(owner, meter, |entry| {
-            let Some(usage) = entry else { return };
-            usage.refund(Self::period(), amount);
-            if usage.is_full() {
-                *entry = None;
+            if let Some(usage) = entry {
+                usage.refund(Self::period(), amount);
             }
         });
     }

@@ -19,7 +19,7 @@ pub const MAX_UNITS_PER_POINT: u64 = 1_000_000;
 /// Transactions of a newcomer's [first steps](Config::FirstSteps): registering, voting, submitting a proposal and placing its deposit.
 pub const FIRST_STEPS: u64 = 4;
 /// Bytes of such a transaction.
-const STEP_BYTES: u32 = 512;
+pub(crate) const STEP_BYTES: u32 = 512;
 
 /// What governance may change about quotas. The ranges are those of [`check`](Self::check).
 #[derive(

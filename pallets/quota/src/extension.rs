@@ -6,6 +6,7 @@ use core::marker::PhantomData;
 use frame_support::{
     dispatch::{DispatchInfo, PostDispatchInfo},
     pallet_prelude::TransactionSource,
+    traits::Get,
     weights::Weight,
 };
 use scale_info::TypeInfo;
@@ -22,37 +23,56 @@ pub const EXHAUSTED: u8 = 1;
 /// `InvalidTransaction::Custom` code: the call costs more than the bucket holds when it is full.
 pub const NEVER_AFFORDABLE: u8 = 3;
 
+/// `InvalidTransaction::Custom` code: the transaction is longer than what is left of any block beside what every block carries.
+pub const TOO_LONG: u8 = 4;
+
 /// Largest share of a bucket in a priority: all of it.
 const WHOLE_SHARE: u64 = 1_023;
-/// Position of the share in a priority. Below it is what [`CheckMortality`](crate::CheckMortality) adds.
-const SHARE_BIT: u32 = 32;
+/// Most blocks of waiting in a priority.
+const LONGEST_WAIT: u64 = (1 << 13) - 1;
+/// Position of share or waiting in a priority. Below it is what [`CheckMortality`](crate::CheckMortality) adds.
+const RANK_BIT: u32 = 32;
 
 /// Whom a call goes before.
 #[derive(Clone, Copy)]
 enum Turn {
     /// After everybody else.
     Newcomer,
-    /// Before newcomers.
+    /// Before other newcomers.
+    NewcomersManagement,
+    /// Before newcomers, and before tickets.
     ChangedVote,
-    /// Before both.
+    /// Before all of them.
     Ordinary,
     /// Before everything else.
     Guaranteed,
 }
 
 impl Turn {
-    /// `turn | remaining share << 32`, after a call that takes `points` out of `bucket`, so that a flood starves itself.
-    fn priority<T: Config>(self, bucket: &Bucket<T>, points: Points) -> TransactionPriority {
-        let turn = match self {
-            Self::Newcomer => 0,
-            Self::ChangedVote => 1 << 47,
-            Self::Ordinary => 1 << 48,
-            Self::Guaranteed => 1 << 56,
+    /// `turn | rank << 32`. Newcomers rank by how long they have waited; an account that floods starts at the end each time. Others rank by
+    /// the share of `bucket` that is left after a call that takes `points` out of it, so that a flood starves itself. Of a rank goes the
+    /// part that `length` takes of the longest transaction.
+    fn priority<T: Config>(self, bucket: &Bucket<T>, points: Points, length: u32) -> TransactionPriority {
+        let (turn, rank) = match self {
+            Self::Newcomer => (0, Self::waiting(bucket)),
+            Self::NewcomersManagement => (1 << 45, Self::waiting(bucket)),
+            Self::ChangedVote => (1 << 47, Self::share_left(bucket, points)),
+            Self::Ordinary => (1 << 48, Self::share_left(bucket, points)),
+            Self::Guaranteed => (1 << 56, Self::share_left(bucket, points)),
         };
+        let longest = u64::from(T::MaxTransactionBytes::get().max(1));
+        let rank = rank.saturating_mul(longest.saturating_sub(length.into())) / longest;
+        turn + (rank << RANK_BIT)
+    }
+
+    fn waiting<T: Config>(bucket: &Bucket<T>) -> u64 {
+        Pallet::<T>::waited(&bucket.owner).min(LONGEST_WAIT)
+    }
+
+    fn share_left<T: Config>(bucket: &Bucket<T>, points: Points) -> u64 {
         let left = u128::from(bucket.remaining().saturating_sub(points));
         let capacity = u128::from(bucket.shape.capacity.max(1));
-        let share: u64 = (left * u128::from(WHOLE_SHARE) / capacity).saturated_into();
-        turn + (share << SHARE_BIT)
+        (left * u128::from(WHOLE_SHARE) / capacity).saturated_into()
     }
 }
 
@@ -113,6 +133,13 @@ impl<T> core::fmt::Debug for ChargeQuota<T> {
     }
 }
 
+/// What a transaction costs, and how long it is.
+#[derive(Clone, Copy)]
+struct Cost {
+    points: Points,
+    length: u32,
+}
+
 /// A bucket, what is to be taken out of it, and the priority that this gives.
 pub struct Charge<T: Config> {
     bucket: Bucket<T>,
@@ -130,11 +157,11 @@ pub struct Charged<AccountId> {
 }
 
 impl<T: Config> Charge<T> {
-    fn new(bucket: Bucket<T>, points: Points, turn: Turn, share: Share) -> Self {
+    fn new(bucket: Bucket<T>, cost: Cost, turn: Turn, share: Share) -> Self {
         Self {
-            priority: turn.priority(&bucket, points),
+            priority: turn.priority(&bucket, cost.points, cost.length),
             bucket,
-            points,
+            points: cost.points,
             share,
         }
     }
@@ -143,6 +170,9 @@ impl<T: Config> Charge<T> {
         // Not invalid: there is room in a later block.
         let room = self.share.take::<T>(self.points);
         room.ok_or(InvalidTransaction::ExhaustsResources)?;
+        if let Share::Newcomers = self.share {
+            Pallet::<T>::note_included(&self.bucket.owner);
+        }
         self.bucket.charge(self.points);
         let (owner, meter) = (self.bucket.owner.clone(), self.bucket.meter);
         self.bucket.save();
@@ -156,25 +186,28 @@ impl<T: Config> Charge<T> {
 }
 
 impl<T: Config> Pallet<T> {
-    /// Chooses the bucket that pays `points` for `call`: a guaranteed one if `who` has one for this lane and it holds
-    /// enough, else the ordinary one.
-    fn charge(who: &T::AccountId, call: &T::RuntimeCall, points: Points) -> Result<Charge<T>, InvalidTransaction> {
-        let guaranteed = Self::guaranteed_bucket(who, call).filter(|(_, bucket)| points <= bucket.remaining());
+    /// Chooses the bucket that pays for `call`: a guaranteed one if `who` has one for this lane and it holds enough, else the ordinary one.
+    fn charge(who: &T::AccountId, call: &T::RuntimeCall, cost: Cost) -> Result<Charge<T>, InvalidTransaction> {
+        let guaranteed = Self::guaranteed_bucket(who, call).filter(|(_, bucket)| cost.points <= bucket.remaining());
         match guaranteed {
-            None => Self::ordinary_charge(who, points),
-            Some((Lane::ChangedVote, votes)) => Ok(Self::changed_vote_charge(who, votes, points)),
-            Some((_, bucket)) => Ok(Charge::new(bucket, points, Turn::Guaranteed, Share::Whole)),
+            None => Self::ordinary_charge(who, cost),
+            Some((Lane::ChangedVote, votes)) => Ok(Self::changed_vote_charge(who, votes, cost)),
+            // Anybody may join and manage what it has joined with, so without a share of its own it does so with newcomers'.
+            Some((Lane::Management, bucket)) if Self::standing(who).class.is_newcomer() => {
+                Ok(Charge::new(bucket, cost, Turn::NewcomersManagement, Share::Newcomers))
+            }
+            Some((_, bucket)) => Ok(Charge::new(bucket, cost, Turn::Guaranteed, Share::Whole)),
         }
     }
 
     /// A changed vote may be sent again and again, and from each part of a split operator. So what `votes` pay takes of the newcomers'
     /// share of a block. It goes when the ordinary bucket would let it go, or else only before newcomers. The ordinary bucket pays what
     /// would take the last room of those who have no other.
-    fn changed_vote_charge(who: &T::AccountId, votes: Bucket<T>, points: Points) -> Charge<T> {
-        let ordinary = Self::ordinary_charge(who, points).ok();
+    fn changed_vote_charge(who: &T::AccountId, votes: Bucket<T>, cost: Cost) -> Charge<T> {
+        let ordinary = Self::ordinary_charge(who, cost).ok();
         match ordinary.filter(|charge| matches!(charge.share, Share::Whole)) {
-            None => Charge::new(votes, points, Turn::ChangedVote, Share::ChangedVotes),
-            Some(ordinary) if !Self::is_room_for_changed_vote(points) => ordinary,
+            None => Charge::new(votes, cost, Turn::ChangedVote, Share::ChangedVotes),
+            Some(ordinary) if !Self::is_room_for_changed_vote(cost.points) => ordinary,
             Some(ordinary) => Charge {
                 bucket: votes,
                 share: Share::ChangedVotes,
@@ -183,21 +216,21 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    fn ordinary_charge(who: &T::AccountId, points: Points) -> Result<Charge<T>, InvalidTransaction> {
+    fn ordinary_charge(who: &T::AccountId, cost: Cost) -> Result<Charge<T>, InvalidTransaction> {
         let standing = Self::standing(who);
-        if points > standing.capacity {
+        if cost.points > standing.capacity {
             return Err(InvalidTransaction::Custom(NEVER_AFFORDABLE));
-        }
-        let bucket = Bucket::load(standing.owner, Meter::Ordinary, standing.capacity);
-        if points > bucket.remaining() {
-            return Err(InvalidTransaction::Custom(EXHAUSTED));
         }
         let (turn, share) = if standing.class.is_newcomer() {
             (Turn::Newcomer, Share::Newcomers)
         } else {
             (Turn::Ordinary, Share::Whole)
         };
-        Ok(Charge::new(bucket, points, turn, share))
+        let bucket = Self::points_bucket(standing);
+        if cost.points > bucket.remaining() {
+            return Err(InvalidTransaction::Custom(EXHAUSTED));
+        }
+        Ok(Charge::new(bucket, cost, turn, share))
     }
 
     fn give_back(charged: &Charged<T::AccountId>, points: Points) {
@@ -234,7 +267,13 @@ where
         let Some(who) = origin.as_system_origin_signer() else {
             return Ok((ValidTransaction::default(), None, origin));
         };
-        let charge = Pallet::<T>::charge(who, call, Pallet::<T>::cost(info, len.saturated_into()))?;
+        let length = len.saturated_into();
+        // It would wait in the pool until it dies.
+        if length > T::MaxTransactionBytes::get() {
+            return Err(InvalidTransaction::Custom(TOO_LONG).into());
+        }
+        let points = Pallet::<T>::cost(info, length);
+        let charge = Pallet::<T>::charge(who, call, Cost { points, length })?;
         let validity = ValidTransaction {
             priority: charge.priority,
             ..Default::default()
@@ -263,7 +302,7 @@ where
         let Some(charged) = charged else {
             return Ok(T::WeightInfo::charge_quota());
         };
-        // `Pays::No` waives a fee. It can't make more room in a block, and who sends such a call for nothing can do so for ever.
+        // `Pays::No` waives a fee. It can't make more room in a block, and an account that sends such a call for nothing can do so without end.
         let unspent = info.total_weight().saturating_sub(post_info.calc_actual_weight(info));
         let points = Pallet::<T>::points_in(unspent).min(charged.points);
         Pallet::<T>::give_back(&charged, points);

@@ -23,40 +23,44 @@
 //! own      = weight_points * weight / total weight   (registered operators)
 //!          + genesis line, halved every GenesisHalfLife
 //! earned   = own - given to others + line from a sponsor
-//! capacity = max(earned, newcomer_points)
 //! ```
 //!
 //! The numbers in it are a parameter, [`QuotaParameters`], that governance may change as a whole.
 //!
-//! 1. Hot keys draw on the bucket of their operator, unless they had a line of their own before they became hot keys. They can't be
-//!    given one later.
-//! 2. `own` is linear in weight and lines only move it, so splitting an account into many makes no more of it.
-//! 3. Whoever has earned less than [`newcomer_points`](QuotaParameters::newcomer_points) may use that much all the same, but is a
-//!    **newcomer**. All newcomers together get at most [`newcomer_share`](QuotaParameters::newcomer_share) of a block, and the units that
-//!    go with it. So accounts without number gain nothing but places in a queue, whose length harms nobody else.
-//! 4. A sponsor gives what is full, and what is missing from a line that ends is missing from the sponsor's bucket. If he has less
-//!    than he has given, all his lines are cut in proportion. What he is given himself can't be given on.
-//! 5. Capacities follow weight and parameters at once. For what is missing at that moment the new one counts: a bucket that shrinks is
-//!    at most empty, and one that grows has as much missing as before. Lines keep their points; one that has become worth less than
-//!    being a newcomer makes its account one.
+//! 1. `own` is linear in weight and lines only move it, so splitting an account into many makes no more of it.
+//! 2. An account that has earned [`newcomer_points`](QuotaParameters::newcomer_points) or more draws on what it has earned. One that has
+//!    earned less is a **newcomer** if it was let in ([`Admitted`]), and draws on a *free* bucket of that size; else it has nothing. All
+//!    newcomers together get at most [`newcomer_share`](QuotaParameters::newcomer_share) of a block, and the units that go with it. So
+//!    accounts without number gain nothing but places in a queue, in which each starts at the end whenever it was included.
+//! 3. What is earned and what is free are apart: a line neither gives a free bucket nor takes one.
+//! 4. A line arrives as full as what its sponsor's bucket gave up, and what is left in it when it ends goes back. If a sponsor has less
+//!    than it has given, all its lines are cut in proportion. What it is given itself can't be given on.
+//! 5. Capacities follow weight and parameters at once. A bucket remembers how large it was when it was touched: one that shrinks is at most
+//!    empty, and what one grows by was empty when the current weights came into force ([`Config::WeightsSince`]) or it was touched, if that was
+//!    later. So nobody who leaves and comes back, or changes size in any other way, finds anything full. Lines keep their points.
+//! 6. The hot keys of an operator share one bucket of `newcomer_points` in its class, and have no units, so that a stolen one can't use up what
+//!    is its operator's. An account that has something of its own keeps that when it becomes a hot key.
 //!
 //! # Lanes
 //!
-//! [`Config::Lanes`] says which calls of an operator are protocol **duties** and **votes**. They draw on buckets of their own, of
-//! [`duty_points`](QuotaParameters::duty_points) and [`vote_points`](QuotaParameters::vote_points) for each operator, so an operator
-//! that has spent everything else still keeps its deadlines and its voice; only if these hold too little, they are ordinary calls. Votes of
-//! an operator without weight of its own, or by its hot keys, are ordinary ones, and so are those within other calls.
+//! [`Config::Lanes`] says which calls of an operator are protocol **duties**, **votes** and **management**. They draw on buckets of their own, of
+//! [`duty_points`](QuotaParameters::duty_points), [`vote_points`](QuotaParameters::vote_points) and
+//! [`newcomer_points`](QuotaParameters::newcomer_points) for each operator, so an operator that has spent everything else still keeps its
+//! deadlines, its voice and its keys; only if these hold too little, they are ordinary calls. Management is what the operator's own key
+//! does about its hot keys and its registration. Votes of an operator without weight of its own, and votes and management by its hot keys, are
+//! ordinary calls, and so are those within other calls.
 //!
-//! Which calls these are depends on the state, see [`Classify::lane`]: in a poll, the votes of an account whose own weight
+//! Which calls are duties and votes depends on the state, see [`Classify::lane`]: in a poll, the votes of an account whose own weight
 //! counts there; of a job or an audit, what is awaited of the signer's operator at that moment. Doing what is done, too early
 //! or wrong is an ordinary call.
 //!
 //! | call | draws on | goes |
 //! |---|---|---|
 //! | duty, first vote in a poll | its own bucket | before everything else |
+//! | management | its own bucket; a newcomer's in the newcomers' share of the block | before everything else; a newcomer's before newcomers |
 //! | changed vote | the one of votes, in at most a quarter of the newcomers' share of the block; else the ordinary bucket | like any call of the operator |
 //! | the same, if the ordinary bucket holds too little or is a newcomer's | the one of votes, in at most half of that share | before newcomers |
-//! | everything else, and what those buckets hold too little for | the ordinary bucket | before newcomers, or among them |
+//! | everything else, and what those buckets hold too little for | the bucket of the account | before newcomers, or among them |
 //!
 //! # What the extension does
 //!
@@ -64,6 +68,7 @@
 //!
 //! | when | code |
 //! |---|---|
+//! | the transaction is longer than [`Config::MaxTransactionBytes`] | `Custom(4)`, [`TOO_LONG`](extension::TOO_LONG) |
 //! | the call costs more than the whole bucket | `Custom(3)`, [`NEVER_AFFORDABLE`](extension::NEVER_AFFORDABLE) |
 //! | the bucket holds too little now | `Custom(1)`, [`EXHAUSTED`](extension::EXHAUSTED) |
 //! | the chain doesn't know the account | `Custom(2)`, [`UNKNOWN_ACCOUNT`] |
@@ -73,20 +78,26 @@
 //! era or nonce can. A failing call pays. What a call doesn't use is given back; what it uses is charged, also if its pallet says
 //! `Pays::No`, which is about fees.
 //!
-//! Priority, from the highest bit: duties and first votes; everybody but newcomers; changed votes that the ordinary bucket would not
-//! pay, and after them calls with a [ticket](#first-contact); newcomers. Then the share of the bucket that is left after the call, in
-//! 1024 steps (of the ordinary one for a changed vote that it would pay), and the block in which the transaction's era began, which
-//! [`CheckMortality`] adds. So a flood starves itself, and a transaction replaces one with the same nonce that was signed some blocks
-//! before, unless it leaves clearly less in the bucket.
+//! Priority, from the highest bit: duties, first votes and management; everybody but newcomers; changed votes that the ordinary bucket would
+//! not pay; calls with a [ticket](#first-contact); management by newcomers; newcomers. Then the rank: of newcomers the blocks since they were
+//! last included, up to 8,191; of others the share of the bucket that is left after the call, in 1024 steps (of the ordinary one for a
+//! changed vote that it would pay). A transaction loses the part of its rank that its length takes of the longest. Then the block in which the
+//! transaction's era began, which [`CheckMortality`] adds. So a flood starves itself, and a transaction replaces one with the same nonce that
+//! was signed some blocks before, unless it is much longer or leaves clearly less in the bucket.
 //!
 //! # First contact
+//!
+//! At most [`Config::MaxJoinsPerBlock`] accounts are let in in one block, half of them by tickets and half by vouching.
 //!
 //! A [`ticket`](ergon_primitives::ticket) lets an account in that nobody vouches for ([`Admission`](ergon_primitives::quota::Admission)). Its
 //! target follows, once per [`Config::RetargetBlocks`], how many come: toward [`Config::TicketsPerPeriod`], at most by a factor
 //! of 4, within [`Config::HardestTarget`] and [`Config::EasiestTarget`]. A ticket lives [`Config::TicketLifetime`] blocks and meets the
-//! target of the period that its block is in. At most [`Config::MaxTicketsPerBlock`] are taken, and each takes
-//! [`Config::TicketPoints`] of the newcomers' share of the block. With a core of `r` tries per second
+//! target of the period that its block is in. Those that show the most work beyond it go first. Each takes [`Config::TicketPoints`] of the
+//! newcomers' share of the block. With a core of `r` tries per second
 //! a ticket takes 2^64 / (target + 1) / r seconds on average; a test of [`ticket`](ergon_primitives::ticket) prints `r`.
+//!
+//! An established operator [vouches](Pallet::vouch) for at most [`Config::MaxVouchesPerEpoch`] newcomers an epoch. The registry puts them on
+//! probation; each time that begins again, the voucher can't vouch for [`Config::VoucherBan`] epochs.
 //!
 //! A provider reference is never taken back: an account that is reaped begins again at nonce 0, and its old transactions could be
 //! replayed.
@@ -96,12 +107,13 @@
 //! * The guaranteed buckets are per operator, so whoever splits its weight has more of them. But each part can send only one vote for
 //!   each poll, and the results that it was drawn for, ahead of others. Among those the fuller bucket goes first, so that whoever has
 //!   voted less waits less. Votes that are repeated take at most half of the newcomers' part of a block, all parts together.
-//! * Who changes its votes so often that the bucket for them is empty has no guarantee until it fills again: its votes are ordinary
-//!   calls.
+//! * An operator that changes its votes so often that the bucket for them is empty has no guarantee until it fills again: its votes are
+//!   ordinary calls.
 //! * The pool classifies each transaction by the state after the last block. Of several votes on one poll that an account sends at once,
 //!   all wait in front; all but the first pay as changed votes when their turn comes.
-//! * Units of a job are given back to whoever's bucket the requester draws on when it ends, which may be another one than paid if
-//!   the requester has become a hot key or has left its operator in between.
+//! * An account that earns for the first time, or never sent anything, has nothing when an epoch begins, and fills from then on.
+//! * An account whose class changes between a job's submission and its end may get units back in its other bucket. Both together hold what is
+//!   reserved.
 //!
 //! Everything is O(1), and nothing happens in blocks in which nobody does anything.
 #![cfg_attr(not(feature = "std"), no_std)]
@@ -127,6 +139,7 @@ mod try_state;
 mod types;
 mod usage;
 mod view;
+mod vouching;
 pub mod weights;
 
 pub use capacity::{Bucket, Standing};
@@ -135,7 +148,9 @@ pub use extension::ChargeQuota;
 pub use mortality::CheckMortality;
 pub use nonce::{CheckNonce, UNKNOWN_ACCOUNT};
 pub use pallet::*;
-pub use types::{Accounts, Class, Classify, Difficulty, Given, Lane, Line, Meter, NewcomerUse, Points, QuotaInfo};
+pub use types::{
+    Accounts, Class, Classify, Difficulty, Given, Lane, Line, Meter, NewcomerUse, Points, QuotaInfo, Vouching,
+};
 pub use usage::{Shape, Usage};
 pub use weights::WeightInfo;
 
@@ -143,7 +158,12 @@ pub use weights::WeightInfo;
 pub mod pallet {
     use super::*;
     use alloc::vec::Vec;
-    use ergon_primitives::{ticket::TicketTerms, traits::Parameters, Units};
+    use ergon_primitives::{
+        quota::{Admission, Newcomers},
+        ticket::TicketTerms,
+        traits::{CurrentEpoch, Parameters},
+        Epoch, Units,
+    };
     use frame_support::{pallet_prelude::*, weights::Weight};
     use frame_system::pallet_prelude::*;
 
@@ -161,6 +181,15 @@ pub mod pallet {
         type Lanes: Classify<Self::AccountId, Self::RuntimeCall>;
         /// The quota curve.
         type Parameters: Parameters<QuotaParameters>;
+        /// The registry of operators.
+        type Newcomers: Newcomers<Self::AccountId>;
+        /// The current epoch.
+        type CurrentEpoch: CurrentEpoch;
+        /// The block in which the current weights came into force: what capacities grew by was empty then.
+        type WeightsSince: Get<BlockNumberFor<Self>>;
+        /// Longest signed transaction that fits into a block beside what every block carries, in bytes.
+        #[pallet::constant]
+        type MaxTransactionBytes: Get<u32>;
         /// Points for each byte of a transaction.
         #[pallet::constant]
         type PointsPerByte: Get<u64>;
@@ -187,9 +216,15 @@ pub mod pallet {
         /// Blocks for which a ticket is good.
         #[pallet::constant]
         type TicketLifetime: Get<BlockNumberFor<Self>>;
-        /// Most accounts that tickets let in in one block.
+        /// Most accounts that are let in in one block: one half by tickets, the other by vouching.
         #[pallet::constant]
-        type MaxTicketsPerBlock: Get<u32>;
+        type MaxJoinsPerBlock: Get<u32>;
+        /// Most newcomers that one operator vouches for in an epoch.
+        #[pallet::constant]
+        type MaxVouchesPerEpoch: Get<u32>;
+        /// Epochs for which an operator vouches for nobody, after that in which one of its newcomers failed its probation.
+        #[pallet::constant]
+        type VoucherBan: Get<Epoch>;
         /// What the longest transaction that brings a ticket costs. Newcomers pay for it with their share of the block.
         type TicketPoints: Get<Points>;
         /// The target in the beginning and when few come.
@@ -205,10 +240,21 @@ pub mod pallet {
         type BenchmarkHelper: benchmarking::BenchmarkHelper<Self::AccountId, Self::RuntimeCall>;
     }
 
-    /// What is missing from each bucket that isn't full. Accounts are hashed in keys since anyone may choose their bytes.
+    /// What is missing from each bucket that was ever used. Accounts are hashed in keys since anyone may choose their bytes.
     #[pallet::storage]
-    pub type Usages<T: Config> =
-        StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Twox64Concat, Meter, UsageOf<T>, ValueQuery>;
+    pub type Usages<T: Config> = StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Twox64Concat, Meter, UsageOf<T>>;
+
+    /// Accounts that were let in, with the block in which each was last included among newcomers; or let in, if it never was.
+    #[pallet::storage]
+    pub type Admitted<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, BlockNumberFor<T>>;
+
+    /// The operator that vouched for an account, until that has passed its probation.
+    #[pallet::storage]
+    pub type VouchedBy<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, T::AccountId>;
+
+    /// What each operator has vouched for lately.
+    #[pallet::storage]
+    pub type Vouchers<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, Vouching, ValueQuery>;
 
     /// Lines by account that gets one.
     #[pallet::storage]
@@ -268,6 +314,22 @@ pub mod pallet {
             /// Whom.
             account: T::AccountId,
         },
+        /// An operator let an account in: it may register, on probation.
+        Vouched {
+            /// The operator.
+            voucher: T::AccountId,
+            /// The newcomer.
+            account: T::AccountId,
+        },
+        /// A newcomer's probation began again, so the operator that vouched for it can't vouch for a while.
+        VoucherBarred {
+            /// The operator.
+            voucher: T::AccountId,
+            /// The newcomer.
+            account: T::AccountId,
+            /// First epoch in which it may vouch again.
+            until: Epoch,
+        },
     }
 
     #[pallet::error]
@@ -282,8 +344,6 @@ pub mod pallet {
         TooManyLines,
         /// The sponsor has no such capacity left to give; what it was given itself doesn't count.
         NotEnoughCapacity,
-        /// The sponsor has the capacity but has used it: only what is full can be given. Wait, or give less.
-        NotRefilled,
         /// The account has no sponsor.
         NotSponsored,
         /// Only the sponsor and the account itself can end a line.
@@ -296,8 +356,19 @@ pub mod pallet {
         UnitsExhausted,
         /// Newcomers have asked for as much compute or block space as they may in this block.
         NewcomersExhausted,
-        /// The account is a hot key, which draws on its operator's bucket: the operator can be sponsored instead.
+        /// The account works for an operator, as a hot key or by itself: the operator can be sponsored instead, and needs nobody to vouch
+        /// for it.
         ActsForOperator,
+        /// The signer is no operator, or one that is jailed or on probation, and so can't vouch.
+        NotEstablished,
+        /// The account was let in before, by a ticket, by vouching or at genesis.
+        AlreadyAdmitted,
+        /// The operator has vouched for as many newcomers as it may in this epoch.
+        TooManyVouches,
+        /// A newcomer that the operator vouched for has failed its probation lately.
+        VoucherBarred,
+        /// As many were let in by vouching in this block as may be: try again in the next one.
+        NoPlaceLeft,
     }
 
     #[pallet::genesis_config]
@@ -321,9 +392,7 @@ pub mod pallet {
                     "quota: an account is named twice in the genesis lines"
                 );
                 GenesisLines::<T>::insert(account, points);
-                if !Pallet::<T>::is_known(account) {
-                    frame_system::Pallet::<T>::inc_providers(account);
-                }
+                Pallet::<T>::welcome(account);
             }
         }
     }
@@ -345,8 +414,16 @@ pub mod pallet {
                 "TicketLifetime: the hash of its block must be kept"
             );
             assert!(
-                T::TicketsPerPeriod::get() > 0 && T::MaxTicketsPerBlock::get() > 0,
-                "TicketsPerPeriod, MaxTicketsPerBlock: tickets must be possible"
+                T::TicketsPerPeriod::get() > 0 && T::MaxJoinsPerBlock::get() >= 2,
+                "TicketsPerPeriod, MaxJoinsPerBlock: tickets and vouching must be possible"
+            );
+            assert!(
+                T::MaxVouchesPerEpoch::get() > 0,
+                "MaxVouchesPerEpoch: vouching must be possible"
+            );
+            assert!(
+                T::MaxTransactionBytes::get() >= curve::STEP_BYTES,
+                "MaxTransactionBytes: the first steps must fit"
             );
             assert!(
                 T::TicketPoints::get() <= Self::limits().first_steps,
@@ -367,7 +444,12 @@ pub mod pallet {
     #[pallet::call(weight = T::WeightInfo)]
     impl<T: Config> Pallet<T> {
         /// Gives capacity of `points`, and the units that go with it, from the signer to `account`, until one of them
-        /// [withdraws](Self::withdraw) it. The chain knows the account for good from then on. Complexity: O(1).
+        /// [withdraws](Self::withdraw) it. As much of it is filled as the signer's bucket has to give. The chain knows the account for good
+        /// from then on.
+        ///
+        /// Origin: signed by an account with weight or a genesis line. Event: [`Event::Sponsored`]. Errors: [`Error::SelfSponsored`],
+        /// [`Error::ActsForOperator`], [`Error::LineTooSmall`], [`Error::AlreadySponsored`], [`Error::TooManyLines`],
+        /// [`Error::NotEnoughCapacity`]. Complexity: O(1).
         #[pallet::call_index(0)]
         pub fn sponsor(
             origin: OriginFor<T>,
@@ -378,11 +460,26 @@ pub mod pallet {
             Self::do_sponsor(sponsor, account, points)
         }
 
-        /// Ends the line of `account`; signed by its sponsor or by itself. Complexity: O(1).
+        /// Ends the line of `account`: what is left in it is the sponsor's again.
+        ///
+        /// Origin: signed by the sponsor or by `account`. Event: [`Event::Withdrawn`]. Errors: [`Error::NotSponsored`],
+        /// [`Error::NotYourLine`]. Complexity: O(1).
         #[pallet::call_index(1)]
         pub fn withdraw(origin: OriginFor<T>, account: T::AccountId) -> DispatchResult {
             let who = ensure_signed(origin)?;
             Self::do_withdraw(who, account)
+        }
+
+        /// Lets `account` in, as a ticket would: it may sign, and register as an operator on probation. If it fails that, the signer can't
+        /// vouch for [`Config::VoucherBan`] epochs.
+        ///
+        /// Origin: signed by an operator that is neither on probation nor jailed. Event: [`Event::Vouched`]. Errors:
+        /// [`Error::NotEstablished`], [`Error::AlreadyAdmitted`], [`Error::ActsForOperator`], [`Error::VoucherBarred`],
+        /// [`Error::TooManyVouches`], [`Error::NoPlaceLeft`]. Complexity: O(1).
+        #[pallet::call_index(2)]
+        pub fn vouch(origin: OriginFor<T>, account: T::AccountId) -> DispatchResult {
+            let voucher = ensure_signed(origin)?;
+            Self::do_vouch(voucher, account)
         }
     }
 

@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A runtime whose operators and weights tests set by hand.
 use crate as pallet_quota;
-use crate::{Accounts, ChargeQuota, CheckNonce, Classify, Lane, Points, QuotaParameters};
+use crate::{
+    Accounts, Admitted, ChargeQuota, CheckNonce, Classify, Lane, Meter, Points, QuotaParameters, Usage, Usages,
+};
 use codec::Encode;
-use ergon_primitives::{ticket, ticket::Ticket, traits::Parameters, VoteWeight};
+use ergon_primitives::{
+    quota::{Admission, Newcomers},
+    ticket,
+    ticket::Ticket,
+    traits::{CurrentEpoch, Parameters},
+    Epoch, VoteWeight,
+};
 use frame_support::{
     derive_impl,
     dispatch::{DispatchInfo, DispatchResultWithPostInfo, GetDispatchInfo, PostDispatchInfo},
@@ -51,6 +59,9 @@ pub const TICKETS_PER_PERIOD: u32 = 4;
 pub const TICKET_LIFETIME: u64 = 20;
 pub const TICKETS_PER_BLOCK: u32 = 10;
 pub const TICKET_POINTS: Points = 5_000;
+pub const VOUCHES: u32 = 2;
+pub const BAN: Epoch = 3;
+pub const MAX_BYTES: u32 = 1_000_000;
 /// A ticket takes 16 tries.
 pub const EASIEST: u64 = u64::MAX >> 4;
 pub const HARDEST: u64 = u64::MAX >> 12;
@@ -80,6 +91,14 @@ parameter_types! {
     pub storage Curve: QuotaParameters = CURVE;
     /// Weight of each operator.
     pub static Operators: BTreeMap<u64, VoteWeight> = BTreeMap::new();
+    /// Operators on probation.
+    pub static OnProbation: BTreeSet<u64> = BTreeSet::new();
+    /// Accounts that the registry was told of.
+    pub static LetIn: Vec<u64> = Vec::new();
+    /// The current epoch.
+    pub static CurrentIndex: Epoch = 0;
+    /// When the current weights came into force.
+    pub static Since: u64 = 0;
     /// Who has voted: [`VOTE`] would change that.
     pub static Voted: BTreeSet<u64> = BTreeSet::new();
 }
@@ -122,15 +141,33 @@ impl Accounts<u64> for HandSet {
     fn total_weight() -> VoteWeight {
         Operators::get().values().sum()
     }
+
+    fn is_established(operator: &u64) -> bool {
+        Operators::get().contains_key(operator) && !OnProbation::get().contains(operator)
+    }
+}
+
+impl Newcomers<u64> for HandSet {
+    fn let_in(account: &u64) {
+        LetIn::mutate(|accounts| accounts.push(*account));
+    }
+}
+
+impl CurrentEpoch for HandSet {
+    fn current_epoch() -> Epoch {
+        CurrentIndex::get()
+    }
 }
 
 pub const DUTY: &[u8] = b"duty";
 pub const VOTE: &[u8] = b"vote";
+pub const MANAGE: &[u8] = b"manage";
 
 impl Classify<u64, RuntimeCall> for HandSet {
     fn lane(who: &u64, _: &u64, call: &RuntimeCall) -> Lane {
         match call {
             RuntimeCall::System(frame_system::Call::remark { remark }) if remark == DUTY => Lane::Duty,
+            RuntimeCall::System(frame_system::Call::remark { remark }) if remark == MANAGE => Lane::Management,
             RuntimeCall::System(frame_system::Call::remark { remark }) if remark == VOTE => {
                 if Voted::get().contains(who) {
                     Lane::ChangedVote
@@ -159,6 +196,10 @@ impl Parameters<QuotaParameters> for InForce {
 impl pallet_quota::Config for Test {
     type Accounts = HandSet;
     type Lanes = HandSet;
+    type Newcomers = HandSet;
+    type CurrentEpoch = HandSet;
+    type WeightsSince = Since;
+    type MaxTransactionBytes = ConstU32<MAX_BYTES>;
     type Parameters = InForce;
     type PointsPerByte = ConstU64<1>;
     type RefillBlocks = ConstU64<REFILL_BLOCKS>;
@@ -169,7 +210,9 @@ impl pallet_quota::Config for Test {
     type RetargetBlocks = ConstU64<RETARGET_BLOCKS>;
     type TicketsPerPeriod = ConstU32<TICKETS_PER_PERIOD>;
     type TicketLifetime = ConstU64<TICKET_LIFETIME>;
-    type MaxTicketsPerBlock = ConstU32<TICKETS_PER_BLOCK>;
+    type MaxJoinsPerBlock = ConstU32<{ 2 * TICKETS_PER_BLOCK }>;
+    type MaxVouchesPerEpoch = ConstU32<VOUCHES>;
+    type VoucherBan = ConstU32<BAN>;
     type TicketPoints = ConstU64<TICKET_POINTS>;
     type EasiestTarget = ConstU64<EASIEST>;
     type HardestTarget = ConstU64<HARDEST>;
@@ -207,14 +250,16 @@ pub fn new_test_ext() -> sp_io::TestExternalities {
     sp_io::TestExternalities::new(config.build_storage().unwrap())
 }
 
-/// Runs `test` in block 1 of a chain that knows the accounts 1 to [`KNOWN`] and [`FOUNDER`], and checks the invariants after it.
+/// Runs `test` in block 1 of a chain that has let the accounts 1 to [`KNOWN`] in and [`FOUNDER`], and checks the invariants after it.
 pub fn build_and_execute(test: impl FnOnce()) {
     new_test_ext().execute_with(|| {
         Operators::set(BTreeMap::new());
         Voted::set(BTreeSet::new());
-        for account in 1..=KNOWN {
-            System::inc_providers(&account);
-        }
+        OnProbation::set(BTreeSet::new());
+        LetIn::set(Vec::new());
+        CurrentIndex::set(0);
+        Since::set(0);
+        (1..=KNOWN).for_each(|account| Quota::welcome(&account));
         go_to(1);
         test();
         Quota::do_try_state().unwrap();
@@ -237,13 +282,28 @@ pub fn hash_of(number: u64) -> ergon_primitives::H256 {
     ergon_primitives::hash(&[b"block", &number.to_le_bytes()])
 }
 
-/// Makes operators with weights.
+/// Makes operators with weights, as if they had had them for long.
 pub fn operators(weights: impl IntoIterator<Item = (u64, VoteWeight)>) {
     Operators::mutate(|operators| operators.extend(weights));
     for operator in Operators::get().into_keys() {
-        System::inc_providers(&operator);
+        if !Admitted::<Test>::contains_key(operator) {
+            Quota::welcome(&operator);
+        }
         System::inc_providers(&hot(operator));
+        for meter in [Meter::Ordinary, Meter::Units] {
+            if !Usages::<Test>::contains_key(operator, meter) {
+                Usages::<Test>::insert(operator, meter, Usage::full(u64::MAX));
+            }
+        }
     }
+}
+
+/// Changes weights, without a look at any bucket.
+pub fn set_weight(operator: u64, weight: Option<VoteWeight>) {
+    Operators::mutate(|operators| match weight {
+        Some(weight) => operators.insert(operator, weight),
+        None => operators.remove(&operator),
+    });
 }
 
 pub fn signed(who: u64) -> RuntimeOrigin {

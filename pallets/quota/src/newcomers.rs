@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What all newcomers together take of a block.
-use crate::{Config, NewcomerUse, NewcomersInBlock, Pallet, Points};
+use crate::{Admitted, Config, NewcomerUse, NewcomersInBlock, Pallet, Points};
 use ergon_primitives::{traits::Parameters as _, Units};
 use frame_support::traits::Get;
 use frame_system::pallet_prelude::BlockNumberFor;
+use sp_runtime::traits::{Saturating, UniqueSaturatedInto};
 
 impl<T: Config> Pallet<T> {
     /// Points that all newcomers together may take of a block.
@@ -24,6 +25,7 @@ impl<T: Config> Pallet<T> {
                 changed_votes: 0,
                 units: 0,
                 tickets: 0,
+                vouched: 0,
             }
         }
     }
@@ -60,7 +62,32 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn with_ticket() -> Option<NewcomerUse<BlockNumberFor<T>>> {
         let mut taken = Self::with_newcomer_points(T::TicketPoints::get())?;
         taken.tickets = taken.tickets.checked_add(1)?;
-        (taken.tickets <= T::MaxTicketsPerBlock::get()).then_some(taken)
+        (taken.tickets <= Self::places()).then_some(taken)
+    }
+
+    /// The same for a newcomer that somebody vouches for, who pays for it.
+    pub(crate) fn with_vouched() -> Option<NewcomerUse<BlockNumberFor<T>>> {
+        let mut taken = Self::newcomer_use();
+        taken.vouched = taken.vouched.checked_add(1)?;
+        (taken.vouched <= Self::places()).then_some(taken)
+    }
+
+    /// Places of a block for tickets, and as many for those that somebody vouches for.
+    pub(crate) fn places() -> u32 {
+        T::MaxJoinsPerBlock::get() / 2
+    }
+
+    /// Blocks since `account` was last included among newcomers, or let in.
+    pub(crate) fn waited(account: &T::AccountId) -> u64 {
+        let now = frame_system::Pallet::<T>::block_number();
+        let last = Admitted::<T>::get(account).unwrap_or(now);
+        now.saturating_sub(last).unique_saturated_into()
+    }
+
+    /// `account` is included among newcomers in this block.
+    pub(crate) fn note_included(account: &T::AccountId) {
+        let now = frame_system::Pallet::<T>::block_number();
+        Admitted::<T>::mutate_extant(account, |last| *last = now);
     }
 
     pub(crate) fn give_back_newcomer_points(points: Points) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Giving a part of one's capacity to others.
 //!
-//! A line moves capacity together with what is missing from it, so that neither giving nor taking back makes anything full: the
-//! sum over all buckets of what is missing stays the same, or grows.
-use crate::{Accounts, Bucket, Config, Error, Event, Line, Lines, Pallet, Points, Sponsors};
+//! A line moves capacity together with what is in it: what one side's bucket gets is at most what the other's loses, so neither giving
+//! nor taking back makes anything full. The free bucket of an account that was let in has no part in it.
+use crate::{Accounts, Config, Error, Event, Line, Lines, Pallet, Points, QuotaParameters, Sponsors};
 use ergon_primitives::traits::Parameters as _;
 use frame_support::{ensure, pallet_prelude::DispatchResult, traits::Get};
 use frame_system::Pallet as System;
@@ -24,19 +24,8 @@ impl<T: Config> Pallet<T> {
         ensure!(given.lines < T::MaxLines::get(), Error::<T>::TooManyLines);
         let free = Self::own(&sponsor, &curve).saturating_sub(given.points);
         ensure!(points <= free, Error::<T>::NotEnoughCapacity);
-        // What is given must be full.
-        let earned = Self::earned(&sponsor, &curve);
-        let buckets = Self::own_buckets(&sponsor, &curve);
-        let left = [earned - points, curve.units(earned - points)];
-        let enough = buckets
-            .iter()
-            .zip(left)
-            .all(|(bucket, left)| bucket.usage.used(bucket.shape) <= left);
-        ensure!(enough, Error::<T>::NotRefilled);
-
-        // Both refill at their old rates until now, and at their new ones from now on.
-        buckets.into_iter().for_each(Bucket::save);
-        Self::own_buckets(&account, &curve).into_iter().for_each(Bucket::save);
+        let givers = Self::earned_buckets(&sponsor, &curve);
+        let receivers = Self::earned_buckets(&account, &curve);
         given.points = given.points.saturating_add(points);
         given.lines = given.lines.saturating_add(1);
         Sponsors::<T>::insert(&sponsor, given);
@@ -49,6 +38,19 @@ impl<T: Config> Pallet<T> {
         );
         if !Self::is_known(&account) {
             System::<T>::inc_providers(&account);
+        }
+        let amounts = [points, curve.units(points)];
+        let sizes = Self::earned_sizes(&sponsor, &curve)
+            .into_iter()
+            .zip(Self::earned_sizes(&account, &curve));
+        for (((mut giver, mut receiver), amount), (rest, size)) in
+            givers.into_iter().zip(receivers).zip(amounts).zip(sizes)
+        {
+            let given = amount.min(giver.remaining());
+            giver.resize(rest, giver.remaining().saturating_sub(given));
+            receiver.resize(size, receiver.remaining().saturating_add(given));
+            giver.save();
+            receiver.save();
         }
         Self::deposit_event(Event::Sponsored {
             sponsor,
@@ -64,7 +66,8 @@ impl<T: Config> Pallet<T> {
         ensure!(who == sponsor || who == account, Error::<T>::NotYourLine);
 
         let curve = T::Parameters::get();
-        let (receiver, giver) = (Self::own_buckets(&account, &curve), Self::own_buckets(&sponsor, &curve));
+        let receivers = Self::earned_buckets(&account, &curve);
+        let givers = Self::earned_buckets(&sponsor, &curve);
         Lines::<T>::remove(&account);
         let mut given = Sponsors::<T>::get(&sponsor);
         given.points = given.points.saturating_sub(points);
@@ -74,14 +77,15 @@ impl<T: Config> Pallet<T> {
         } else {
             Sponsors::<T>::insert(&sponsor, given);
         }
-        // What the account can't owe by itself is missing from the sponsor's bucket from now on.
-        let earned = Self::earned(&account, &curve);
-        let left = [earned, curve.units(earned)];
-        for ((mut receiver, mut giver), left) in receiver.into_iter().zip(giver).zip(left) {
-            let most = u128::from(left) * u128::from(receiver.shape.period);
-            let moved = receiver.usage.debt.saturating_sub(most);
-            receiver.usage.debt -= moved;
-            giver.usage.debt = giver.usage.debt.saturating_add(moved);
+        let sizes = Self::earned_sizes(&account, &curve)
+            .into_iter()
+            .zip(Self::earned_sizes(&sponsor, &curve));
+        for ((mut receiver, mut giver), (rest, size)) in receivers.into_iter().zip(givers).zip(sizes) {
+            // What the account can't owe by itself is missing from the sponsor's bucket from now on.
+            let kept = rest.saturating_sub(receiver.usage.used(receiver.shape));
+            let returned = receiver.remaining().saturating_sub(kept);
+            receiver.resize(rest, kept);
+            giver.resize(size, giver.remaining().saturating_add(returned));
             receiver.save();
             giver.save();
         }
@@ -91,5 +95,11 @@ impl<T: Config> Pallet<T> {
             points,
         });
         Ok(())
+    }
+
+    /// How large the buckets of points and of units are that `owner` has earned.
+    fn earned_sizes(owner: &T::AccountId, curve: &QuotaParameters) -> [u64; 2] {
+        let points = Self::earned(owner, curve);
+        [points, curve.units(points)]
     }
 }

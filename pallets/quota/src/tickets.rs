@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Letting accounts in by a ticket, and how hard that is.
-use crate::{Config, Difficulty, Event, NewcomersInBlock, Pallet, TicketDifficulty};
+use crate::{Admitted, Config, Difficulty, Event, NewcomersInBlock, Pallet, TicketDifficulty, VouchedBy};
 use codec::Encode;
 use ergon_primitives::{
-    quota::Admission,
-    ticket::{challenge, verify, Ticket, TicketError, TicketTerms},
+    quota::{Admissible, Admission},
+    ticket::{challenge, digest, margin, Ticket, TicketError, TicketTerms},
     H256,
 };
 use frame_support::{ensure, traits::Get};
@@ -102,7 +102,7 @@ impl<T: Config> Pallet<T> {
 
 impl<T: Config> Admission<T::AccountId> for Pallet<T> {
     /// Complexity: O(1). Two hashes, and reads of two block hashes, the difficulty and this block's count.
-    fn check(account: &T::AccountId, ticket: &Ticket) -> Result<u32, TicketError> {
+    fn check(account: &T::AccountId, ticket: &Ticket) -> Result<Admissible, TicketError> {
         let now: u32 = System::<T>::block_number().saturated_into();
         let age = now
             .checked_sub(ticket.block)
@@ -113,8 +113,12 @@ impl<T: Config> Admission<T::AccountId> for Pallet<T> {
         let block_hash = Self::block_hash(ticket.block);
         let challenge = challenge(&Self::block_hash(0), &account.encode(), ticket.block, &block_hash);
         let target = Self::target_at(ticket.block, &Self::difficulty());
-        ensure!(verify(&challenge, ticket.nonce, target), TicketError::TooLittleWork);
-        Ok(blocks_left)
+        let digest = digest(&challenge, ticket.nonce);
+        ensure!(digest <= target, TicketError::TooLittleWork);
+        Ok(Admissible {
+            blocks_left,
+            margin: margin(digest, target),
+        })
     }
 
     /// Complexity: O(1).
@@ -122,9 +126,7 @@ impl<T: Config> Admission<T::AccountId> for Pallet<T> {
         Self::check(account, ticket)?;
         let taken = Self::with_ticket().ok_or(TicketError::BlockFull)?;
         NewcomersInBlock::<T>::put(taken);
-        if !Self::is_known(account) {
-            System::<T>::inc_providers(account);
-        }
+        Self::welcome(account);
         let mut difficulty = Self::difficulty();
         difficulty.admitted = difficulty.admitted.saturating_add(1);
         TicketDifficulty::<T>::put(difficulty);
@@ -132,5 +134,23 @@ impl<T: Config> Admission<T::AccountId> for Pallet<T> {
             account: account.clone(),
         });
         Ok(())
+    }
+
+    /// Complexity: O(1).
+    fn welcome(account: &T::AccountId) {
+        if !Self::is_known(account) {
+            System::<T>::inc_providers(account);
+        }
+        Admitted::<T>::insert(account, System::<T>::block_number());
+    }
+
+    /// Complexity: O(1).
+    fn note_failed(account: &T::AccountId) {
+        Self::bar_voucher(account);
+    }
+
+    /// Complexity: O(1).
+    fn note_passed(account: &T::AccountId) {
+        VouchedBy::<T>::remove(account);
     }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What must hold after every block.
 use crate::{
-    Config, Given, Lines, NewcomersInBlock, Pallet, Sponsors, TicketDifficulty, Usages, MAX_NEWCOMER_SHARE,
-    MAX_UNITS_PER_POINT,
+    Admitted, Config, Given, Lines, NewcomersInBlock, Pallet, Sponsors, TicketDifficulty, Usages, VouchedBy, Vouchers,
+    MAX_NEWCOMER_SHARE, MAX_UNITS_PER_POINT,
 };
 use alloc::collections::BTreeMap;
 use ergon_primitives::traits::Parameters as _;
@@ -14,25 +14,38 @@ impl<T: Config> Pallet<T> {
     /// 1. each sponsor's total is the sum of its lines, which are not too many and none empty,
     /// 2. what the sponsored get from one sponsor is at most what it has,
     /// 3. who is sponsored can sign,
-    /// 4. full buckets are not kept, and none was charged in the future,
+    /// 4. no bucket was touched in the future, nor was an account let in or included then,
     /// 5. newcomers have not taken more of the last block than any curve lets them,
     /// 6. the difficulty is within its limits,
-    /// 7. the parameters are in their ranges.
+    /// 7. the parameters are in their ranges,
+    /// 8. somebody vouches only for accounts that were let in and can sign, and for no more of them in an epoch than may be.
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
         let now = frame_system::Pallet::<T>::block_number();
         Self::check_lines()?;
         T::Parameters::get().check(&Self::limits())?;
-        for (_, _, usage) in Usages::<T>::iter() {
-            ensure!(!usage.is_full(), "quota: a full bucket is kept");
-            ensure!(usage.at <= now, "quota: a bucket was charged in the future");
+        ensure!(
+            Usages::<T>::iter().all(|(_, _, usage)| usage.at <= now),
+            "quota: a bucket was touched in the future"
+        );
+        for (account, included) in Admitted::<T>::iter() {
+            ensure!(included <= now, "quota: an account was included in the future");
+            ensure!(Self::is_known(&account), "quota: an account that was let in can't sign");
         }
+        ensure!(
+            VouchedBy::<T>::iter_keys().all(|account| Admitted::<T>::contains_key(account)),
+            "quota: somebody vouches for an account that was not let in"
+        );
+        ensure!(
+            Vouchers::<T>::iter_values().all(|record| record.count <= T::MaxVouchesPerEpoch::get()),
+            "quota: an operator has vouched for too many"
+        );
         let newcomers = NewcomersInBlock::<T>::get();
         let most = MAX_NEWCOMER_SHARE * Self::block_points();
         ensure!(
             newcomers.points <= most
                 && newcomers.changed_votes <= newcomers.points.min(most / 2)
                 && newcomers.units <= most.saturating_mul(MAX_UNITS_PER_POINT)
-                && newcomers.tickets <= T::MaxTicketsPerBlock::get(),
+                && newcomers.tickets.max(newcomers.vouched) <= Self::places(),
             "quota: newcomers have taken more than their share of a block"
         );
         let difficulty = TicketDifficulty::<T>::get();

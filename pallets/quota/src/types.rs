@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the pallet keeps, and what it asks of others.
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
-use ergon_primitives::{Units, VoteWeight};
+use ergon_primitives::{Epoch, Units, VoteWeight};
 use scale_info::TypeInfo;
 
 /// Block space: 1 point is 1 microsecond of `ref_time`.
@@ -15,6 +15,8 @@ pub trait Accounts<AccountId> {
     fn weight(operator: &AccountId) -> VoteWeight;
     /// Sum of all vote weights.
     fn total_weight() -> VoteWeight;
+    /// Whether `operator` is registered, neither on probation nor in jail, and so may vouch for others.
+    fn is_established(operator: &AccountId) -> bool;
 }
 
 /// What an operator's call is for.
@@ -25,7 +27,8 @@ pub trait Classify<AccountId, Call> {
     ///
     /// It should look into the state and answer [`Lane::Duty`] only for what this operator was drawn for and has yet to do, and
     /// [`Lane::Vote`] and [`Lane::ChangedVote`] only for a vote that counts: then nobody can use the guaranteed buckets for calls
-    /// that are bound to fail, nor their priority for the same one again and again.
+    /// that are bound to fail, nor their priority for the same one again and again. [`Lane::Management`] is the operator's own, whatever
+    /// comes of the call: its small bucket bounds it.
     fn lane(who: &AccountId, operator: &AccountId, call: &Call) -> Lane;
 }
 
@@ -34,6 +37,8 @@ pub trait Classify<AccountId, Call> {
 pub enum Lane {
     /// What the protocol demands of an operator: submitting a result, revealing, attesting.
     Duty,
+    /// What an operator's own key does about its hot keys and its registration.
+    Management,
     /// Voting for the first time.
     Vote,
     /// Voting again.
@@ -45,22 +50,30 @@ pub enum Lane {
 /// The buckets of an account.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub enum Meter {
-    /// Block space for [`Lane::Ordinary`].
+    /// Block space for [`Lane::Ordinary`], of those who have earned it.
     Ordinary,
     /// Block space for [`Lane::Duty`].
     Duty,
     /// Block space for [`Lane::Vote`] and [`Lane::ChangedVote`].
     Vote,
-    /// Compute.
+    /// Compute of those who have earned it.
     Units,
+    /// Block space of newcomers.
+    Free,
+    /// Compute of newcomers.
+    FreeUnits,
+    /// Block space for [`Lane::Management`].
+    Management,
+    /// Block space of all hot keys of an operator, apart from their duties.
+    Hot,
 }
 
 /// Where an account's capacity comes from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub enum Class {
-    /// The chain doesn't know it, so it can't sign anything.
+    /// It has nothing: it was neither let in nor sponsored, or the chain doesn't know it at all.
     Unknown,
-    /// It has no more than everybody has, and shares a small part of each block with all others of its class.
+    /// It has no more than all have that were let in, and shares a small part of each block with all others of its class.
     Newcomer,
     /// From genesis.
     Genesis,
@@ -112,6 +125,21 @@ pub struct NewcomerUse<BlockNumber> {
     pub units: Units,
     /// Accounts let in by a ticket.
     pub tickets: u32,
+    /// Accounts let in by vouching.
+    pub vouched: u32,
+}
+
+/// What an operator has vouched for.
+#[derive(
+    Clone, Copy, Debug, Default, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+pub struct Vouching {
+    /// The epoch that `count` is of.
+    pub epoch: Epoch,
+    /// Newcomers that it has vouched for in that epoch.
+    pub count: u32,
+    /// First epoch in which it may vouch again.
+    pub barred_until: Epoch,
 }
 
 /// How hard tickets are.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What things cost, and what an account may still do: for the extension, other pallets and the runtime APIs.
-use crate::{Accounts, Bucket, Config, Error, Lines, Meter, Pallet, Points, QuotaInfo, Sponsors};
+use crate::{Accounts, Admitted, Bucket, Config, Error, Lines, Meter, Pallet, Points, QuotaInfo, Sponsors};
 use ergon_primitives::{quota::Quota, traits::Parameters as _, Units};
 use frame_support::{dispatch::DispatchInfo, ensure, pallet_prelude::DispatchResult, traits::Get, weights::Weight};
 use sp_runtime::DispatchError;
@@ -30,22 +30,22 @@ impl<T: Config> Pallet<T> {
     /// What `account` may still do in this block. Complexity: O(1).
     pub fn quota_of(account: &T::AccountId) -> QuotaInfo<T::AccountId> {
         let standing = Self::standing(account);
-        let ordinary = Bucket::<T>::load(standing.owner.clone(), Meter::Ordinary, standing.capacity);
+        let points = Self::points_bucket(standing.clone());
+        let units = Self::units_bucket(standing.clone());
         let curve = T::Parameters::get();
-        let units_capacity = curve.units(standing.capacity);
         let operator = T::Accounts::operator_of(account);
         let votes = operator.as_ref() == Some(account) && T::Accounts::weight(account) > 0;
         let left = |meter, capacity| {
             let owner = operator.clone().unwrap_or_else(|| account.clone());
-            Bucket::<T>::load(owner, meter, capacity).remaining()
+            Bucket::<T>::of_all(owner, meter, capacity).remaining()
         };
         QuotaInfo {
             class: standing.class,
             capacity: standing.capacity,
-            points: ordinary.remaining(),
-            blocks_until_full: ordinary.usage.blocks_until_full(ordinary.shape),
-            units_capacity,
-            units: Bucket::<T>::load(standing.owner.clone(), Meter::Units, units_capacity).remaining(),
+            points: points.remaining(),
+            blocks_until_full: points.usage.blocks_until_full(points.shape),
+            units_capacity: units.as_ref().map_or(0, |units| units.shape.capacity),
+            units: units.map_or(0, |units| units.remaining()),
             duty_points: operator.as_ref().map_or(0, |_| left(Meter::Duty, curve.duty_points)),
             vote_points: if votes { left(Meter::Vote, curve.vote_points) } else { 0 },
             sponsor: Lines::<T>::get(&standing.owner).map(|line| line.sponsor),
@@ -66,11 +66,11 @@ impl<T: Config> Quota<T::AccountId> for Pallet<T> {
     /// Complexity: O(1).
     fn reserve(who: &T::AccountId, units: Units) -> DispatchResult {
         let standing = Self::standing(who);
-        let capacity = T::Parameters::get().units(standing.capacity);
-        ensure!(units <= capacity, Error::<T>::NeverAffordable);
-        let mut bucket = Bucket::<T>::load(standing.owner, Meter::Units, capacity);
+        let newcomer = standing.class.is_newcomer();
+        let mut bucket = Self::units_bucket(standing).ok_or(Error::<T>::NeverAffordable)?;
+        ensure!(units <= bucket.shape.capacity, Error::<T>::NeverAffordable);
         ensure!(units <= bucket.remaining(), Error::<T>::UnitsExhausted);
-        if standing.class.is_newcomer() {
+        if newcomer {
             Self::take_newcomer_units(units).ok_or(Error::<T>::NewcomersExhausted)?;
         }
         bucket.usage.hold(units);
@@ -78,23 +78,38 @@ impl<T: Config> Quota<T::AccountId> for Pallet<T> {
         Ok(())
     }
 
-    /// Complexity: O(1).
+    /// Complexity: O(1). An account's class may have changed since it reserved. Of its two buckets the free one is settled first, as far
+    /// as it holds anything: what both hold is what is reserved, whatever the order.
     fn settle(who: &T::AccountId, reserved: Units, used: Units) {
-        let standing = Self::standing(who);
-        let capacity = T::Parameters::get().units(standing.capacity);
-        let mut bucket = Bucket::<T>::load(standing.owner, Meter::Units, capacity);
-        bucket.usage.settle(bucket.shape.period, reserved, used);
-        bucket.save();
+        let curve = T::Parameters::get();
+        let free = if Admitted::<T>::contains_key(who) {
+            curve.newcomer_points
+        } else {
+            0
+        };
+        let [_, earned] = Self::earned_buckets(who, &curve);
+        let free = Bucket::<T>::of_all(who.clone(), Meter::FreeUnits, curve.units(free));
+        let (mut reserved, mut used) = (reserved, used.min(reserved));
+        for mut bucket in [free, earned] {
+            let settled = reserved.min(bucket.usage.held);
+            let charged = used.min(settled);
+            bucket.usage.settle(bucket.shape.period, settled, charged);
+            (reserved, used) = (reserved.saturating_sub(settled), used.saturating_sub(charged));
+            if settled > 0 {
+                bucket.save();
+            }
+        }
     }
 
     /// Complexity: O(1).
     fn charge_life(who: &T::AccountId, ref_time: u64) -> DispatchResult {
         let points = ref_time.div_ceil(PICOSECONDS);
         let standing = Self::standing(who);
-        ensure!(points <= standing.capacity, Error::<T>::NeverAffordable);
-        let mut bucket = Bucket::<T>::load(standing.owner, Meter::Ordinary, standing.capacity);
+        let newcomer = standing.class.is_newcomer();
+        let mut bucket = Self::points_bucket(standing);
+        ensure!(points <= bucket.shape.capacity, Error::<T>::NeverAffordable);
         ensure!(points <= bucket.remaining(), Error::<T>::PointsExhausted);
-        if standing.class.is_newcomer() {
+        if newcomer {
             Self::take_newcomer_points(points).ok_or(Error::<T>::NewcomersExhausted)?;
         }
         bucket.charge(points);

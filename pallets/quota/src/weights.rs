@@ -11,6 +11,8 @@ pub trait WeightInfo {
     fn sponsor() -> Weight;
     /// Of `withdraw`. Complexity: O(1).
     fn withdraw() -> Weight;
+    /// Of `vouch`. Complexity: O(1).
+    fn vouch() -> Weight;
     /// Of the extension, for the longest way: a hot key's duty, for which its sponsored operator has nothing left but what its sponsor gives.
     /// What [`Classify`](crate::Classify) reads is a part of it. Complexity: O(1).
     fn charge_quota() -> Weight;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Registering without anybody's leave, by a [ticket](ergon_primitives::ticket).
+//! Registering without permission, by a [ticket](ergon_primitives::ticket), and being let in to register.
 //!
 //! The call is not signed as transactions are, for the chain may not know the account yet. Instead it authorizes itself, with a ticket
 //! and a [signature](join_message) of everything in it. Since it costs no quota, all that can be wrong with it is found before it gets
 //! into a block.
 use crate::{Config, Endpoint, Error, HotKeys, Pallet, ServedModels, Sponsored};
 use ergon_primitives::{
-    quota::Admission,
+    quota::{Admission, Newcomers},
     ticket::{
         code::{ALREADY_SPONSORED, REGISTRATION_REFUSED, TICKET_EXPIRED, TICKET_FROM_THE_FUTURE, TOO_LITTLE_WORK},
         join_message, Ticket, TicketError,
@@ -23,9 +23,9 @@ use sp_runtime::{
     transaction_validity::{InvalidTransaction, TransactionPriority, ValidTransaction},
 };
 
-/// After all who have earned a share of the chain and those who change their votes, to whom quotas give at least as much, and before
-/// newcomers, to whom they give less than 2^43.
-const PRIORITY: TransactionPriority = 1 << 47;
+/// After all that have earned a share of the chain and those that change their votes, to whom quotas give at least 2^47, and before
+/// newcomers, to whom they give less than 2^46. In between, what the ticket shows beyond the target decides.
+const PRIORITY: TransactionPriority = 1 << 46;
 
 impl<T> From<TicketError> for Error<T> {
     fn from(error: TicketError) -> Self {
@@ -61,7 +61,7 @@ impl<T: Config> Pallet<T> {
     ) -> TransactionValidityWithRefund {
         let sponsored = Sponsored::<T>::contains_key(operator);
         ensure!(!sponsored, InvalidTransaction::Custom(ALREADY_SPONSORED));
-        let blocks_left = T::Admission::check(operator, ticket).map_err(invalid)?;
+        let worth = T::Admission::check(operator, ticket).map_err(invalid)?;
         Self::check_registration(operator, hot, endpoint, models)
             .map_err(|_| InvalidTransaction::Custom(REGISTRATION_REFUSED))?;
         let message = Self::join_message(operator, hot, endpoint, models, ticket);
@@ -70,8 +70,8 @@ impl<T: Config> Pallet<T> {
             InvalidTransaction::BadProof
         );
         let validity = ValidTransaction::with_tag_prefix("ergon/join")
-            .priority(PRIORITY)
-            .longevity(blocks_left.into())
+            .priority(PRIORITY + worth.margin.min(PRIORITY - 1))
+            .longevity(worth.blocks_left.into())
             .and_provides(operator)
             .propagate(true)
             .into();
@@ -100,11 +100,17 @@ impl<T: Config> Pallet<T> {
         ensure!(!Sponsored::<T>::contains_key(&operator), Error::<T>::AlreadySponsored);
         Self::check_registration(&operator, &hot, &endpoint, &models)?;
         T::Admission::admit(&operator, &ticket).map_err(Error::<T>::from)?;
-        Sponsored::<T>::insert(&operator, ());
-        Self::begin_probation(&operator);
+        Self::let_in(&operator);
         if HotKeys::<T>::contains_key(&operator) {
             Self::do_remove_hot_key(operator.clone(), operator.clone())?;
         }
         Self::enlist(operator, hot, endpoint, models)
+    }
+}
+
+impl<T: Config> Newcomers<T::AccountId> for Pallet<T> {
+    fn let_in(account: &T::AccountId) {
+        Sponsored::<T>::insert(account, ());
+        Self::begin_probation(account);
     }
 }

@@ -6,8 +6,8 @@
 //!
 //! # Rules
 //!
-//! 1. To register, an account must be [`Sponsored`], which genesis or a ticket makes it: [`join`](Pallet::join) is registering with one, and
-//!    needs nobody's leave. A provider reference, by which the transaction pool knows who may send anything at all, is not enough: every
+//! 1. To register, an account must be [`Sponsored`], which genesis, an operator that vouches for it, or a ticket makes it:
+//!    [`join`](Pallet::join) is registering with one, and needs no permission. A provider reference, by which the transaction pool knows who may send anything at all, is not enough: every
 //!    hot key has one.
 //! 2. An operator gives each of its hot keys a provider reference, so that it can sign, if it has none. It does so for at
 //!    most [`Config::MaxHotKeysEver`] accounts, counted through leaving and coming back: else, changing hot keys would be
@@ -31,8 +31,8 @@
 //!    follow from it any longer: no deadline, no miss, no verdict. An operator can be removed when it has no obligation
 //!    and is on no list, but not out of jail.
 //! 9. What an operator is drawn for fits into its [budget](duties).
-//! 10. An operator that joined by a ticket is on [probation], which the audits know of, until enough of its answers were checked
-//!     and stood. All others are **established**, and only they are drawn for audits.
+//! 10. An operator that joined by a ticket, or that another one vouched for, is on [probation], which the audits know of, until enough of its
+//!     answers were checked and stood. All others are **established**, and only they are drawn for audits.
 //!
 //! # Limits
 //!
@@ -324,7 +324,7 @@ pub mod pallet {
     impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
         fn build(&self) {
             for account in &self.sponsored {
-                Pallet::<T>::keep_alive(account);
+                T::Admission::welcome(account);
                 Sponsored::<T>::insert(account, ());
             }
         }

@@ -2,7 +2,7 @@
 //! A runtime whose models and weights tests set by hand.
 use crate as pallet_workers;
 use ergon_primitives::{
-    quota::Admission,
+    quota::{Admissible, Admission},
     ticket::{Ticket, TicketError},
     traits::{Contributions, ModelTerms, Models, Source},
     units::Prices,
@@ -80,6 +80,12 @@ parameter_types! {
     pub static Weights: BTreeMap<u64, VoteWeight> = BTreeMap::new();
     /// Accounts that may still join in this block.
     pub static Room: u32 = 2;
+    /// How far tickets are below the target.
+    pub static Margin: u64 = 1 << 16;
+    /// Whose probation began again, in order.
+    pub static Failed: Vec<u64> = Vec::new();
+    /// Whose probation ended.
+    pub static Passed: Vec<u64> = Vec::new();
 }
 
 /// Says [`Weights`].
@@ -111,21 +117,36 @@ impl Contributions<u64> for HandSet {
 pub struct ByNumber;
 
 impl Admission<u64> for ByNumber {
-    fn check(account: &u64, ticket: &Ticket) -> Result<u32, TicketError> {
+    fn check(account: &u64, ticket: &Ticket) -> Result<Admissible, TicketError> {
         let age = (System::block_number() as u32)
             .checked_sub(ticket.block)
             .ok_or(TicketError::FromTheFuture)?;
         let left = TICKET_LIFETIME.checked_sub(age).ok_or(TicketError::Expired)?;
         ensure!(ticket.nonce == *account, TicketError::TooLittleWork);
         ensure!(Room::get() > 0, TicketError::BlockFull);
-        Ok(left)
+        Ok(Admissible {
+            blocks_left: left,
+            margin: Margin::get(),
+        })
     }
 
     fn admit(account: &u64, ticket: &Ticket) -> Result<(), TicketError> {
         Self::check(account, ticket)?;
         Room::mutate(|room| *room -= 1);
-        Workers::keep_alive(account);
+        Self::welcome(account);
         Ok(())
+    }
+
+    fn welcome(account: &u64) {
+        Workers::keep_alive(account);
+    }
+
+    fn note_failed(account: &u64) {
+        Failed::mutate(|failed| failed.push(*account));
+    }
+
+    fn note_passed(account: &u64) {
+        Passed::mutate(|passed| passed.push(*account));
     }
 }
 
@@ -190,6 +211,9 @@ pub fn build_and_execute(test: impl FnOnce()) {
     new_test_ext().execute_with(|| {
         Weights::set(BTreeMap::new());
         Room::set(2);
+        Margin::set(1 << 16);
+        Failed::set(Vec::new());
+        Passed::set(Vec::new());
         System::set_block_number(1);
         test();
         Workers::do_try_state().unwrap();

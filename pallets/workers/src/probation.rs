@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The probation of operators that joined by a ticket, who have shown nothing but some seconds of one core.
+//! The probation of operators that joined by a ticket, which have shown nothing but some seconds of one core, or that somebody vouched for.
 //!
 //! While it lasts, every answer of theirs is audited, whatever the audit rate is. The pallet of audits sees to that and says which of them
 //! [count](ergon_primitives::traits::Workers::note_stood), and how many it takes; here they are counted. A missed deadline, for a job or
-//! an audit, a disputed answer and jail begin it again. It outlives the registration: leaving and coming back gain nothing.
+//! an audit, a disputed answer and jail begin it again, and the operator's voucher [hears of it](Admission::note_failed). It outlives the
+//! registration: leaving and coming back gain nothing.
 use crate::{Config, Event, Operators, Pallet, Probation};
+use ergon_primitives::quota::Admission;
 
 impl<T: Config> Pallet<T> {
     /// An operator that nobody knows has joined.
@@ -14,7 +16,10 @@ impl<T: Config> Pallet<T> {
 
     /// What was counted so far is lost.
     pub(crate) fn restart_probation(operator: &T::AccountId) {
-        Probation::<T>::mutate_extant(operator, |stood| *stood = 0);
+        if Probation::<T>::contains_key(operator) {
+            Probation::<T>::insert(operator, 0);
+            T::Admission::note_failed(operator);
+        }
     }
 
     /// Counts an answer that stands, and ends the probation if it is the `required`th.
@@ -27,6 +32,7 @@ impl<T: Config> Pallet<T> {
             return Probation::<T>::insert(operator, stood);
         }
         Probation::<T>::remove(operator);
+        T::Admission::note_passed(operator);
         for model in Operators::<T>::get(operator)
             .map(|entry| entry.models)
             .unwrap_or_default()

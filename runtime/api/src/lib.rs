@@ -229,9 +229,9 @@ pub struct VoteWeightInfo {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, TypeInfo)]
 #[cfg_attr(feature = "std", derive(Serialize, Deserialize))]
 pub enum QuotaClass {
-    /// The chain doesn't know it, so it can't sign anything.
+    /// It has nothing: it was neither let in nor sponsored, or the chain doesn't know it at all.
     Unknown,
-    /// It has no more than everybody has, and shares a small part of each block with all others of its class.
+    /// It has no more than all have that were let in, and shares a small part of each block with all others of its class.
     Newcomer,
     /// From genesis.
     Genesis,

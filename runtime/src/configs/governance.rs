@@ -17,10 +17,18 @@ use sp_runtime::{FixedI64, Perbill};
 
 /// Most accounts that let one member vote for them.
 const MAX_DELEGATORS: u32 = 32;
-/// Own weight that it takes to submit a proposal; units per epoch. A worker at full load earns some 10^8 in four hours.
-const MIN_SUBMIT_WEIGHT: VoteWeight = if cfg!(feature = "production") { 10_000_000 } else { 1 };
-/// Least total that support is measured against.
-const TOTAL_FLOOR: VoteWeight = if cfg!(feature = "production") { 1_000_000_000 } else { 1 };
+/// Own weight that it takes to submit a proposal: no newcomer earns it by its own requests. Development networks are open at once.
+const MIN_SUBMIT_WEIGHT: VoteWeight = if cfg!(feature = "production") {
+    NEWCOMER_UNITS
+} else {
+    1
+};
+/// Least total that support is measured against: all newcomers together don't earn it by each other's requests.
+const TOTAL_FLOOR: VoteWeight = if cfg!(feature = "production") {
+    NEWCOMERS_UNITS
+} else {
+    1
+};
 
 parameter_types! {
     /// Share of a block for what was scheduled.

@@ -26,7 +26,7 @@ use frame_system::limits::{BlockLength, BlockWeights};
 #[cfg(any(feature = "std", feature = "try-runtime"))]
 pub use preimages::check_noted;
 pub use preimages::{ALWAYS_NOTED_BYTES, MAX_NOTED_BYTES, MAX_NOTED_TOTAL};
-pub use quota::CURVE;
+pub use quota::{CURVE, NEWCOMERS_UNITS, NEWCOMER_UNITS};
 use sp_runtime::Perbill;
 
 /// Share of a block that ordinary transactions may fill; operational ones may use the rest as well.

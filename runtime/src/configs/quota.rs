@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Quota: what replaces fees. A point is a microsecond of a block, see [`pallet_quota`].
-use super::*;
+use super::{governance::Operators, *};
 use crate::{extensions, parameters::InForce, Contributions, Jobs, RankedCollective, UncheckedExtrinsic, Workers};
 use alloc::{vec, vec::Vec};
 use ergon_primitives::{
@@ -8,7 +8,10 @@ use ergon_primitives::{
     traits::{Contributions as _, Workers as _},
     Units, VoteWeight,
 };
-use frame_support::BoundedVec;
+use frame_support::{
+    traits::{Contains, Get},
+    BoundedVec,
+};
 use pallet_compute_collective::WeightInfo as _;
 use pallet_quota::{Accounts, Classify, Lane, Points, QuotaParameters};
 use pallet_referenda::WeightInfo as _;
@@ -48,6 +51,25 @@ parameter_types! {
         .saturating_add(<Runtime as pallet_referenda::Config>::WeightInfo::place_decision_deposit_passing());
 }
 
+/// Most units that one newcomer can ask for in an epoch: what a full bucket holds and what comes back to it. Averaged over epochs, no weight
+/// that it earns by its own requests is more.
+pub const NEWCOMER_UNITS: Units =
+    CURVE.newcomer_points * CURVE.units_per_point * (timing::REFILL_BLOCKS as u64 + timing::EPOCH_SLOTS)
+        / timing::REFILL_BLOCKS as u64;
+/// Most units that all newcomers together, however many, can ask for in an epoch, if every slot has a block. What they earn by each
+/// others' requests weighs less, however long they go on.
+pub const NEWCOMERS_UNITS: Units = BLOCK_POINTS * CURVE.newcomer_share.deconstruct() as u64 / 1_000_000_000
+    * CURVE.units_per_point
+    * timing::EPOCH_SLOTS;
+
+/// Bytes of a block that are left for its header and for what every block carries: 64 times what they take by now.
+const RESERVED_BYTES: u32 = 64 * 1024;
+
+parameter_types! {
+    /// What is left of the normal part of a block for one transaction.
+    pub MaxTransactionBytes: u32 = Length::get().max.get(DispatchClass::Normal).saturating_sub(RESERVED_BYTES);
+}
+
 parameter_types! {
     /// The longest call with a ticket, as a transaction.
     pub TicketPoints: Points = {
@@ -68,6 +90,10 @@ parameter_types! {
 impl pallet_quota::Config for Runtime {
     type Accounts = OperatorsByWeight;
     type Lanes = Awaited;
+    type Newcomers = Workers;
+    type CurrentEpoch = Sessions;
+    type WeightsSince = EpochStart;
+    type MaxTransactionBytes = MaxTransactionBytes;
     type Parameters = InForce;
     type PointsPerByte = ConstU64<1>;
     type RefillBlocks = ConstU32<{ timing::REFILL_BLOCKS }>;
@@ -78,7 +104,9 @@ impl pallet_quota::Config for Runtime {
     type RetargetBlocks = ConstU32<{ timing::REFILL_BLOCKS }>;
     type TicketsPerPeriod = ConstU32<60>;
     type TicketLifetime = ConstU32<{ timing::REFILL_BLOCKS / 2 }>;
-    type MaxTicketsPerBlock = ConstU32<8>;
+    type MaxJoinsPerBlock = ConstU32<8>;
+    type MaxVouchesPerEpoch = ConstU32<2>;
+    type VoucherBan = ConstU32<6>;
     type TicketPoints = TicketPoints;
     type EasiestTarget = ConstU64<{ u64::MAX >> TICKET_BITS }>;
     type HardestTarget = ConstU64<{ u64::MAX >> (TICKET_BITS + 12) }>;
@@ -105,6 +133,33 @@ impl Accounts<AccountId> for OperatorsByWeight {
     fn total_weight() -> VoteWeight {
         Contributions::total()
     }
+
+    fn is_established(operator: &AccountId) -> bool {
+        Operators::contains(operator) && Workers::probation(operator).is_none()
+    }
+}
+
+/// The block in which the current epoch began.
+pub struct EpochStart;
+
+impl Get<BlockNumber> for EpochStart {
+    fn get() -> BlockNumber {
+        pallet_babe::EpochStart::<Runtime>::get().1
+    }
+}
+
+/// Whether an operator's own key changes by `call` what its workers may do and what it is drawn for.
+fn manages(call: &pallet_workers::Call<Runtime>) -> bool {
+    use pallet_workers::Call;
+    matches!(
+        call,
+        Call::update { .. }
+            | Call::add_hot_key { .. }
+            | Call::remove_hot_key { .. }
+            | Call::drain { .. }
+            | Call::resume { .. }
+            | Call::remove { .. }
+    )
 }
 
 /// What is awaited: a duty only by a hot key of the operator that was drawn for it, when its time has come and if it is done right; a
@@ -120,6 +175,7 @@ impl Classify<AccountId, RuntimeCall> for Awaited {
                 pallet_audits::Pending::<Runtime>::contains_key(operator, job)
                     && Workers::operator_of(who).as_ref() == Some(operator)
             }
+            RuntimeCall::Workers(call) if who == operator && manages(call) => return Lane::Management,
             RuntimeCall::RankedCollective(pallet_compute_collective::Call::vote { poll, .. })
                 if who == operator && RankedCollective::takes_vote(*poll, operator) =>
             {

@@ -12,5 +12,6 @@ mod operators;
 mod parameters;
 mod probation;
 mod quota;
+mod quota_admission;
 mod transactions;
 mod validators;

@@ -9,13 +9,14 @@ use crate::{
 use codec::Encode;
 use ergon_primitives::{
     commitment::sealed,
+    quota::Admission as _,
     ticket::{challenge, code, join_message, Ticket},
     traits::{Contributions as _, Source, Workers as _},
     JobId, ModelId,
 };
 use ergon_runtime::{
-    extensions, genesis::development, quota, AccountId, Contributions, Quota, RankedCollective, RankedPolls, Runtime,
-    RuntimeCall, RuntimeOrigin, System, UncheckedExtrinsic, Workers,
+    extensions, genesis::development, quota, AccountId, BlockNumber, Contributions, Quota, RankedCollective,
+    RankedPolls, Runtime, RuntimeCall, RuntimeOrigin, System, UncheckedExtrinsic, Workers,
 };
 use ergon_runtime_api::{JobState, PromptLength, QuotaClass, Subject};
 use frame_support::{assert_ok, dispatch::DispatchClass};
@@ -46,16 +47,17 @@ fn refused(transaction: UncheckedExtrinsic) -> InvalidTransaction {
 
 /// Nothing is left of the account's quota.
 fn exhaust(account: &AccountId) {
-    let now = System::block_number();
-    Usages::<Runtime>::insert(
-        account,
-        Meter::Ordinary,
-        Usage {
-            debt: u128::MAX,
-            at: now + 1,
-            held: 0,
-        },
-    );
+    Usages::<Runtime>::insert(account, Meter::Ordinary, spent());
+}
+
+/// Of a bucket that is empty in the next block.
+fn spent() -> Usage<BlockNumber> {
+    Usage {
+        debt: u128::MAX,
+        at: System::block_number() + 1,
+        capacity: u64::MAX,
+        held: 0,
+    }
 }
 
 /// A call of `//Stranger`, who makes a ticket and whom nobody knows, with `//Stranger//worker` as hot key.
@@ -98,11 +100,10 @@ fn a_stranger_registers_by_a_ticket_and_sends_what_a_newcomer_may() {
         send("//Stranger", remark(5));
         send("//Stranger", pallet_workers::Call::drain {});
         assert!(quota::quota(&account("//Stranger")).points < quota.capacity);
-        // His worker draws on the same bucket.
-        assert_eq!(
-            quota::quota(&account("//Stranger//worker")).bucket,
-            account("//Stranger")
-        );
+        // Its worker has a small bucket of its own.
+        let worker = quota::quota(&account("//Stranger//worker"));
+        assert_eq!((worker.bucket, worker.points), (account("//Stranger"), worker.capacity));
+        assert_eq!(worker.units_capacity, 0);
     });
 }
 
@@ -146,12 +147,17 @@ fn nonce_replay_after_leaving_is_refused_to_operators_and_their_hot_keys() {
             assert!(!pallet_workers::Operators::<Runtime>::contains_key(account(path)));
             assert_eq!(Workers::operator_of(&account(path)), None);
             assert_eq!(refused(transaction), InvalidTransaction::Stale);
-            assert_eq!(
-                quota::quota(&account(path)).class,
-                QuotaClass::Newcomer,
-                "it is known for good"
-            );
         }
+        assert_eq!(
+            quota::quota(&account(operator)).class,
+            QuotaClass::Newcomer,
+            "it is let in for good"
+        );
+        assert_eq!(
+            quota::quota(&account(hot)).class,
+            QuotaClass::Unknown,
+            "and its key never was"
+        );
     });
 }
 
@@ -209,10 +215,13 @@ fn who_has_used_up_his_quota_waits_and_still_does_his_duty() {
     dev().execute_with(|| {
         let (id, operator, hot) = assigned();
         exhaust(&account(operator));
-        for path in [operator, hot] {
-            let transaction = signed(&key(path), System::account_nonce(account(path)), remark(5));
-            assert_eq!(refused(transaction), InvalidTransaction::Custom(EXHAUSTED));
-        }
+        let of_operator = || {
+            let nonce = System::account_nonce(account(operator));
+            signed(&key(operator), nonce, remark(5))
+        };
+        assert_eq!(refused(of_operator()), InvalidTransaction::Custom(EXHAUSTED));
+        // Its worker has used up what it has, too.
+        Usages::<Runtime>::insert(account(operator), Meter::Hot, spent());
         // The same call about a job that it was not drawn for is no duty.
         let of_job = |id| pallet_jobs::Call::submit_result {
             job: id,
@@ -230,8 +239,7 @@ fn who_has_used_up_his_quota_waits_and_still_does_his_duty() {
         assert_eq!(job(id).state, JobState::Answered);
         // Its quota comes back by itself.
         run_blocks(2);
-        let transaction = signed(&key(hot), System::account_nonce(account(hot)), remark(5));
-        assert!(validate(transaction).is_ok());
+        assert!(validate(of_operator()).is_ok());
     });
 }
 
@@ -272,7 +280,7 @@ fn a_duty_comes_first_only_by_a_hot_key_and_in_its_time() {
 #[test]
 fn an_executor_can_not_fill_blocks_with_answers_that_fail() {
     dev().execute_with(|| {
-        let (id, operator, hot) = assigned();
+        let (id, _, hot) = assigned();
         let call = |prompt_tokens| -> RuntimeCall {
             pallet_jobs::Call::<Runtime>::submit_result {
                 job: id,
@@ -284,12 +292,12 @@ fn an_executor_can_not_fill_blocks_with_answers_that_fail() {
             }
             .into()
         };
-        let before = quota::quota(&account(operator));
+        let before = quota::quota(&account(hot));
         assert!(comes_first(hot, &call(7)) && !comes_first(hot, &call(0)));
         run_block(vec![signed(&key(hot), System::account_nonce(account(hot)), call(0))]);
-        let after = quota::quota(&account(operator));
+        let after = quota::quota(&account(hot));
         assert_eq!(after.duty_points, before.duty_points);
-        assert!(after.points < before.points, "its ordinary quota pays");
+        assert!(after.points < before.points, "its small bucket pays");
         assert!(comes_first(hot, &call(7)), "what it owes still goes first");
     });
 }
@@ -304,7 +312,7 @@ fn comes_first(path: &str, call: &RuntimeCall) -> bool {
 pub fn weighty(paths: &[String]) {
     for path in paths {
         let who = account(path);
-        System::inc_providers(&who);
+        Quota::welcome(&who);
         let entry = pallet_workers::Operator {
             hot_keys: Default::default(),
             endpoint: Default::default(),
@@ -356,7 +364,7 @@ fn votes_draw_on_their_own_bucket_also_when_they_change_and_when_all_else_is_use
                 assert_eq!(refused(by_voter(remark(5))), exhausted);
                 assert_eq!(refused(by_voter(vote(1, true))), exhausted, "there is no such poll");
             } else {
-                Usages::<Runtime>::remove(account(path), Meter::Ordinary);
+                Usages::<Runtime>::insert(account(path), Meter::Ordinary, Usage::full(u64::MAX));
             }
             let before = quota::quota(&account(path));
             run_block(vec![by_voter(vote(0, aye))]);

@@ -450,7 +450,11 @@ fn a_suspended_operator_is_resumed_once_and_one_that_drains_is_not() {
     assert_eq!(worker.plan(&with(10, Status::Draining)), Plan::default());
     assert_eq!(worker.plan(&with(11, Status::Jailed)), Plan::default());
     let suspended = Status::Suspended { until: 14 };
-    assert_eq!(worker.plan(&with(12, suspended)), Plan::default(), "the next block is too early");
+    assert_eq!(
+        worker.plan(&with(12, suspended)),
+        Plan::default(),
+        "the next block is too early"
+    );
     assert_eq!(worker.plan(&with(13, suspended)).send, [Call::Resume]);
     worker.memory.transactions.sent(&Call::Resume, 70);
     assert_eq!(worker.plan(&with(14, suspended)), Plan::default());

@@ -2,6 +2,7 @@
 //! How much whom belongs to.
 use super::*;
 use crate::Class;
+use ergon_primitives::quota::Quota as _;
 use frame_support::traits::Hooks;
 use proptest::prelude::*;
 
@@ -31,14 +32,58 @@ fn capacity_is_linear_in_weight() {
 }
 
 #[test]
-fn all_keys_of_an_operator_share_one_bucket() {
+fn hot_keys_of_an_operator_share_one_small_bucket_apart_from_its_own() {
     build_and_execute(|| {
         operators([(1, 10)]);
-        spend(1, 3_000_000).unwrap();
-        spend(hot(1), 3_000_000).unwrap();
-        assert_eq!(points_left(1), WEIGHT_POINTS - 6_000_000);
-        assert_eq!(Quota::quota_of(&hot(1)).bucket, 1);
-        assert_eq!(points_left(hot(1)), points_left(1));
+        spend(hot(1), NEWCOMER_POINTS / 2).unwrap();
+        let info = Quota::quota_of(&hot(1));
+        assert_eq!((info.class, info.bucket), (Class::Operator, 1));
+        assert_eq!((info.capacity, info.points), (NEWCOMER_POINTS, NEWCOMER_POINTS / 2));
+        assert_eq!((info.units_capacity, info.units), (0, 0));
+        assert_eq!(flood(hot(1), 1_000), NEWCOMER_POINTS / 2 / 1_000);
+        assert_eq!(points_left(1), WEIGHT_POINTS);
+        assert!(Quota::reserve(&hot(1), 1).is_err(), "nor can it ask for compute");
+        assert!(Quota::reserve(&hot(1), 0).is_err());
+    });
+}
+
+#[test]
+fn growth_of_a_bucket_arrives_empty_and_fills_from_the_epoch_in_which_it_came() {
+    build_and_execute(|| {
+        operators([(1, 1), (2, 9)]);
+        let before = points_left(1);
+        spend(1, before / 2).unwrap();
+        go_to(10);
+        Since::set(10);
+        set_weight(1, Some(91));
+        let after = Quota::quota_of(&1);
+        assert!(after.capacity > 8 * before);
+        assert!(
+            after.points <= before / 2 + before * 9 / REFILL_BLOCKS + 1,
+            "{}",
+            after.points
+        );
+        go_to(10 + REFILL_BLOCKS / 2);
+        let half = after.points + after.capacity / 2;
+        assert!(points_left(1).abs_diff(half) <= 1);
+        go_to(10 + REFILL_BLOCKS);
+        assert_eq!(points_left(1), after.capacity);
+    });
+}
+
+#[test]
+fn who_never_sent_anything_has_what_came_since_the_epoch_began() {
+    build_and_execute(|| {
+        operators([(2, 1)]);
+        set_weight(1, Some(1));
+        Since::set(100);
+        go_to(100);
+        assert_eq!(points_left(1), 0);
+        assert_eq!(Quota::quota_of(&1).units, 0);
+        go_to(100 + REFILL_BLOCKS / 4);
+        assert_eq!(points_left(1), WEIGHT_POINTS / 2 / 4);
+        // What is there from genesis was always full.
+        assert_eq!(points_left(FOUNDER), capacity(FOUNDER));
     });
 }
 
@@ -152,6 +197,33 @@ proptest! {
                 let refilled = capacity * (now - begin) / REFILL_BLOCKS;
                 assert!(spent <= capacity + refilled, "{spent} of {capacity} + {refilled}");
                 assert!(points_left(1) <= capacity);
+            }
+        });
+    }
+
+    /// However its weight comes and goes, an operator sends at most what the largest weight would have let it send.
+    #[test]
+    fn changes_of_weight_gain_nothing(
+        steps in proptest::collection::vec((0u64..40, 0u64..200, 0u64..100), 1..60),
+    ) {
+        build_and_execute(|| {
+            let most = WEIGHT_POINTS / 2;
+            operators([(1, 100), (2, 100)]);
+            let (mut spent, mut now) = (0, 1);
+            for (blocks, weight, percent) in steps {
+                now += blocks;
+                go_to(now);
+                match weight {
+                    0..=100 => set_weight(1, Some(weight)),
+                    _ => set_weight(1, None),
+                }
+                Since::set(now);
+                let points = points_left(1) / 100 * percent;
+                let counts = !Quota::quota_of(&1).class.is_newcomer() && points > overhead();
+                if counts && spend(1, points).is_ok() {
+                    spent += points;
+                }
+                assert!(spent <= most + most * (now - 1) / REFILL_BLOCKS, "{spent} until {now}");
             }
         });
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What is charged, given back and refused.
 use super::*;
-use crate::{ChargeQuota, CheckMortality, Class, UNKNOWN_ACCOUNT};
+use crate::{extension::TOO_LONG, ChargeQuota, CheckMortality, Class, UNKNOWN_ACCOUNT};
 use codec::Encode;
 use frame_support::{
     assert_ok,
@@ -179,6 +179,81 @@ fn flood_of_one_account_starves_itself() {
             last = priority(1);
         }
         assert!(priority(3) < last, "newcomers come after everybody else");
+    });
+}
+
+#[test]
+fn attack_a_paced_flood_of_newcomers_keeps_an_honest_one_out() {
+    build_and_execute(|| {
+        const COST: u64 = 1_000;
+        let (honest, flooding) = (KNOWN, 1..KNOWN);
+        let priority = |who| validate(who, &remark(b"x"), &weighing(COST - overhead())).map(|valid| valid.priority);
+        // It has used most of its bucket, and the others have theirs.
+        spend(honest, NEWCOMER_POINTS / 10 * 6).unwrap();
+        let mut waited = Vec::new();
+        let mut since = 2;
+        for block in 2..40 {
+            go_to(block);
+            // All send all the time; the author takes them by priority until newcomers have had their share.
+            let mut pool: Vec<_> = flooding
+                .clone()
+                .chain([honest])
+                .filter_map(|who| priority(who).ok().map(|priority| (priority, who)))
+                .collect();
+            // Of equals, the honest one comes last.
+            pool.sort_by_key(|(priority, who)| (core::cmp::Reverse(*priority), *who));
+            let included = pool.into_iter().filter(|(_, who)| spend(*who, COST).is_ok());
+            if included.filter(|(_, who)| *who == honest).count() > 0 {
+                waited.push(block - since);
+                since = block;
+            }
+            // The others always have more left of their buckets than it.
+            if points_left(honest) < 2 * COST {
+                break;
+            }
+        }
+        assert!(
+            waited.len() >= 2 && waited.iter().all(|blocks| *blocks <= 2),
+            "{waited:?}"
+        );
+    });
+}
+
+#[test]
+fn newcomers_that_waited_longer_go_first_however_much_is_left_of_their_buckets() {
+    build_and_execute(|| {
+        let priority = |who| validate(who, &remark(b"x"), &weighing(1)).unwrap().priority;
+        go_to(10);
+        spend(1, NEWCOMER_POINTS / 2).unwrap();
+        go_to(11);
+        spend(2, 1_000).unwrap();
+        assert!(priority(1) > priority(2));
+        assert!(priority(3) > priority(1), "never included since it was let in");
+        // However long it waits, it is a newcomer.
+        go_to(1 << 20);
+        assert!(priority(3) < 1 << 45);
+    });
+}
+
+#[test]
+fn attack_transactions_that_fit_the_pool_but_no_block() {
+    build_and_execute(|| {
+        let validate = |length: u32| {
+            let (call, info) = (remark(b"x"), weighing(1));
+            let (extension, source) = (ChargeQuota::<Test>::new(), TransactionSource::External);
+            let checked = extension.validate_only(signed(FOUNDER), &call, &info, length as usize, source, 0);
+            checked.map(|(validity, ..)| validity.priority)
+        };
+        let too_long = Err(InvalidTransaction::Custom(TOO_LONG).into());
+        assert_eq!(validate(MAX_BYTES + 1), too_long);
+        assert_eq!(validate(u32::MAX), too_long);
+        // The longest costs more than even this bucket holds; of those that it can pay, shorter ones go first.
+        let (short, long) = (validate(100).unwrap(), validate(MAX_BYTES / 2).unwrap());
+        let halved = (short - (1 << 48)) / 4;
+        assert!(
+            long - (1 << 48) < halved + halved / 8,
+            "half is left of the bucket, and half of that for the length"
+        );
     });
 }
 

@@ -20,7 +20,6 @@ fn exhausted_operator_still_votes_and_does_its_duties() {
         operators([(1, 5), (2, 5)]);
         while spend(1, 100_000).is_ok() {}
         assert_eq!(go(1, b"x"), Err(never_or_exhausted(1)));
-        assert_eq!(go(hot(1), b"x"), Err(never_or_exhausted(1)));
         go(1, VOTE).unwrap();
         go(hot(1), DUTY).unwrap();
         let info = Quota::quota_of(&1);
@@ -183,6 +182,55 @@ fn repeated_votes_get_no_more_than_newcomers_do_however_finely_weight_is_split()
         }
         assert_eq!(go(100, VOTE), Err(no_room()));
         assert_eq!(go(150, b"x"), Ok(()));
+    });
+}
+
+#[test]
+fn attack_a_stolen_hot_key_keeps_the_operator_from_revoking_it() {
+    build_and_execute(|| {
+        // One that weighs nothing, and one that does.
+        operators([(1, 0), (2, 5)]);
+        for (operator, turn) in [(1, 1 << 45..1 << 46), (2, 1 << 56..u64::MAX)] {
+            flood(operator, 100_000);
+            for block in 2..40 {
+                go_to(block);
+                // The thief keeps all empty that it can reach, and the operator itself has nothing left, either.
+                flood(hot(operator), 500);
+                flood(operator, 500);
+                assert!(
+                    turn.contains(&priority(operator, MANAGE)),
+                    "before all that the thief sends"
+                );
+                assert!(priority(operator, MANAGE) > validate(3, &remark(b"x"), &weighing(1)).unwrap().priority);
+            }
+            assert_eq!(go(operator, b"x"), Err(exhausted()));
+            go(operator, MANAGE).unwrap();
+        }
+    });
+}
+
+#[test]
+fn management_draws_on_a_small_bucket_of_the_operators_own_key() {
+    build_and_execute(|| {
+        operators([(1, 5)]);
+        let before = points_left(1);
+        let calls = NEWCOMER_POINTS / (LONG + overhead());
+        (0..calls).for_each(|_| go(1, MANAGE).unwrap());
+        assert_eq!(points_left(1), before);
+        go(1, MANAGE).unwrap();
+        assert_eq!(
+            points_left(1),
+            before - LONG - overhead(),
+            "beyond it goes like any call"
+        );
+        // A hot key has no part in it, and those without weight share the newcomers' part of a block.
+        go(hot(1), MANAGE).unwrap();
+        assert!(points_left(hot(1)) < NEWCOMER_POINTS);
+        assert_eq!(crate::NewcomersInBlock::<Test>::get().points, 0);
+        operators([(2, 0)]);
+        go(2, MANAGE).unwrap();
+        assert_eq!(crate::NewcomersInBlock::<Test>::get().points, LONG + overhead());
+        assert_eq!(points_left(2), NEWCOMER_POINTS);
     });
 }
 

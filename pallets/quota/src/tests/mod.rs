@@ -6,6 +6,7 @@ mod lanes;
 mod sponsoring;
 mod tickets;
 mod units;
+mod vouching;
 
 use crate::{
     extension::{EXHAUSTED, NEVER_AFFORDABLE},

@@ -55,7 +55,12 @@ fn account_keeps_its_provider_when_its_sponsor_withdraws() {
             .into(),
         );
         assert_eq!(System::<Test>::providers(&STRANGER), 1);
-        assert_eq!(Quota::quota_of(&STRANGER).class, Class::Newcomer);
+        assert_eq!(
+            Quota::quota_of(&STRANGER).class,
+            Class::Unknown,
+            "a line lets nobody in"
+        );
+        assert_eq!(spend(STRANGER, 1_000), Err(never_affordable()));
         assert_eq!(Quota::quota_of(&1).capacity, WEIGHT_POINTS);
         // Sponsoring an account that is known already adds no reference.
         assert_ok!(Quota::sponsor(signed(1), STRANGER, LINE));
@@ -109,27 +114,88 @@ fn nobody_takes_a_hot_key_off_its_operators_bucket_by_sponsoring_it() {
             assert_noop!(sponsored, Error::<Test>::ActsForOperator);
         }
         assert_eq!(Quota::quota_of(&hot(1)).bucket, 1);
-        // Its operator may be, and all its keys draw on that.
+        // Its operator may be.
         assert_ok!(Quota::sponsor(signed(2), 1, LINE));
-        assert_eq!(Quota::quota_of(&hot(1)).capacity, WEIGHT_POINTS / 2 + LINE);
+        assert_eq!(Quota::quota_of(&1).capacity, WEIGHT_POINTS / 2 + LINE);
     });
 }
 
 #[test]
-fn used_capacity_can_not_be_given_as_new() {
+fn a_line_arrives_as_full_as_what_its_sponsors_bucket_gave_up() {
     build_and_execute(|| {
         operators([(1, 1)]);
-        spend(1, WEIGHT_POINTS / 2).unwrap();
         let half = WEIGHT_POINTS / 2;
-        assert_noop!(Quota::sponsor(signed(1), 2, half + 1), Error::<Test>::NotRefilled);
+        spend(1, half + LINE / 2).unwrap();
         assert_ok!(Quota::sponsor(signed(1), 2, half));
-        assert_eq!((points_left(1), points_left(2)), (0, half));
+        assert_eq!((points_left(1), points_left(2)), (0, half - LINE / 2));
+        assert_eq!(
+            Quota::quota_of(&2).units,
+            half * UNITS_PER_POINT,
+            "nothing was used of those"
+        );
+        // Out of an empty bucket comes an empty line, which fills like any other.
+        assert_ok!(Quota::sponsor(signed(1), 3, LINE));
+        assert_eq!((points_left(1), points_left(3)), (0, 0));
+        go_to(1 + REFILL_BLOCKS / 2);
+        assert_eq!((points_left(1), points_left(3)), ((half - LINE) / 2, LINE / 2));
     });
-    // Nor used compute.
+    // Nor is reserved compute given.
     build_and_execute(|| {
         operators([(1, 1)]);
         assert_ok!(Quota::reserve(&1, WEIGHT_POINTS * UNITS_PER_POINT));
-        assert_noop!(Quota::sponsor(signed(1), 2, LINE), Error::<Test>::NotRefilled);
+        assert_ok!(Quota::sponsor(signed(1), 2, LINE));
+        assert_eq!(Quota::quota_of(&2).units, 0);
+    });
+}
+
+#[test]
+fn a_line_neither_gives_nor_takes_a_free_bucket() {
+    build_and_execute(|| {
+        operators([(1, 1)]);
+        spend(2, NEWCOMER_POINTS).unwrap();
+        for _ in 0..3 {
+            assert_ok!(Quota::sponsor(signed(1), 2, LINE));
+            assert_eq!(points_left(2), LINE);
+            withdraw(1, 2);
+            assert_eq!(points_left(2), 0, "the free bucket is as empty as before");
+        }
+        // An empty line doesn't take what is in it, either.
+        flood(1, 100_000);
+        assert_ok!(Quota::sponsor(signed(1), 3, LINE));
+        assert_eq!(points_left(3), 0);
+        withdraw(1, 3);
+        assert_eq!(points_left(3), NEWCOMER_POINTS);
+        // Who was never let in has none after it.
+        assert_ok!(Quota::sponsor(signed(1), STRANGER, LINE));
+        withdraw(1, STRANGER);
+        assert_eq!(Quota::quota_of(&STRANGER).capacity, 0);
+    });
+}
+
+#[test]
+fn attack_remove_sponsor_register_withdraw_refills_nothing() {
+    build_and_execute(|| {
+        let (attacker, friend) = (1, FOUNDER);
+        operators([(attacker, 1), (2, 19)]);
+        let capacity = Quota::quota_of(&attacker).capacity;
+        for round in 0..3 {
+            flood(attacker, 10_000);
+            assert_ok!(Quota::reserve(&attacker, Quota::quota_of(&attacker).units));
+            let (points, block) = (points_left(attacker), 1 + 4 * round);
+            assert!(points < 10_000);
+            set_weight(attacker, None);
+            go_to(block + 1);
+            assert_ok!(Quota::sponsor(signed(friend), attacker, 80_000));
+            go_to(block + 2);
+            set_weight(attacker, Some(1));
+            go_to(block + 3);
+            withdraw(friend, attacker);
+            go_to(block + 4);
+            let honest = capacity * 4 / REFILL_BLOCKS + 1;
+            let gained = points_left(attacker).saturating_sub(points);
+            assert!(gained <= honest, "{gained} instead of {honest}");
+            assert_eq!(Quota::quota_of(&attacker).units, 0);
+        }
     });
 }
 

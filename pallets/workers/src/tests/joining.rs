@@ -3,6 +3,7 @@ use crate::{mock::*, BroughtBy, Call, Endpoint, Error, Event, HotKeys, Operators
 use codec::Encode;
 use ergon_primitives::{
     hash,
+    quota::Newcomers as _,
     ticket::{
         code::{ALREADY_SPONSORED, REGISTRATION_REFUSED, TICKET_EXPIRED, TICKET_FROM_THE_FUTURE, TOO_LITTLE_WORK},
         join_message, Ticket,
@@ -113,7 +114,7 @@ fn a_stranger_joins_by_a_ticket_without_anyones_leave() {
         let validity = authorize(join()).unwrap();
         assert_eq!(validity.provides, [("ergon/join", STRANGER).encode()]);
         assert_eq!(validity.longevity, u64::from(TICKET_LIFETIME));
-        assert!(validity.propagate && (1 << 47..1 << 48).contains(&validity.priority));
+        assert!(validity.propagate && (1 << 46..1 << 47).contains(&validity.priority));
         assert_ok!(execute(join()));
         System::assert_last_event(
             Event::Registered {
@@ -124,6 +125,32 @@ fn a_stranger_joins_by_a_ticket_without_anyones_leave() {
         );
         assert_eq!(Operators::<Test>::get(STRANGER).unwrap().status, Status::Active);
         assert_eq!((Workers::serving(&MODELS[0]), System::providers(&STRANGER)), (1, 1));
+    });
+}
+
+#[test]
+fn tickets_that_show_more_work_go_first_but_never_before_changed_votes() {
+    build_and_execute(|| {
+        let priority = |margin| {
+            Margin::set(margin);
+            authorize(join()).unwrap().priority
+        };
+        assert!(priority(1 << 20) > priority(1 << 16));
+        assert!(priority(u64::MAX) < 1 << 47);
+        assert!(priority(0) >= 1 << 46);
+    });
+}
+
+#[test]
+fn an_account_that_is_let_in_registers_by_itself_and_is_on_probation() {
+    build_and_execute(|| {
+        Workers::keep_alive(&STRANGER);
+        let register = || Workers::register(signed(STRANGER), hot(STRANGER), endpoint(), served(&MODELS[..1]));
+        assert_noop!(register(), Error::<Test>::NotSponsored);
+        Workers::let_in(&STRANGER);
+        assert_eq!(Workers::probation(&STRANGER), Some(0));
+        assert_ok!(register());
+        assert_eq!(refused(join()), custom(ALREADY_SPONSORED));
     });
 }
 

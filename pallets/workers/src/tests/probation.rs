@@ -29,6 +29,23 @@ fn operators_that_join_by_a_ticket_are_on_probation_and_sponsored_ones_are_not()
 }
 
 #[test]
+fn whatever_begins_a_probation_again_is_told_and_so_is_its_end() {
+    build_and_execute(|| {
+        register([1]);
+        joined(1);
+        // Nobody answers for those that are on none.
+        Workers::note_missed(&1);
+        assert!(Failed::get().is_empty());
+        Workers::note_missed(&STRANGER);
+        Workers::note_disputed(&STRANGER);
+        (0..REQUIRED).for_each(|_| Workers::note_stood(&STRANGER, REQUIRED));
+        assert_eq!((Failed::get(), Passed::get()), (vec![STRANGER; 2], vec![STRANGER]));
+        Workers::jail(&STRANGER);
+        assert_eq!(Failed::get().len(), 2);
+    });
+}
+
+#[test]
 fn probation_ends_with_the_last_answer_that_it_takes() {
     build_and_execute(|| {
         joined(REQUIRED - 1);
