@@ -70,6 +70,10 @@ e2e-governance: build model client ## Vote end to end: every track, three operat
 	next=$$(scripts/next-runtime.sh) && public=$$(scripts/runtime-wasm.sh runtimes production) && \
 		$(CLIENT) ERGON_NEXT_RUNTIME=$$next ERGON_PRODUCTION_RUNTIME=$$public npm run --silent --prefix e2e governance
 
+.PHONY: attacks
+attacks: build model client ## Attack a development chain as others did, black box; print how many attacks succeed
+	$(CLIENT) npm run --silent --prefix e2e attacks
+
 .PHONY: lint
 lint: setup ## Check formatting and packaging, and build everything with clippy as the compiler, warnings denied
 	cargo fmt --all --check

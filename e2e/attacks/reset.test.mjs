@@ -43,6 +43,9 @@ test('an operator gets no quota back by leaving and coming back, however often',
       await send(api, api.tx.system.remark(`0x${'00'.repeat(size)}`), attacker);
     }
     const [before, start] = [await quota(), await node.bestNumber()];
+    await send(api, api.tx.workers.drain(), attacker);
+    const { offLists } = (await api.query.workers.operators(attacker.address)).unwrap();
+    await waitFor('the end of its duty to audit', 60, async () => (await node.bestNumber()) >= offLists.toNumber());
     await send(api, api.tx.workers.remove(), attacker);
     await send(api, api.tx.quota.sponsor(attacker.address, LINE), friend);
     await register(round);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What an account may still do, and what a transaction or a job costs.
-use crate::{extensions, AccountId, Models, Quota, RuntimeCall, UncheckedExtrinsic};
+use crate::{configs::LifeWeight, extensions, AccountId, Models, Quota, RuntimeCall, UncheckedExtrinsic};
 use alloc::vec;
 use codec::{DecodeLimit, Encode};
 use ergon_primitives::{
@@ -9,7 +9,7 @@ use ergon_primitives::{
     ModelId, Units,
 };
 use ergon_runtime_api::{EstimateInfo, PromptLength, QuotaClass, QuotaInfo, Subject};
-use frame_support::{dispatch::GetDispatchInfo, traits::Authorize, MAX_EXTRINSIC_DEPTH};
+use frame_support::{dispatch::GetDispatchInfo, traits::{Authorize, Get}, MAX_EXTRINSIC_DEPTH};
 use pallet_jobs::UncheckedInput;
 use pallet_quota::{Class, Points};
 use sp_core::sr25519;
@@ -62,14 +62,15 @@ pub fn estimate(subject: Subject) -> Option<EstimateInfo> {
             }
         }
     };
+    let (life, units) = match &transaction.function {
+        RuntimeCall::Jobs(pallet_jobs::Call::submit {
+            model, input, settings, ..
+        }) => (Quota::points_in(LifeWeight::get()), units(model, input.clone(), settings)?),
+        _ => (0, 0),
+    };
     Some(EstimateInfo {
-        points: points(&transaction),
-        units: match &transaction.function {
-            RuntimeCall::Jobs(pallet_jobs::Call::submit {
-                model, input, settings, ..
-            }) => units(model, input.clone(), settings)?,
-            _ => 0,
-        },
+        points: points(&transaction).saturating_add(life),
+        units,
     })
 }
 

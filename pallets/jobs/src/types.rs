@@ -19,8 +19,8 @@ pub const MIN_MARGIN: u32 = 4;
 pub const MAX_MARGIN: u32 = 1_200;
 /// Longest time in a queue, for executors or auditors.
 pub const MAX_WAIT: u32 = 28_800;
-/// Longest time for which anything is kept.
-pub const MAX_RETENTION: u32 = 5_256_000;
+/// Longest time for which anything is kept: less than retired models are, whose manifests are evidence as long as their jobs.
+pub const MAX_RETENTION: u32 = 1_000_000;
 /// Most established operators that may be demanded for a model's jobs to be credited.
 pub const MAX_MIN_SERVING: u32 = 16;
 /// Assignments to other requesters for each to a newcomer, while both wait.

@@ -303,7 +303,7 @@ pub enum Subject {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, TypeInfo)]
 #[cfg_attr(feature = "std", derive(Serialize, Deserialize))]
 pub struct EstimateInfo {
-    /// Points for the transaction. What its call doesn't use is given back.
+    /// Points for the transaction, of which what its call doesn't use is given back; and, for `jobs.submit`, for the whole life of the job.
     pub points: u64,
     /// Units reserved by `jobs.submit`, if that is the call. What the job doesn't use is given back when it is over.
     pub units: Units,

@@ -14,7 +14,7 @@ use crate::{
     PalletInfo, Runtime, RuntimeCall, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask,
     RuntimeVersion, Session, System, VERSION,
 };
-pub use compute::Sessions;
+pub use compute::{LifeWeight, Sessions};
 use frame_support::{
     derive_impl,
     dispatch::DispatchClass,

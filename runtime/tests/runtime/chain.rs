@@ -62,15 +62,32 @@ fn merge(target: &mut serde_json::Value, patch: serde_json::Value) {
 /// Runs the next block, by the first validator, with these extrinsics after the timestamp; each must be valid, what they did is in the
 /// events.
 pub fn run_block(extrinsics: Vec<UncheckedExtrinsic>) {
-    let epoch = epoch_of(next_slot());
-    let first = |keyring: &Sr25519Keyring| epoch.authorities[0].0 == AuthorityId::from(keyring.public());
-    let author = Sr25519Keyring::iter().find(first);
-    run_block_by(author.expect("a validator of the keyring"), extrinsics);
+    run_block_in(next_slot(), first_validator(next_slot()), extrinsics);
 }
 
 /// As [`run_block`], by any validator; returns the VRF output that it reveals.
 pub fn run_block_by(author: Sr25519Keyring, extrinsics: Vec<UncheckedExtrinsic>) -> Randomness {
-    let (number, slot) = (System::block_number() + 1, next_slot());
+    run_block_in(next_slot(), author, extrinsics)
+}
+
+/// Leaves the rest of the epoch's slots empty and runs the first block of the next one, by the first validator.
+pub fn begin_epoch() {
+    let slot = next_epoch_start();
+    run_block_in(slot, first_validator(slot), vec![]);
+}
+
+/// As [`begin_epoch`], by any validator; returns the VRF output that it reveals.
+pub fn begin_epoch_by(author: Sr25519Keyring) -> Randomness {
+    run_block_in(next_epoch_start(), author, vec![])
+}
+
+/// Whether the next block is the first of an epoch, which takes no transactions.
+pub fn is_epoch_over() -> bool {
+    System::block_number() > 0 && next_slot() >= next_epoch_start()
+}
+
+fn run_block_in(slot: Slot, author: Sr25519Keyring, extrinsics: Vec<UncheckedExtrinsic>) -> Randomness {
+    let number = System::block_number() + 1;
     let (claim, output) = claim(author, slot);
     let digest = Digest { logs: vec![claim] };
     let parent = System::parent_hash();
@@ -91,19 +108,29 @@ pub fn run_block_by(author: Sr25519Keyring, extrinsics: Vec<UncheckedExtrinsic>)
     output
 }
 
-/// No slot is left empty.
+/// The slot after that of the last block.
 fn next_slot() -> Slot {
-    Slot::from(u64::from(System::block_number() + 1))
+    Babe::current_slot() + 1
+}
+
+fn next_epoch_start() -> Slot {
+    let epoch = Babe::current_epoch();
+    epoch.start_slot + epoch.duration
 }
 
 /// The epoch of a slot in the current or the next one.
 fn epoch_of(slot: Slot) -> Epoch {
-    let epoch = Babe::current_epoch();
-    if *slot < *epoch.start_slot + epoch.duration {
-        epoch
+    if slot < next_epoch_start() {
+        Babe::current_epoch()
     } else {
         Babe::next_epoch()
     }
+}
+
+fn first_validator(slot: Slot) -> Sr25519Keyring {
+    let (first, _) = epoch_of(slot).authorities.swap_remove(0);
+    let author = Sr25519Keyring::iter().find(|keyring| first == AuthorityId::from(keyring.public()));
+    author.expect("a validator of the keyring")
 }
 
 /// The claim of a secondary slot as the node makes it, and its VRF output. Whose turn it is doesn't matter here: nodes check that when they

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One job through the composed runtime.
 use crate::{
-    chain::{dev, run_blocks},
+    chain::{begin_epoch, dev},
     market::{account, answer, audit_and_reveal, job, manifest, open_market, submit, wait_for, OPERATORS, OUTPUT},
 };
 use codec::Encode;
-use ergon_runtime::{compute, timing, AccountId, Runtime, RuntimeOrigin, Workers};
+use ergon_runtime::{compute, AccountId, Runtime, RuntimeOrigin, Workers};
 use ergon_runtime_api::{Finish, JobState, WorkerStatus};
 use frame_support::{assert_noop, assert_ok, dispatch::DispatchResult};
 
@@ -46,7 +46,7 @@ fn a_job_is_answered_audited_settled_and_becomes_vote_weight() {
             0,
             "units count when their epoch is over"
         );
-        run_blocks(timing::EPOCH_SLOTS as u32);
+        begin_epoch();
         let weight = compute::vote_weight(&executor);
         assert!(weight.weight > 0 && weight.total >= weight.weight, "{weight:?}");
         for operator in [&executor, &auditor] {

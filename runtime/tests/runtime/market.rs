@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A model, two operators that serve it, and jobs for them, by signed transactions only.
-use crate::chain::{key, run_block, signed};
+use crate::chain::{is_epoch_over, key, run_block, signed};
 use ergon_primitives::{
     commitment::{answer_id, attestation, sealed, Header, Leaf, Outcome, StopReason},
     manifest::{Architecture, Dimensions, Manifest, ARITHMETIC_VERSION},
     request::DecodeSettings,
     JobId, ModelId, H256,
 };
-use ergon_runtime::{compute, timing, AccountId, RuntimeCall, RuntimeOrigin, System};
+use ergon_runtime::{compute, AccountId, RuntimeCall, RuntimeOrigin, System};
 use ergon_runtime_api::{JobInfo, JobState};
 use pallet_jobs::UncheckedInput;
 use sp_core::Pair as _;
@@ -28,8 +28,7 @@ pub fn account(path: &str) -> AccountId {
 /// Signs `call` with the account's next nonce and runs it in a block of its own; it must succeed.
 pub fn send(signer: &str, call: impl Into<RuntimeCall>) {
     // A block that begins an epoch takes no transactions.
-    let number = System::block_number();
-    if number > 0 && u64::from(number) % timing::EPOCH_SLOTS == 0 {
+    if is_epoch_over() {
         run_block(vec![]);
     }
     let nonce = System::account_nonce(account(signer));

@@ -369,3 +369,22 @@ fn a_chain_starts_with_the_parameters_of_its_genesis() {
         assert!(stored(work::Parameters::Audits(work::Audits, Some(audits))));
     });
 }
+
+/// Those of the design for a public network; the operator cap comes with the election of validators.
+#[cfg(feature = "production")]
+#[test]
+fn a_public_network_starts_with_the_values_of_its_design() {
+    use ergon_runtime::timing;
+    use frame_support::traits::Get;
+    dev().execute_with(|| {
+        let (jobs, audits) = in_force();
+        assert_eq!((timing::SLOT_MILLISECONDS, timing::EPOCH_SLOTS), (6_000, 2_400));
+        assert_eq!((jobs.assignment_delay, jobs.audit_delay), (15, 15));
+        let list_delay: u32 = <Runtime as pallet_workers::Config>::ListDelay::get();
+        assert_eq!(list_delay, 15);
+        assert_eq!((jobs.min_serving, jobs.refund_delay), (3, 2_400));
+        assert_eq!(audits.rate, sp_runtime::Permill::one());
+        assert_eq!(pallet_audits::MIN_RATE, sp_runtime::Permill::from_percent(1));
+        assert_eq!(wanted_half_life(), 60);
+    });
+}

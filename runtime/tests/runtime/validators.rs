@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Governance replaces the validators; `e2e/tests/10-validators` does so on running nodes.
 use crate::{
-    chain::{key, of_preset, run_block},
+    chain::{begin_epoch, key, of_preset, run_block},
     market::{account, send},
 };
 use codec::Encode;
@@ -60,6 +60,7 @@ fn set_id() -> u64 {
 fn reach_session(index: u32) {
     while Session::current_index() < index {
         run_block(vec![]);
+        begin_epoch();
     }
 }
 

@@ -156,7 +156,8 @@ proptest! {
                     assert!((found - expected).abs() < 10.0 + expected / 1e9, "{found} {expected}");
                 }
                 let (sum, total) = (weights.iter().sum::<f64>(), Contributions::total() as f64);
-                assert!((total - sum).abs() < 300.0 + sum / 1e9, "{total} {sum}");
+                // What is added for roundings in each epoch, 8, fades as slowly as in 40: to 8 / (1 - 2^(-1/40)) at most.
+                assert!((total - sum).abs() < 500.0 + sum / 1e9, "{total} {sum}");
             }
         });
     }

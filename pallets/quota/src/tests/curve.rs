@@ -77,12 +77,12 @@ fn units_reserved_under_another_curve_come_back() {
         let all = WEIGHT_POINTS * UNITS_PER_POINT;
         assert_ok!(Quota::reserve(&FIRST, all));
         Curve::set(&QuotaParameters {
-            units_per_point: 1,
+            units_per_point: UNITS_PER_POINT / 2,
             ..CURVE
         });
         assert_eq!(info(FIRST).units, 0);
         Quota::settle(&FIRST, all, 0);
-        assert_eq!(info(FIRST).units, WEIGHT_POINTS);
+        assert_eq!(info(FIRST).units, all / 2);
         assert_eq!(Usages::<Test>::iter().count(), 0);
     });
 }
