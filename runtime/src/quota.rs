@@ -9,7 +9,11 @@ use ergon_primitives::{
     ModelId, Units,
 };
 use ergon_runtime_api::{EstimateInfo, PromptLength, QuotaClass, QuotaInfo, Subject};
-use frame_support::{dispatch::GetDispatchInfo, traits::{Authorize, Get}, MAX_EXTRINSIC_DEPTH};
+use frame_support::{
+    dispatch::GetDispatchInfo,
+    traits::{Authorize, Get},
+    MAX_EXTRINSIC_DEPTH,
+};
 use pallet_jobs::UncheckedInput;
 use pallet_quota::{Class, Points};
 use sp_core::sr25519;
@@ -65,7 +69,10 @@ pub fn estimate(subject: Subject) -> Option<EstimateInfo> {
     let (life, units) = match &transaction.function {
         RuntimeCall::Jobs(pallet_jobs::Call::submit {
             model, input, settings, ..
-        }) => (Quota::points_in(LifeWeight::get()), units(model, input.clone(), settings)?),
+        }) => (
+            Quota::points_in(LifeWeight::get()),
+            units(model, input.clone(), settings)?,
+        ),
         _ => (0, 0),
     };
     Some(EstimateInfo {
