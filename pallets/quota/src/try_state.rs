@@ -32,7 +32,7 @@ impl<T: Config> Pallet<T> {
             ensure!(Self::is_known(&account), "quota: an account that was let in can't sign");
         }
         ensure!(
-            VouchedBy::<T>::iter_keys().all(|account| Admitted::<T>::contains_key(account)),
+            VouchedBy::<T>::iter_keys().all(Admitted::<T>::contains_key),
             "quota: somebody vouches for an account that was not let in"
         );
         ensure!(
