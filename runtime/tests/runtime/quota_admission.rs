@@ -2,7 +2,7 @@
 //! Who is let in, what nobody gets back before its time, and whom governance counts, in the composed runtime.
 use crate::{
     chain::{dev, key, run_block, signed, validate},
-    market::{account, manifest, open_market, send, STRANGER},
+    market::{account, drain, manifest, open_market, send, STRANGER},
     quota::{join, unsigned, weighty},
 };
 use codec::Encode;
@@ -55,17 +55,6 @@ fn registration(hot: &str) -> pallet_workers::Call<Runtime> {
         hot: account(hot),
         endpoint: Default::default(),
         models: vec![manifest().id()].try_into().unwrap(),
-    }
-}
-
-/// Lets an operator drain, if it doesn't already, until it may leave.
-fn drain(path: &str) {
-    let entry = || pallet_workers::Operators::<Runtime>::get(account(path)).unwrap();
-    if entry().status == pallet_workers::Status::Active {
-        send(path, pallet_workers::Call::drain {});
-    }
-    while entry().off_lists > System::block_number() {
-        run_block(vec![]);
     }
 }
 
