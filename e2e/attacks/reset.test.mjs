@@ -6,6 +6,7 @@ import { writeSpec } from '../governance/harness/spec.mjs';
 import { connect, devKey, send } from '../harness/chain.mjs';
 import { findModel } from '../harness/models.mjs';
 import { startNode } from '../harness/node.mjs';
+import { drain } from '../harness/operators.mjs';
 import { stopAll } from '../harness/process.mjs';
 import { timeout } from '../harness/test.mjs';
 import { waitFor } from '../harness/wait.mjs';
@@ -36,6 +37,7 @@ test('an operator gets no quota back by leaving and coming back, however often',
     return kind === 'Operator' && points >= capacity - OVERHEAD;
   });
   for (let round = 1; round <= 3; round++) {
+    await drain({ api, node }, attacker);
     for (let left = (await quota()).points; left >= 60_000; left = (await quota()).points) {
       const size = Math.min(400_000, left - OVERHEAD);
       await send(api, api.tx.system.remark(`0x${'00'.repeat(size)}`), attacker);

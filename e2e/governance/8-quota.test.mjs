@@ -6,6 +6,7 @@ import { bnToU8a, compactToU8a, stringToU8a, u8aConcat, u8aToHex } from '@polkad
 import { blake2AsU8a } from '@polkadot/util-crypto';
 import { devKey, findEvent, send } from '../harness/chain.mjs';
 import { greedy, submission } from '../harness/jobs.mjs';
+import { drain } from '../harness/operators.mjs';
 import { timeout, useDevChain } from '../harness/test.mjs';
 import { waitFor } from '../harness/wait.mjs';
 
@@ -169,7 +170,8 @@ test('a ticket lets its account in once, and no other, and not from a block to c
   await waitFor('registration', 60, async () => (await api.query.workers.operators(operator.address)).isSome);
   assert.equal((await quota(operator)).class, 'Newcomer');
   await assert.rejects(attempt(operator, ticket), ALREADY_SPONSORED, 'while it is registered');
-  for (const call of [api.tx.workers.drain(), api.tx.workers.remove()]) await send(api, call, operator);
+  await drain(chain, operator);
+  await send(api, api.tx.workers.remove(), operator);
   await assert.rejects(attempt(operator, ticket), ALREADY_SPONSORED, 'after it has left');
   assert.equal((await api.query.system.account(operator.address)).providers.toNumber(), 1);
 });

@@ -188,3 +188,14 @@ pub fn audit_and_reveal(id: JobId, header: Header) {
     };
     send(hot(&drawn.executor.unwrap()), reveal);
 }
+
+/// Lets an operator drain, if it doesn't already, until it may leave.
+pub fn drain(path: &str) {
+    let entry = || pallet_workers::Operators::<ergon_runtime::Runtime>::get(account(path)).unwrap();
+    if entry().status == pallet_workers::Status::Active {
+        send(path, pallet_workers::Call::drain {});
+    }
+    while entry().off_lists > System::block_number() {
+        run_block(vec![]);
+    }
+}

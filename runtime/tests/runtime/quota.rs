@@ -3,7 +3,8 @@
 use crate::{
     chain::{dev, key, run_block, run_blocks, signed, validate},
     market::{
-        account, answer, header, job, manifest, open_market, send, submit, wait_for, OPERATORS, OUTPUT, SEAL, STRANGER,
+        account, answer, drain, header, job, manifest, open_market, send, submit, wait_for, OPERATORS, OUTPUT, SEAL,
+        STRANGER,
     },
 };
 use codec::Encode;
@@ -140,7 +141,7 @@ fn nonce_replay_after_leaving_is_refused_to_operators_and_their_hot_keys() {
         run_block(vec![unsigned(join(model))]);
         let first = [operator, hot].map(|path| signed(&key(path), 0, remark(5)));
         run_block(first.to_vec());
-        send(operator, pallet_workers::Call::drain {});
+        drain(operator);
         send(operator, pallet_workers::Call::remove_hot_key { hot: account(hot) });
         send(operator, pallet_workers::Call::remove {});
         for (path, transaction) in [operator, hot].into_iter().zip(first) {

@@ -2,7 +2,7 @@
 //! Who is let in, what nobody gets back before its time, and whom governance counts, in the composed runtime.
 use crate::{
     chain::{dev, key, run_block, signed, validate},
-    market::{account, manifest, open_market, send, STRANGER},
+    market::{account, drain, manifest, open_market, send, STRANGER},
     quota::{join, unsigned, weighty},
 };
 use codec::Encode;
@@ -67,6 +67,7 @@ fn attack_an_operator_refills_its_quota_by_leaving_and_coming_back() {
         weighty(&[path.to_string(), "//Other".to_string()]);
         pallet_workers::Sponsored::<Runtime>::insert(&attacker, ());
         for round in 0..3 {
+            drain(path);
             empty(&attacker, Meter::Ordinary);
             empty(&attacker, Meter::Units);
             let start = quota::quota(&attacker);
