@@ -47,7 +47,7 @@ pub struct ModelTerms {
 }
 
 impl ModelTerms {
-    /// The most units that a job can take: at most `prompt` and `output` tokens, together at most the context.
+    /// The most units that a job can take, and at least 1: at most `prompt` and `output` tokens, together at most the context.
     ///
     /// ```
     /// use ergon_primitives::{traits::ModelTerms, units::Prices};
@@ -66,7 +66,7 @@ impl ModelTerms {
             let prompt = within(prompt, 0);
             (prompt, within(output, prompt))
         };
-        self.prices.units(prompt, output)
+        self.prices.units(prompt, output).max(1)
     }
 
     /// Blocks in which any device that serves the model is expected to do `units`, rounded up.
@@ -106,11 +106,11 @@ pub enum Duty {
     Audit,
 }
 
-/// Why nobody was drawn to audit an answer.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum NoAuditor {
-    /// None of those that could be looked at has room; a later draw may find one.
-    Busy,
+/// Why nobody can audit an answer now.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum NoAuditor<AccountId> {
+    /// This operator was drawn and has no room. It is waited for: a draw among those that happen to be free could be arranged.
+    Busy(AccountId),
     /// No established operator may check this answer.
     NotThere,
 }
@@ -135,16 +135,18 @@ pub trait Workers<AccountId, BlockNumber> {
     /// times while there are others. It must have been listed for long enough, have room for the demand, and not be among `exclude`.
     /// Bounded tries, so that it may find none. Takes room and adds one obligation.
     fn draw_executor(model: &ModelId, demand: &Demand, draw: &mut Draw, exclude: &[AccountId]) -> Option<AccountId>;
-    /// Draws an established operator to audit an answer of block `answered`, by weight, or evenly if none that may weighs anything. It must
-    /// have been listed when the answer came, have room for the demand, and not be among `exclude`. Bounded tries. Takes room and adds one
-    /// obligation.
+    /// Draws an established operator to audit an answer of block `answered`, by weight, or evenly if none that may weighs anything, whether
+    /// it has room or not. It must have been listed when the answer came and not be among `exclude`. Bounded tries. Takes room and adds
+    /// one obligation, unless it has none.
     fn draw_auditor(
         model: &ModelId,
         demand: &Demand,
         answered: BlockNumber,
         draw: &mut Draw,
         exclude: &[AccountId],
-    ) -> Result<AccountId, NoAuditor>;
+    ) -> Result<AccountId, NoAuditor<AccountId>>;
+    /// Obliges an operator to an audit that it was drawn for and had no room for: takes room and adds one obligation.
+    fn oblige_auditor(operator: &AccountId, demand: &Demand) -> Result<(), NoAuditor<AccountId>>;
     /// Gives back the room that a drawing took, once for each.
     fn release(operator: &AccountId, duty: Duty, demand: &Demand);
     /// The operator owes nothing more for one drawing.
@@ -223,7 +225,7 @@ pub enum Opening {
     NotSampled,
     /// No established operator may check it.
     NobodyThere,
-    /// Nobody has room; to be tried again later.
+    /// The operator that was drawn has no room; to be tried again later.
     Busy,
     /// This many auditors were drawn.
     Drawn(u32),
@@ -234,7 +236,7 @@ pub enum Opening {
 pub enum AuditProgress {
     /// Silent auditors were replaced; another deadline is due.
     Redrawn,
-    /// Nobody has attested, and nobody has room to; [`Audits::open`] is to be tried again later.
+    /// Nobody has attested, and the operator drawn in the place of another has no room; [`Audits::open`] is to be tried again later.
     Busy,
     /// Nobody is left to wait for; this many have attested.
     Complete(u32),

@@ -65,7 +65,7 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Draws up to `count` more auditors into `audit`; returns how many were found, or why none was.
-    fn draw_auditors(job: JobId, audit: &mut AuditOf<T>, count: u32) -> Result<u32, NoAuditor> {
+    fn draw_auditors(job: JobId, audit: &mut AuditOf<T>, count: u32) -> Result<u32, NoAuditor<T::AccountId>> {
         let mut draw = Self::draw(job, audit.redraws);
         let mut exclude: Vec<_> = audit.auditors.iter().map(|auditor| auditor.operator.clone()).collect();
         exclude.extend(audit.silent.iter().cloned());
@@ -73,12 +73,27 @@ impl<T: Config> Pallet<T> {
         let mut found = 0;
         // Nobody is drawn, and so obliged, for whom there is no room.
         while found < count && !audit.auditors.is_full() {
-            let operator =
-                match T::Workers::draw_auditor(&audit.model, &audit.demand, audit.answered, &mut draw, &exclude) {
-                    Ok(operator) => operator,
-                    Err(reason) if found == 0 => return Err(reason),
-                    Err(_) => break,
-                };
+            let awaited = audit
+                .awaited
+                .take()
+                .map(|operator| T::Workers::oblige_auditor(&operator, &audit.demand).map(|()| operator));
+            let drawn = match awaited {
+                Some(Ok(operator)) => Ok(operator),
+                Some(Err(NoAuditor::Busy(operator))) => Err(NoAuditor::Busy(operator)),
+                Some(Err(NoAuditor::NotThere)) | None => {
+                    T::Workers::draw_auditor(&audit.model, &audit.demand, audit.answered, &mut draw, &exclude)
+                }
+            };
+            let operator = match drawn {
+                Ok(operator) => operator,
+                Err(_) if found > 0 => break,
+                Err(reason) => {
+                    if let NoAuditor::Busy(operator) = &reason {
+                        audit.awaited = Some(operator.clone());
+                    }
+                    return Err(reason);
+                }
+            };
             let auditor = Auditor {
                 operator: operator.clone(),
                 attestation: None,
@@ -149,7 +164,7 @@ impl<T: Config> traits::Audits<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
         Audits::<T>::insert(job, audit);
         match redrawn {
             Ok(_) => AuditProgress::Redrawn,
-            Err(NoAuditor::Busy) if attested == 0 => AuditProgress::Busy,
+            Err(NoAuditor::Busy(_)) if attested == 0 => AuditProgress::Busy,
             Err(_) => AuditProgress::Complete(attested),
         }
     }

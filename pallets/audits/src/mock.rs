@@ -151,24 +151,26 @@ impl Workers<AccountId, u64> for FakeWorkers {
         answered: u64,
         draw: &mut Draw,
         exclude: &[AccountId],
-    ) -> Result<AccountId, NoAuditor> {
+    ) -> Result<AccountId, NoAuditor<AccountId>> {
         assert_eq!((*model, *demand, answered), (MODEL, DEMAND, 1));
         let may: Vec<_> = Operators::get()
             .into_iter()
             .filter(|operator| !exclude.contains(operator) && Self::probation(operator).is_none())
             .collect();
-        let free: Vec<_> = may.iter().filter(|operator| !Busy::get().contains(operator)).collect();
-        if free.is_empty() {
-            return Err(if may.is_empty() {
-                NoAuditor::NotThere
-            } else {
-                NoAuditor::Busy
-            });
+        let drawn = may.get(draw.below(may.len() as u64) as usize);
+        let drawn = *drawn.ok_or(NoAuditor::NotThere)?;
+        Self::oblige_auditor(&drawn, demand).map(|()| drawn)
+    }
+    fn oblige_auditor(operator: &AccountId, _: &Demand) -> Result<(), NoAuditor<AccountId>> {
+        if !Operators::get().contains(operator) {
+            return Err(NoAuditor::NotThere);
         }
-        let drawn = *free[draw.below(free.len() as u64) as usize];
-        Owed::set(&[Owed::get(), vec![drawn]].concat());
-        Taken::set(&[Taken::get(), vec![drawn]].concat());
-        Ok(drawn)
+        if Busy::get().contains(operator) {
+            return Err(NoAuditor::Busy(*operator));
+        }
+        Owed::set(&[Owed::get(), vec![*operator]].concat());
+        Taken::set(&[Taken::get(), vec![*operator]].concat());
+        Ok(())
     }
     fn release(operator: &AccountId, duty: Duty, demand: &Demand) {
         assert_eq!((duty, *demand), (Duty::Audit, DEMAND));

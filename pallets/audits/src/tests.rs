@@ -116,14 +116,31 @@ fn whether_an_answer_is_audited_is_drawn_once() {
 }
 
 #[test]
-fn an_answer_waits_for_auditors_with_room() {
-    every_answer(2, 0, || {
+fn an_answer_waits_for_the_auditor_that_was_drawn_though_others_have_room() {
+    every_answer(1, 0, || {
         Busy::set(&vec![2, 3, 4]);
         assert_eq!(Audits::open(JOB, &answered()), Opening::Busy);
-        assert_eq!(Audits::open(JOB, &answered()), Opening::Busy);
-        Busy::set(&vec![2, 3]);
-        assert_eq!(Audits::open(JOB, &answered()), Opening::Drawn(1));
-        assert_eq!(auditors(JOB), vec![4]);
+        let awaited = Stored::<Test>::get(JOB).unwrap().awaited.unwrap();
+        for block in 2..20 {
+            System::set_block_number(block);
+            Busy::set(&vec![awaited]);
+            assert_eq!(Audits::open(JOB, &answered()), Opening::Busy);
+        }
+        Busy::set(&vec![]);
+        assert_eq!((open(JOB), auditors(JOB)), (1, vec![awaited]));
+    });
+}
+
+#[test]
+fn another_auditor_is_drawn_if_the_one_that_is_awaited_can_not_audit_any_longer() {
+    every_answer(1, 0, || {
+        Busy::set(&vec![2, 3, 4]);
+        Audits::open(JOB, &answered());
+        let awaited = Stored::<Test>::get(JOB).unwrap().awaited.unwrap();
+        Operators::set(&(1..=4).filter(|operator| *operator != awaited).collect());
+        Busy::set(&vec![]);
+        assert_eq!(open(JOB), 1);
+        assert_ne!(auditors(JOB), vec![awaited]);
     });
 }
 

@@ -42,7 +42,9 @@ pub struct Audit<AccountId, BlockNumber> {
     pub demand: Demand,
     /// Answers in a million that are sampled like this one; a million if it is audited for another reason than chance.
     pub sampled_in_a_million: u32,
-    /// Operators that are to attest, or have; nobody while all are busy.
+    /// Operator that was drawn and has no room yet.
+    pub awaited: Option<AccountId>,
+    /// Operators that are to attest, or have.
     pub auditors: BoundedVec<Auditor<AccountId>, ConstU32<MAX_AUDITORS>>,
     /// Operators that were drawn and stayed silent past a deadline.
     pub silent: BoundedVec<AccountId, ConstU32<MAX_SILENT>>,
@@ -59,6 +61,7 @@ impl<AccountId, BlockNumber> Audit<AccountId, BlockNumber> {
             answered: answered.at,
             demand: answered.demand,
             sampled_in_a_million,
+            awaited: None,
             auditors: BoundedVec::new(),
             silent: BoundedVec::new(),
             redraws: 0,

@@ -20,23 +20,33 @@ pub(crate) fn subject<AccountId, BlockNumber>(id: JobId, job: &Job<AccountId, Bl
     (id, job.missed.len() as u32).encode()
 }
 
+/// What became of a model's turn.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Served {
+    /// A job was assigned, which uses the turn up.
+    Assigned,
+    /// A job had waited for too long.
+    Expired,
+    /// No job could be assigned.
+    Nothing,
+}
+
 impl<T: Config> Pallet<T> {
     /// Lets the models with waiting jobs take turns until none has more to give, and notes the work: at most
-    /// [`Config::MaxAssignmentsPerBlock`] jobs leave their queues, and each model looks in vain at most once.
+    /// [`Config::MaxAssignmentsPerBlock`] jobs are assigned, and each model looks in vain at most once.
     ///
     /// A model uses up its turn by an assignment only. One without anybody who has room stays in front, and is passed over in this block.
     pub(crate) fn assign_waiting(work: &mut Work) {
-        let (mut left, mut passed_over) = (0, 0);
-        while left < T::MaxAssignmentsPerBlock::get() && work.visits < Self::max_visits() {
+        let mut passed_over = 0;
+        while work.assigned < T::MaxAssignmentsPerBlock::get() && work.visits < Self::max_visits() {
             let Some(model) = Waiting::<T>::get().get(passed_over).copied() else {
                 break;
             };
             work.visits = work.visits.saturating_add(1);
-            if Self::serve_next(&model, work) {
-                left += 1;
-                Self::end_turn(&model);
-            } else {
-                passed_over += 1;
+            match Self::serve_next(&model, work) {
+                Served::Assigned => Self::end_turn(&model),
+                Served::Expired => {}
+                Served::Nothing => passed_over += 1,
             }
         }
     }
@@ -55,26 +65,38 @@ impl<T: Config> Pallet<T> {
         });
     }
 
-    /// Assigns the next job in the queue of `model`, or lets it expire. Whether it left the queue.
-    pub(crate) fn serve_next(model: &ModelId, work: &mut Work) -> bool {
-        let now = frame_system::Pallet::<T>::block_number();
+    /// Assigns the next job in the queue of `model`, or lets it expire. If nobody has room for a newcomer's job when its turn has come, others
+    /// are tried as well.
+    pub(crate) fn serve_next(model: &ModelId, work: &mut Work) -> Served {
         let may_newcomers = work.assigned_newcomers < Self::max_newcomers();
-        let Some(id) = Self::next_job(model, may_newcomers) else {
-            return false;
+        let is_served = T::Workers::serving(model) > 0;
+        for newcomers in Self::turns(model, may_newcomers) {
+            let served = Self::serve_head(model, newcomers, is_served, work);
+            if served != Served::Nothing {
+                return served;
+            }
+            work.visits = work.visits.saturating_add(1);
+        }
+        Served::Nothing
+    }
+
+    fn serve_head(model: &ModelId, newcomers: bool, is_served: bool, work: &mut Work) -> Served {
+        let now = frame_system::Pallet::<T>::block_number();
+        let head = Self::head(model, newcomers).and_then(|id| Jobs::<T>::get(id).map(|job| (id, job)));
+        let Some((id, job)) = head else {
+            return Served::Nothing;
         };
-        let Some(job) = Jobs::<T>::get(id) else { return false };
         if now.saturating_sub(job.since) >= T::Parameters::get().queue_timeout.into() {
             Self::dequeue(id, &job);
             Self::expire(id, job, now);
-            return true;
+            return Served::Expired;
         }
-        let newcomer = job.newcomer;
-        let assigned = T::Workers::serving(model) > 0 && Self::assign(id, job, now, work);
-        if assigned {
-            work.assigned = work.assigned.saturating_add(1);
-            work.assigned_newcomers = work.assigned_newcomers.saturating_add(newcomer.into());
+        if !is_served || !Self::assign(id, job, now, work) {
+            return Served::Nothing;
         }
-        assigned
+        work.assigned = work.assigned.saturating_add(1);
+        work.assigned_newcomers = work.assigned_newcomers.saturating_add(newcomers.into());
+        Served::Assigned
     }
 
     /// Draws an executor for a job whose turn it is. Whether one was found.

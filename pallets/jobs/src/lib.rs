@@ -61,10 +61,9 @@
 //! | the job | costs | when |
 //! |---|---|---|
 //! | is `Settled` or `Unaudited` | the units of its answer, credited or not | at once |
-//! | is `Rejected` | the units of an answer without tokens, which are 0: nothing was computed | at once |
 //! | is `Cancelled` after it was assigned | all that was reserved: somebody may have computed it already | at once |
 //! | is taken back while it waits, or is `Expired` | nothing: others failed | at once |
-//! | is `Voided` or `Disputed` | nothing | [`JobParameters::refund_delay`] blocks later, so that nobody makes work for others over and over with the same units |
+//! | is `Rejected`, `Voided` or `Disputed` | nothing | [`JobParameters::refund_delay`] blocks later, so that nobody makes work for others over and over with the same units |
 //!
 //! # Room and obligations
 //!
@@ -466,7 +465,7 @@ pub mod pallet {
             assert!(
                 T::MaxQueued::get() >= 10 && T::MaxWaitingModels::get() > 0 && T::MaxAssignmentsPerBlock::get() > 0
             );
-            // Each assigned job with one auditor falls due once and is forgotten once. In either lane a step goes to finding that a block
+            // Each assigned job with one auditor falls due once, gives its units back late at worst, and is forgotten once. In either lane a step goes to finding that a block
             // is done, and a job is begun only if the most steps that it may take are left.
             let assigned = T::MaxAssignmentsPerBlock::get();
             assert!(
@@ -474,7 +473,7 @@ pub mod pallet {
                 "deadlines could not keep up with assignments"
             );
             assert!(
-                T::MaxPrunedPerBlock::get() >= assigned.saturating_add(MAX_STEPS),
+                T::MaxPrunedPerBlock::get() >= assigned.saturating_mul(2).saturating_add(MAX_STEPS),
                 "pruning could not keep up with assignments"
             );
             let most = T::WeightInfo::on_initialize(&Self::most_work());

@@ -10,7 +10,7 @@ use ergon_primitives::{
     JobId, Units,
 };
 use frame_system::pallet_prelude::BlockNumberFor;
-use sp_runtime::traits::Saturating;
+use sp_runtime::traits::{Saturating, UniqueSaturatedInto};
 
 type JobOf<T> = Job<<T as frame_system::Config>::AccountId, BlockNumberFor<T>>;
 
@@ -76,6 +76,10 @@ impl<T: Config> Pallet<T> {
             _ => 0,
         };
         let auditors = answer.auditors;
+        if answer.unsampled {
+            // Before the executor hears of it: one that would rather have been sampled could keep silent and have the prompt asked again.
+            Self::remember(id, &job, true);
+        }
         Self::deposit_event(Event::AuditorsDrawn { job: id, auditors });
         Self::enter(id, &mut job, State::Auditing, now);
         match auditors {
@@ -97,8 +101,12 @@ impl<T: Config> Pallet<T> {
         }
     }
 
+    /// Looks again after half of the time that it has waited already: seldom enough that any number of waiting answers leaves blocks room.
     fn await_auditors(id: JobId, mut job: JobOf<T>, now: BlockNumberFor<T>) {
-        Self::schedule(id, &mut job, now, T::Parameters::get().audit_delay);
+        let since = job.answer.as_ref().map_or(now, |answer| answer.at);
+        let waited: u32 = now.saturating_sub(since).unique_saturated_into();
+        let pause = T::Parameters::get().audit_delay.max(waited / 2);
+        Self::schedule(id, &mut job, now, pause);
         Jobs::<T>::insert(id, job);
     }
 
@@ -160,17 +168,24 @@ impl<T: Config> Pallet<T> {
         let Some(answer) = &mut job.answer else { return };
         answer.matching = auditors;
         let outcome = answer.outcome;
-        let known = Credited::<T>::get(job.prompt_hash);
-        let fresh = Self::remember(id, &job, known);
+        let checked = auditors > 0 && matches!(outcome, Outcome::Completed(_));
+        let creditable = answer.creditable;
+        let (is_new, fresh) = if checked {
+            Self::remember(id, &job, creditable)
+        } else {
+            (false, 0)
+        };
         let each = T::Audits::sampled_in_a_million(id);
         job.credited = scaled(fresh, each);
         T::Contributions::credit(&operator, Source::Job, job.credited);
         T::Workers::reweigh(&operator, &job.model);
-        T::Workers::note_kept(&operator);
-        let completed = matches!(outcome, Outcome::Completed(_));
+        // What nobody has checked is no proof of service.
+        if auditors > 0 {
+            T::Workers::note_kept(&operator);
+        }
         let closing = Closing {
             stands: true,
-            counts: auditors > 0 && completed && known.is_none(),
+            counts: is_new,
             reward: fresh,
         };
         T::Audits::close(id, closing);
@@ -200,27 +215,20 @@ impl<T: Config> Pallet<T> {
         });
     }
 
-    /// Remembers the prompt of an answer that stands, and returns the units to be credited: what the answer takes beyond what was credited
-    /// for the prompt before.
+    /// Remembers the prompt of an answer, and of what is credited for it if it `counts`. Returns whether it is new, and the units by which
+    /// the answer exceeds what was credited before.
     ///
     /// An answer that chance left out counts as credited, like those that are sampled in its place: so a prompt that is asked again and
     /// again until it is sampled is worth no more than once.
-    fn remember(id: JobId, job: &JobOf<T>, known: Option<KnownPrompt>) -> Units {
-        let Some(answer) = &job.answer else { return 0 };
-        let checked = answer.matching > 0;
-        if !checked && !answer.unsampled || !matches!(answer.outcome, Outcome::Completed(_)) {
-            return 0;
-        }
+    fn remember(id: JobId, job: &JobOf<T>, counts: bool) -> (bool, Units) {
+        let known = Credited::<T>::get(job.prompt_hash);
         let before = known.map_or(0, |known| known.units);
-        let counted = checked && answer.creditable || answer.unsampled;
-        let units = if counted { answer.units.max(before) } else { before };
+        let answered = job.answer.as_ref().map_or(0, |answer| answer.units);
+        let units = if counts { answered.max(before) } else { before };
         if known.is_none() || units > before {
             Credited::<T>::insert(job.prompt_hash, KnownPrompt { job: id, units });
         }
-        match checked {
-            true => units.saturating_sub(before),
-            false => 0,
-        }
+        (known.is_none(), units.saturating_sub(before))
     }
 
     /// Nobody answered in time.
@@ -266,11 +274,11 @@ impl<T: Config> Pallet<T> {
         1
     }
 
-    /// The requester pays for a job that is over and gets the rest of what was reserved back; of a job that went wrong only later.
+    /// The requester pays for a job that is over and gets the rest of what was reserved back; of a job that came to nothing only later.
     fn settle_quota(job: &mut JobOf<T>) {
         let used = match job.state {
-            State::Disputed | State::Voided => return,
-            State::Settled | State::Rejected | State::Unaudited => job.answer.as_ref().map_or(0, |answer| answer.units),
+            State::Disputed | State::Voided | State::Rejected => return,
+            State::Settled | State::Unaudited => job.answer.as_ref().map_or(0, |answer| answer.units),
             State::Cancelled => job.reserved,
             _ => 0,
         };

@@ -85,7 +85,7 @@ parameter_types! {
     pub const LifeWeight: Weight = Weight::from_parts(7, 0);
     pub storage MaxAssignmentsPerBlock: u32 = 4;
     pub storage MaxDuePerBlock: u32 = 12;
-    pub storage MaxPrunedPerBlock: u32 = 12;
+    pub storage MaxPrunedPerBlock: u32 = 16;
     /// Most jobs in flight of an operator.
     pub storage Places: u32 = 2;
     /// Operators that serve every model but [`BUSY`].
@@ -235,22 +235,30 @@ impl Workers<AccountId, u64> for FakeWorkers {
     }
     fn draw_auditor(
         model: &ModelId,
-        _: &Demand,
+        demand: &Demand,
         answered: u64,
         draw: &mut Draw,
         exclude: &[AccountId],
-    ) -> Result<AccountId, NoAuditor> {
+    ) -> Result<AccountId, NoAuditor<AccountId>> {
         assert!(answered < System::block_number());
-        let may = |operator: &AccountId| !exclude.contains(operator) && Self::probation(operator).is_none();
-        let free = |operator: &AccountId| may(operator) && !BusyAuditors::get().contains(operator);
-        let Some(drawn) = Self::draw(model, draw, free) else {
-            return Err(match Operators::get().iter().any(may) {
-                true => NoAuditor::Busy,
-                false => NoAuditor::NotThere,
-            });
-        };
-        InAudit::set(&[InAudit::get(), vec![drawn]].concat());
-        Ok(drawn)
+        let may: Vec<_> = Operators::get()
+            .into_iter()
+            .filter(|operator| *model != BUSY && !exclude.contains(operator) && Self::probation(operator).is_none())
+            .collect();
+        let drawn = may.get(draw.below(may.len() as u64) as usize);
+        let drawn = *drawn.ok_or(NoAuditor::NotThere)?;
+        Self::oblige_auditor(&drawn, demand).map(|()| drawn)
+    }
+    fn oblige_auditor(operator: &AccountId, _: &Demand) -> Result<(), NoAuditor<AccountId>> {
+        if !Operators::get().contains(operator) {
+            return Err(NoAuditor::NotThere);
+        }
+        if BusyAuditors::get().contains(operator) {
+            return Err(NoAuditor::Busy(*operator));
+        }
+        Owed::set(&[Owed::get(), vec![*operator]].concat());
+        InAudit::set(&[InAudit::get(), vec![*operator]].concat());
+        Ok(())
     }
     fn release(operator: &AccountId, duty: Duty, demand: &Demand) {
         assert!(demand.bound > 0 && demand.rate == TERMS.rate);

@@ -9,9 +9,7 @@
 //! block, and while others wait for the same model one in [`TURNS`]` + 1` assignments.
 //!
 //! A round is a list linked in both directions, so a job leaves it in O(1) from wherever it stands.
-use crate::{
-    Config, Error, Job, Link, Links, Pallet, Queue, Queues, Round, Rounds, Standing, Standings, Waiting, TURNS,
-};
+use crate::{Config, Error, Job, Link, Links, Pallet, Queues, Round, Rounds, Standing, Standings, Waiting, TURNS};
 use ergon_primitives::{JobId, ModelId};
 use frame_support::{ensure, traits::Get};
 use frame_system::pallet_prelude::BlockNumberFor;
@@ -138,18 +136,21 @@ impl<T: Config> Pallet<T> {
         true
     }
 
-    /// The job of `model` whose turn it is, if newcomers `may` have one or others wait. Passes over rounds that are empty. O(1).
-    pub(crate) fn next_job(model: &ModelId, may_newcomers: bool) -> Option<JobId> {
-        let queue = Queues::<T>::get(model)?;
-        let their_turn = queue.turns >= TURNS || queue.others.ready == 0;
-        let newcomers = may_newcomers && their_turn && queue.newcomers.ready > 0;
-        if !newcomers && queue.others.ready == 0 {
-            return None;
-        }
-        Self::head(model, newcomers, queue)
+    /// Whose turn it is in the queue of `model`, newcomers' or others', and who comes after them if nobody has room for their job. O(1).
+    pub(crate) fn turns(model: &ModelId, may_newcomers: bool) -> impl Iterator<Item = bool> {
+        let queue = Queues::<T>::get(model).unwrap_or_default();
+        let newcomers = (may_newcomers && queue.newcomers.ready > 0).then_some(true);
+        let others = (queue.others.ready > 0).then_some(false);
+        let order = match queue.turns >= TURNS {
+            true => [newcomers, others],
+            false => [others, newcomers.filter(|_| others.is_none())],
+        };
+        order.into_iter().flatten()
     }
 
-    fn head(model: &ModelId, newcomers: bool, mut queue: Queue) -> Option<JobId> {
+    /// The first job of newcomers, or of others, in the queue of `model`. Passes over rounds that are empty. O(1).
+    pub(crate) fn head(model: &ModelId, newcomers: bool) -> Option<JobId> {
+        let mut queue = Queues::<T>::get(model)?;
         let lineup = queue.of(newcomers);
         let first = lineup.round;
         let head = (0..MAX_SKIPPED).find_map(|_| {

@@ -122,7 +122,8 @@ impl<T: Config> Pallet<T> {
                 "the state doesn't say how the answer was checked"
             );
         }
-        let pays_later = job.state == Queued || job.state.is_active() || matches!(job.state, Disputed | Voided);
+        let pays_later =
+            job.state == Queued || job.state.is_active() || matches!(job.state, Disputed | Voided | Rejected);
         ensure!(
             job.reserved == 0 || pays_later && job.reserved == job.bound,
             "units are reserved for a job that is over"

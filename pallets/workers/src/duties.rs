@@ -66,6 +66,15 @@ impl<T: Config> Pallet<T> {
         }
     }
 
+    /// Whether an operator on a list can be drawn for an audit.
+    fn may_audit(entry: &OperatorOf<T>) -> bool {
+        match entry.status {
+            Status::Active => true,
+            Status::Draining => System::<T>::block_number() < entry.off_lists,
+            Status::Suspended | Status::Jailed => false,
+        }
+    }
+
     fn oblige(operator: &T::AccountId, duty: Duty, demand: &Demand) {
         Operators::<T>::mutate_extant(operator, |entry| {
             let taken = Self::taken(entry, duty);
@@ -84,6 +93,7 @@ impl<T: Config> Pallet<T> {
     /// The operator has missed too many deadlines in a row.
     fn suspend(operator: &T::AccountId, entry: &mut OperatorOf<T>) {
         Self::stop(operator, entry, Status::Suspended);
+        entry.misses_in_row = 0;
         let doubled = 1u32 << entry.suspensions.min(MAX_DOUBLINGS);
         let time = T::SuspensionBlocks::get().saturating_mul(doubled.into());
         entry.suspensions = entry.suspensions.saturating_add(1);
@@ -127,14 +137,27 @@ impl<T: Config> Workers<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
         answered: BlockNumberFor<T>,
         draw: &mut Draw,
         exclude: &[T::AccountId],
-    ) -> Result<T::AccountId, NoAuditor> {
-        let on_duty = |entry: &OperatorOf<T>| matches!(entry.status, Status::Active | Status::Draining);
-        let operator = Self::draw_listed_auditor(model, draw, exclude, |listing| match listing.since <= answered {
-            true => Self::eligibility(&listing.operator, Duty::Audit, demand, on_duty),
-            false => Eligibility::Barred,
-        })?;
-        Self::oblige(&operator, Duty::Audit, demand);
-        Ok(operator)
+    ) -> Result<T::AccountId, NoAuditor<T::AccountId>> {
+        let operator = Self::draw_listed_auditor(model, draw, exclude, |listing| {
+            let on_duty = listing.since <= answered
+                && Operators::<T>::get(&listing.operator).is_some_and(|entry| Self::may_audit(&entry));
+            if on_duty {
+                Eligibility::Free
+            } else {
+                Eligibility::Barred
+            }
+        });
+        let operator = operator.ok_or(NoAuditor::NotThere)?;
+        Self::oblige_auditor(&operator, demand).map(|()| operator)
+    }
+
+    fn oblige_auditor(operator: &T::AccountId, demand: &Demand) -> Result<(), NoAuditor<T::AccountId>> {
+        match Self::eligibility(operator, Duty::Audit, demand, |entry| Self::may_audit(entry)) {
+            Eligibility::Free => Self::oblige(operator, Duty::Audit, demand),
+            Eligibility::Busy => return Err(NoAuditor::Busy(operator.clone())),
+            Eligibility::Barred => return Err(NoAuditor::NotThere),
+        }
+        Ok(())
     }
 
     fn release(operator: &T::AccountId, duty: Duty, demand: &Demand) {
@@ -170,7 +193,8 @@ impl<T: Config> Workers<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
         let suspended = Operators::<T>::mutate_extant(operator, |entry| {
             entry.missed = entry.missed.saturating_add(1);
             entry.misses_in_row = entry.misses_in_row.saturating_add(1);
-            let suspended = entry.status == Status::Active && entry.misses_in_row >= T::MaxMissesInRow::get();
+            let may_be_drawn = matches!(entry.status, Status::Active | Status::Draining);
+            let suspended = may_be_drawn && entry.misses_in_row >= T::MaxMissesInRow::get();
             if suspended {
                 Self::suspend(operator, entry);
             }

@@ -125,7 +125,7 @@ impl<T: Config> Pallet<T> {
                 entry.resumable <= System::<T>::block_number(),
                 Error::<T>::SuspendedForLonger
             );
-            (entry.status, entry.misses_in_row) = (Status::Active, 0);
+            entry.status = Status::Active;
             Self::enter_lists(&operator, &entry.models);
             Ok(())
         })?;

@@ -19,7 +19,7 @@
 //! for another one, but nobody's leaving changes what else a draw hits.
 //!
 //! An operator's **weight** in draws is [`Contributions::most_weight`], the work of the epoch under way included. It is brought up to date
-//! when a job that the operator executed is settled, if it has changed by more than an eighth.
+//! whenever the operator is drawn, and when a job that it executed is settled, if it has changed by more than an eighth.
 //!
 //! # Executors
 //!
@@ -29,8 +29,8 @@
 //!
 //! # Auditors
 //!
-//! Only established operators, by weight; evenly if none of those that may audit the answer weighs anything. If all of them are busy, the
-//! answer waits, rather than going to one that has no weight to lose.
+//! Only established operators, by weight; evenly if none of those that may audit the answer weighs anything. Whether they have room doesn't
+//! matter: the answer waits for the one that is drawn. Else whoever keeps the others busy would choose who checks.
 //!
 //! # Tries
 //!
@@ -42,11 +42,7 @@ use crate::{
 };
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
-use ergon_primitives::{
-    draw::Draw,
-    traits::{Contributions, NoAuditor},
-    ModelId, VoteWeight,
-};
+use ergon_primitives::{draw::Draw, traits::Contributions, ModelId, VoteWeight};
 use frame_support::traits::Get;
 use frame_system::pallet_prelude::BlockNumberFor;
 use scale_info::TypeInfo;
@@ -233,7 +229,7 @@ impl<T: Config> Pallet<T> {
         eligible: impl Fn(&ListingOf<T>) -> Eligibility,
     ) -> Option<T::AccountId> {
         let mut excluded = Self::places(model, exclude);
-        let mut draw_by = |by, draw: &mut Draw| Self::draw_by(model, by, draw, &mut excluded, &eligible).ok();
+        let mut draw_by = |by, draw: &mut Draw| Self::draw_by(model, by, draw, &mut excluded, &eligible).operator();
         if Self::all_shares(model).weight == 0 {
             return draw_by(By::Weightless, draw);
         }
@@ -258,17 +254,17 @@ impl<T: Config> Pallet<T> {
         Some(operator)
     }
 
-    /// Draws an established operator to audit an answer to `model`, among those that are `eligible`.
+    /// Draws an established operator to audit an answer to `model`, among those that are `eligible`; `None` if there is none, or none was found.
     pub(crate) fn draw_listed_auditor(
         model: &ModelId,
         draw: &mut Draw,
         exclude: &[T::AccountId],
         eligible: impl Fn(&ListingOf<T>) -> Eligibility,
-    ) -> Result<T::AccountId, NoAuditor> {
+    ) -> Option<T::AccountId> {
         let mut excluded = Self::places(model, exclude);
         match Self::draw_by(model, By::AuditWeight, draw, &mut excluded, &eligible) {
-            Err(NoAuditor::NotThere) => Self::draw_by(model, By::Auditors, draw, &mut excluded, &eligible),
-            drawn => drawn,
+            Drawn::Nobody => Self::draw_by(model, By::Auditors, draw, &mut excluded, &eligible).operator(),
+            drawn => drawn.operator(),
         }
     }
 
@@ -291,9 +287,8 @@ impl<T: Config> Pallet<T> {
         draw: &mut Draw,
         excluded: &mut Vec<Place>,
         eligible: impl Fn(&ListingOf<T>) -> Eligibility,
-    ) -> Result<T::AccountId, NoAuditor> {
+    ) -> Drawn<T::AccountId> {
         let all = Self::all_shares(model).by(by);
-        let mut nobody = NoAuditor::NotThere;
         for _ in 0..TRIES {
             let left_out = excluded
                 .iter()
@@ -302,20 +297,37 @@ impl<T: Config> Pallet<T> {
                 0 => None,
                 left => Self::find(model, by, draw.below(left), excluded),
             };
-            let Some((index, shares)) = place else {
-                return Err(nobody);
+            let found =
+                place.and_then(|(index, shares)| Serving::<T>::get(model, index).map(|found| (index, shares, found)));
+            let Some((index, shares, listing)) = found else {
+                return Drawn::Nobody;
             };
-            let Some(listing) = Serving::<T>::get(model, index) else {
-                return Err(nobody);
-            };
-            match eligible(&listing) {
-                Eligibility::Free => return Ok(listing.operator),
-                Eligibility::Busy => nobody = NoAuditor::Busy,
-                Eligibility::Barred => {}
+            if eligible(&listing) == Eligibility::Free {
+                Self::follow_weight(model, &listing.operator);
+                return Drawn::Operator(listing.operator);
             }
             excluded.push((index, shares));
         }
-        Err(NoAuditor::Busy)
+        Drawn::NotFound
+    }
+}
+
+/// What a draw found.
+enum Drawn<AccountId> {
+    /// This operator.
+    Operator(AccountId),
+    /// None that can be drawn, in as many tries as there are.
+    NotFound,
+    /// Nobody is left that has a share.
+    Nobody,
+}
+
+impl<AccountId> Drawn<AccountId> {
+    fn operator(self) -> Option<AccountId> {
+        match self {
+            Self::Operator(operator) => Some(operator),
+            Self::NotFound | Self::Nobody => None,
+        }
     }
 }
 

@@ -165,7 +165,10 @@ impl<T: Config> Pallet<T> {
             let mut found = None;
             for (child, shares) in (node * FANOUT..).zip(&children) {
                 let below = |(index, _): &&Place| u64::from(*index) / width == u64::from(child);
-                let left_out: u64 = excluded.iter().filter(below).map(|(_, shares)| shares.by(by)).sum();
+                let left_out = excluded
+                    .iter()
+                    .filter(below)
+                    .fold(0u64, |sum, (_, shares)| sum.saturating_add(shares.by(by)));
                 let available = shares.by(by).saturating_sub(left_out);
                 if at < available {
                     found = Some((child, *shares));

@@ -93,7 +93,7 @@ impl pallet_jobs::Config for Runtime {
     type MaxWaitingModels = ConstU32<MAX_MODELS>;
     type MaxAssignmentsPerBlock = ConstU32<28>;
     type MaxDuePerBlock = ConstU32<36>;
-    type MaxPrunedPerBlock = ConstU32<36>;
+    type MaxPrunedPerBlock = ConstU32<64>;
     type WeightInfo = pallet_jobs::weights::MeasuredWeight<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = crate::benchmarks::Bench;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One job through the composed runtime.
 use crate::{
-    chain::{begin_epoch, dev},
+    chain::{begin_epoch, dev, run_blocks},
     market::{account, answer, audit_and_reveal, job, manifest, open_market, submit, wait_for, OPERATORS, OUTPUT},
 };
 use codec::Encode;
 use ergon_runtime::{compute, AccountId, Runtime, RuntimeOrigin, Workers};
 use ergon_runtime_api::{Finish, JobState, WorkerStatus};
-use frame_support::{assert_noop, assert_ok, dispatch::DispatchResult};
+use frame_support::{assert_noop, assert_ok, dispatch::DispatchResult, traits::Get};
 
 fn remove(operator: &AccountId) -> DispatchResult {
     Workers::remove(RuntimeOrigin::signed(operator.clone()))
@@ -53,7 +53,8 @@ fn a_job_is_answered_audited_settled_and_becomes_vote_weight() {
             assert_noop!(remove(operator), pallet_workers::Error::<Runtime>::StillListed);
             assert_ok!(Workers::drain(RuntimeOrigin::signed(operator.clone())));
         }
-        run_blocks(3);
+        let list_delay: u32 = <Runtime as pallet_workers::Config>::ListDelay::get();
+        run_blocks(list_delay + 1);
         for operator in [&executor, &auditor] {
             assert_ok!(remove(operator));
         }

@@ -123,7 +123,7 @@ pub fn job(id: JobId) -> JobInfo {
 
 /// Runs blocks until the job is in this state; it must be within a few.
 pub fn wait_for(id: JobId, state: JobState) {
-    for _ in 0..8 {
+    for _ in 0..40 {
         if job(id).state == state {
             return;
         }

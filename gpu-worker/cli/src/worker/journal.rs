@@ -241,12 +241,12 @@ fn read(bytes: &[u8]) -> Result<Entry, String> {
         leaves: decode("leaves", &record.leaves)?,
     };
     let Header {
-        answer,
+        answer_id,
         prompt_tokens,
         outcome,
         ..
     } = entry.header;
-    if Header::new(answer, prompt_tokens, outcome, &entry.output, &entry.leaves) != entry.header {
+    if Header::new(answer_id, prompt_tokens, outcome, &entry.output, &entry.leaves) != entry.header {
         return Err("header doesn't fit output and leaves".into());
     }
     Ok(entry)

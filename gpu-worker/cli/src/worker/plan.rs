@@ -186,7 +186,7 @@ enum Next {
 }
 
 fn next(operator: &AccountId, job: JobId, due: &Due, entry: Option<&Entry>) -> Next {
-    let answered = |answer: H256| entry.filter(|entry| entry.header.answer == answer);
+    let answered = |answer: H256| entry.filter(|entry| entry.header.answer_id == answer);
     let deadline = due.deadline;
     match &due.duty {
         Duty::Execute(task) => match answered(task.answer()) {

@@ -86,7 +86,7 @@ fn reveal(number: BlockNumber, entry: &Entry) -> View {
         number,
         [(
             Duty::Reveal {
-                answer: entry.header.answer,
+                answer: entry.header.answer_id,
                 sealed: entry.sealed(),
             },
             100,

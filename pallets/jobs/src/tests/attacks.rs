@@ -109,6 +109,62 @@ fn a_prompt_repeated_until_it_is_sampled_is_worth_once() {
     assert!((500..2_900).contains(&repeated), "{repeated}");
 }
 
+/// An executor that would rather have been sampled keeps silent and asks the prompt again: it is known by then.
+#[test]
+fn an_answer_that_is_not_sampled_and_not_revealed_is_known_all_the_same() {
+    let audits = AuditParameters {
+        rate: pallet_audits::MIN_RATE,
+        ..Default::default()
+    };
+    Chain {
+        audits,
+        ..Default::default()
+    }
+    .build_and_execute(|| {
+        let id = ask(7, 4);
+        assert_ok!(answer(id));
+        run_to(System::block_number() + 3);
+        assert!(job(id).answer.unwrap().unsampled);
+        run_to(System::block_number() + 6);
+        assert_eq!(state(id), State::Voided);
+        AuditSettings::set(&AuditParameters::default());
+        let again = ask(7, 4);
+        assert_eq!(answered(again, 2), 0);
+        assert_eq!(state(again), State::Settled);
+    });
+}
+
+/// Any number of answers that wait for busy auditors leaves blocks room for others' jobs.
+#[test]
+fn answers_that_wait_for_auditors_stop_nobody_elses_jobs() {
+    let jobs = crate::JobParameters {
+        audit_timeout: 200,
+        ..Chain::default().jobs
+    };
+    Chain {
+        jobs,
+        ..Default::default()
+    }
+    .build_and_execute(|| {
+        Places::set(&1_000);
+        MaxQueued::set(&1_000);
+        BusyAuditors::set(&(1..=9).collect());
+        let waiting: Vec<_> = (0..100).map(|_| submit_to(OTHER)).collect();
+        while waiting.iter().any(|id| state(*id) == State::Queued) {
+            next_block();
+            for id in &waiting {
+                if state(*id) == State::Assigned {
+                    assert_ok!(answer(*id));
+                }
+            }
+        }
+        run_to(System::block_number() + 20);
+        let id = submit();
+        run_to(System::block_number() + 12);
+        assert_ne!(state(id), State::Queued);
+    });
+}
+
 /// An executor that claims next to nothing gave its auditors 11 blocks for a computation of minutes.
 #[test]
 fn what_an_executor_claims_shortens_no_deadline() {

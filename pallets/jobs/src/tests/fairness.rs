@@ -161,3 +161,26 @@ fn models_without_room_take_no_turns_from_one_that_is_served() {
         assert_eq!(assigned_in(1).len(), 4);
     });
 }
+
+/// 20 models that nobody serves any longer, each with jobs that have waited for too long.
+#[test]
+fn jobs_that_expire_use_up_no_turns() {
+    Chain::default().build_and_execute(|| {
+        Places::set(&1_000);
+        MaxQueued::set(&1_000);
+        MaxWaitingModels::set(&60);
+        MaxAssignmentsPerBlock::set(&28);
+        MaxDuePerBlock::set(&200);
+        let left: Vec<_> = (0..20).map(|number| H256::from_low_u64_be(number + 1)).collect();
+        MoreModels::set(&left);
+        for model in &left {
+            submit_many(3, |_| REQUESTER, *model);
+            abandon(*model);
+        }
+        run_to(18);
+        submit_many(40, |_| REQUESTER, MODEL);
+        run_to(20);
+        assert!(assigned_in(1).len() >= 20);
+        assert!(assigned_in(2).len() >= 12);
+    });
+}

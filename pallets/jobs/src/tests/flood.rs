@@ -121,7 +121,7 @@ fn as_many_jobs_as_can_be_assigned_are_audited_settled_and_forgotten_in_time() {
         Places::set(&1000);
         MaxAssignmentsPerBlock::set(&28);
         MaxDuePerBlock::set(&36);
-        MaxPrunedPerBlock::set(&36);
+        MaxPrunedPerBlock::set(&64);
         Jobs::integrity_test();
         let most = MeasuredWeight::<Test>::on_initialize(&Jobs::most_work());
         let half = Weight::from_parts(WEIGHT_REF_TIME_PER_SECOND / 2, u64::MAX);
@@ -210,9 +210,9 @@ fn budgets_that_could_not_keep_up_are_refused() {
         MaxDuePerBlock::set(&11);
         assert!(refused());
         MaxDuePerBlock::set(&12);
-        MaxPrunedPerBlock::set(&11);
+        MaxPrunedPerBlock::set(&15);
         assert!(refused());
-        MaxPrunedPerBlock::set(&12);
+        MaxPrunedPerBlock::set(&16);
         MaxAssignmentsPerBlock::set(&0);
         assert!(refused());
     });

@@ -82,7 +82,7 @@ fn an_answer_that_earns_nothing_is_paid_for_all_the_same() {
 }
 
 #[test]
-fn a_rejected_job_costs_nothing() {
+fn a_rejected_job_costs_nothing_but_its_units_come_back_only_later() {
     Chain::default().build_and_execute(|| {
         let id = assigned();
         let outcome = Outcome::Rejected(RejectReason::InvalidPrompt);
@@ -94,6 +94,8 @@ fn a_rejected_job_costs_nothing() {
         run_to(6);
         attest_all(id, &header);
         assert_ok!(Jobs::reveal(by, id, SEAL, header));
+        assert_eq!((state(id), job(id).reserved), (State::Rejected, RESERVED));
+        run_to(System::block_number() + 10);
         costs(id, State::Rejected, 0);
     });
 }

@@ -218,17 +218,31 @@ fn operators_without_weight_get_no_more_than_they_are_owed_while_others_are_full
     });
 }
 
+/// Else an accomplice that is always free would audit what others have no room for.
 #[test]
-fn a_busy_auditor_with_weight_is_waited_for() {
+fn the_auditor_that_is_drawn_is_waited_for_whether_others_have_room_or_not() {
     build_and_execute(|| {
-        Weights::set(BTreeMap::from([(1, 1_000)]));
-        serve(1..=3);
-        Operators::<Test>::mutate_extant(1, |entry| (entry.auditing, entry.obligations) = (u64::MAX, 1));
-        assert_eq!(audit(&[]), Err(NoAuditor::Busy));
-        Operators::<Test>::mutate_extant(1, |entry| (entry.auditing, entry.obligations) = (0, 0));
-        assert_eq!(audit(&[]), Ok(1));
-        // Where it may not audit, nobody that may weighs anything.
-        assert!(audit(&[1]).is_ok());
+        Weights::set((1..=7).map(|honest| (honest, 2_000)).chain([(8, 14)]).collect());
+        serve(1..=8);
+        for honest in 1..=7 {
+            Operators::<Test>::mutate_extant(honest, |entry| (entry.auditing, entry.obligations) = (1, 1));
+        }
+        let large = Demand {
+            bound: 6 * RATE,
+            rate: RATE,
+        };
+        let draw = |round| Workers::draw_auditor(&MODEL, &large, 100, &mut stream(round), &[]);
+        let accomplice = (0..200).filter(|round| draw(*round) == Ok(8)).count();
+        assert!(accomplice <= 3, "{accomplice} of 200");
+        let Err(NoAuditor::Busy(drawn)) = draw(0) else {
+            panic!("all that weigh much are busy")
+        };
+        assert_eq!(Workers::oblige_auditor(&drawn, &large), Err(NoAuditor::Busy(drawn)));
+        Operators::<Test>::mutate_extant(drawn, |entry| (entry.auditing, entry.obligations) = (0, 0));
+        assert_eq!(Workers::oblige_auditor(&drawn, &large), Ok(()));
+        (1..=8).for_each(|operator| {
+            Operators::<Test>::mutate_extant(operator, |entry| (entry.auditing, entry.obligations) = (0, 0))
+        });
     });
 }
 

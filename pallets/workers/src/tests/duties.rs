@@ -166,7 +166,7 @@ fn too_many_misses_in_a_row_suspend_until_resumed() {
         let entry = Operators::<Test>::get(1).unwrap();
         assert_eq!(
             (entry.status, entry.misses_in_row, entry.missed),
-            (Status::Active, 0, 3)
+            (Status::Active, 1, 3)
         );
         lists_follow();
         assert_eq!(audit(&[]), Ok(1));
@@ -202,15 +202,21 @@ fn each_suspension_takes_twice_as_long_until_enough_was_kept() {
     });
 }
 
+/// Draining, missing at will, and resuming is no way around suspension.
 #[test]
-fn a_suspended_operator_may_drain_and_a_draining_one_is_not_suspended() {
+fn an_operator_that_drains_is_suspended_for_misses_all_the_same() {
     build_and_execute(|| {
         register([1]);
-        (0..MAX_MISSES).for_each(|_| Workers::note_missed(&1));
+        for _ in 0..MAX_MISSES - 1 {
+            Workers::note_missed(&1);
+        }
         assert_ok!(Workers::drain(signed(1)));
-        System::assert_last_event(Event::Drained { operator: 1 }.into());
+        assert_ok!(Workers::resume(signed(1)));
+        assert_ok!(Workers::drain(signed(1)));
         Workers::note_missed(&1);
-        assert_eq!(Operators::<Test>::get(1).unwrap().status, Status::Draining);
+        System::assert_last_event(Event::Suspended { operator: 1 }.into());
+        assert_noop!(Workers::resume(signed(1)), Error::<Test>::SuspendedForLonger);
+        assert_ok!(Workers::drain(signed(1)));
         pass(SUSPENSION);
         assert_ok!(Workers::resume(signed(1)));
         assert_eq!(Workers::serving(&MODEL), 1);

@@ -33,6 +33,6 @@ fn execution(exclude: &[u64]) -> Option<u64> {
 }
 
 /// A draw for the audit of an answer of this block.
-fn audit(exclude: &[u64]) -> Result<u64, NoAuditor> {
+fn audit(exclude: &[u64]) -> Result<u64, NoAuditor<u64>> {
     Workers::draw_auditor(&MODEL, &DEMAND, System::block_number(), &mut stream(0), exclude)
 }
