@@ -8,7 +8,7 @@ use crate::{
     joining::Join,
     reader::{Job, Stage},
     registration::{Entry, OperatorCall},
-    AccountId, Call, Keypair, Status,
+    AccountId, BlockNumber, Call, Keypair, Status,
 };
 use codec::Decode;
 use ergon_primitives::{request::Input, ticket::TicketTerms, JobId, ModelId};
