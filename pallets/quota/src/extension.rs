@@ -61,7 +61,10 @@ impl Turn {
             Self::Guaranteed => (1 << 56, Self::share_left(bucket, points)),
         };
         let longest = u64::from(T::MaxTransactionBytes::get().max(1));
-        let rank = rank.saturating_mul(longest.saturating_sub(length.into())) / longest;
+        // Rounded up, so that one block of waiting counts whatever the length.
+        let rank = rank
+            .saturating_mul(longest.saturating_sub(length.into()))
+            .div_ceil(longest);
         turn + (rank << RANK_BIT)
     }
 
