@@ -89,7 +89,7 @@ impl<T: Config> Pallet<T> {
             due,
             draws: due.saturating_mul(2),
             misses: due,
-            visits: Self::max_visits().saturating_add(1),
+            visits: Self::max_visits().saturating_add(2),
             pruned: T::MaxPrunedPerBlock::get(),
             assigned: T::MaxAssignmentsPerBlock::get(),
             assigned_newcomers: Self::max_newcomers(),

@@ -42,7 +42,6 @@ impl<T: Config> Pallet<T> {
             let Some(model) = Waiting::<T>::get().get(passed_over).copied() else {
                 break;
             };
-            work.visits = work.visits.saturating_add(1);
             match Self::serve_next(&model, work) {
                 Served::Assigned => Self::end_turn(&model),
                 Served::Expired => {}
@@ -51,9 +50,10 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// Most visits of queues in a block, but for the second draw of the last.
+    /// Most visits of queues in a block: each model's newcomers and others once in vain. The last may draw twice, and reach it by one.
     pub(crate) fn max_visits() -> u32 {
-        T::MaxAssignmentsPerBlock::get().saturating_add(T::MaxWaitingModels::get())
+        let in_vain = T::MaxWaitingModels::get().saturating_mul(2);
+        T::MaxAssignmentsPerBlock::get().saturating_add(in_vain)
     }
 
     /// The model goes behind all others that wait, unless none of its jobs waits any longer. O(waiting models).
@@ -71,11 +71,11 @@ impl<T: Config> Pallet<T> {
         let may_newcomers = work.assigned_newcomers < Self::max_newcomers();
         let is_served = T::Workers::serving(model) > 0;
         for newcomers in Self::turns(model, may_newcomers) {
+            work.visits = work.visits.saturating_add(1);
             let served = Self::serve_head(model, newcomers, is_served, work);
             if served != Served::Nothing {
                 return served;
             }
-            work.visits = work.visits.saturating_add(1);
         }
         Served::Nothing
     }

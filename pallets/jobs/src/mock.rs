@@ -19,7 +19,7 @@ use ergon_primitives::{
 use frame_support::{
     assert_ok, derive_impl, parameter_types,
     traits::Hooks,
-    weights::{constants::RocksDbWeight, Weight},
+    weights::{constants::ParityDbWeight, Weight},
 };
 use frame_system::mocking::MockBlock;
 use pallet_audits::AuditParameters;
@@ -63,7 +63,7 @@ mod runtime {
 #[derive_impl(frame_system::config_preludes::TestDefaultConfig)]
 impl frame_system::Config for Test {
     type Block = MockBlock<Test>;
-    type DbWeight = RocksDbWeight;
+    type DbWeight = ParityDbWeight;
 }
 
 impl pallet_audits::Config for Test {

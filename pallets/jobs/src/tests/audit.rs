@@ -197,9 +197,10 @@ fn an_answer_waits_for_auditors_with_room_and_goes_on_without_when_none_has_for_
         let id = assigned();
         assert_ok!(answer(id));
         let answered = System::block_number();
-        run_to(answered + 11);
-        assert_eq!(state(id), State::Answered);
+        // It is looked for after 3, 6 and 9 blocks, and then after half of the time more.
         run_to(answered + 12);
+        assert_eq!(state(id), State::Answered);
+        run_to(answered + 13);
         assert_eq!((state(id), auditors(id).len()), (State::Auditing, 0));
         assert_ok!(reveal(id));
         assert_eq!((state(id), job(id).credited), (State::Unaudited, 0));
