@@ -40,7 +40,7 @@ mod tests {
     #[test]
     fn a_suspended_operator_comes_back_when_it_may_and_then_after_a_pause() {
         let mut resumption = Resumption::default();
-        let due: Vec<BlockNumber> = (10..20 + 2 * PAUSE)
+        let due: Vec<BlockNumber> = (10..19 + 2 * PAUSE)
             .filter(|number| resumption.is_due(SUSPENDED, *number))
             .collect();
         assert_eq!(due, [19, 19 + PAUSE]);
