@@ -103,7 +103,7 @@ impl<T: Config> Quota<T::AccountId> for Pallet<T> {
 
     /// Complexity: O(1).
     fn charge_life(who: &T::AccountId, ref_time: u64) -> DispatchResult {
-        let points = ref_time.div_ceil(PICOSECONDS);
+        let points = Self::points_in(Weight::from_parts(ref_time, 0));
         let standing = Self::standing(who);
         let newcomer = standing.class.is_newcomer();
         let mut bucket = Self::points_bucket(standing);
