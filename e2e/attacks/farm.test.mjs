@@ -34,7 +34,9 @@ test('keys that check each other gain no vote weight and come to no end of their
   });
   for (const id of ids) {
     const { state, credited } = await readJob(api, id);
-    assert.deepEqual([state, credited], ['Unaudited', 0]);
+    // Voided where the executor has used up what it may send.
+    assert.ok(['Unaudited', 'Voided'].includes(state), state);
+    assert.equal(credited, 0);
   }
   const epoch = (await api.query.session.currentIndex()).toNumber();
   await waitFor('the next epoch', 120, async () => (await api.query.session.currentIndex()).toNumber() > epoch);
