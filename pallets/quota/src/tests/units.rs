@@ -65,8 +65,8 @@ fn queueing_and_cancelling_banks_nothing() {
 fn a_jobs_life_is_paid_in_points_and_never_given_back() {
     const PICOSECONDS: u64 = 1_000_000;
     build_and_execute(|| {
-        assert_ok!(Quota::charge_life(&1, 3_000 * PICOSECONDS - 1));
-        assert_eq!(points_left(1), NEWCOMER_POINTS - 3_000, "rounded up");
+        assert_ok!(Quota::charge_life(&1, 3_001 * PICOSECONDS - 1));
+        assert_eq!(points_left(1), NEWCOMER_POINTS - 3_000, "whole points");
         assert_eq!(crate::NewcomersInBlock::<Test>::get().points, 3_000);
         let life = |points: u64| Quota::charge_life(&1, points * PICOSECONDS);
         assert_noop!(life(NEWCOMER_POINTS + 1), Error::<Test>::NeverAffordable);
