@@ -32,7 +32,7 @@ test('an operator gets no quota back by leaving and coming back, however often',
   };
 
   await register('');
-  await waitFor('a full quota by weight', 600, async () => {
+  await waitFor('a full quota by weight', 1200, async () => {
     const { class: kind, points, capacity } = await quota();
     return kind === 'Operator' && points >= capacity - OVERHEAD;
   });
