@@ -74,7 +74,7 @@ impl ModelTerms {
         u32::try_from(units.div_ceil(self.rate.max(1))).unwrap_or(u32::MAX)
     }
 
-    /// What a job of at most `bound` units demands of whoever computes it.
+    /// What a job of at most `bound` units demands of the operator that computes it.
     pub fn demand(&self, bound: Units) -> Demand {
         Demand { bound, rate: self.rate }
     }

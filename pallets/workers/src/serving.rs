@@ -30,7 +30,7 @@
 //! # Auditors
 //!
 //! Only established operators, by weight; evenly if none of those that may audit the answer weighs anything. Whether they have room doesn't
-//! matter: the answer waits for the one that is drawn. Else whoever keeps the others busy would choose who checks.
+//! matter: the answer waits for the one that is drawn. Otherwise an operator that keeps the others busy could choose its auditor.
 //!
 //! # Tries
 //!

@@ -2,7 +2,7 @@
 //! When a worker brings its operator back.
 //!
 //! The chain suspends an operator that misses too many deadlines in a row, for longer each time. Where a worker is there to see it, the misses
-//! are over, so it resumes as soon as it may, but no more often than once in [`PAUSE`] blocks: a worker that is too slow for its jobs would only
+//! are over, so it resumes as soon as it may, but at most once in [`PAUSE`] blocks: a worker that is too slow for its jobs would only
 //! delay them. An operator that drains does so by its owner's wish, and only the owner resumes it.
 use ergon_worker_chain::{BlockNumber, Status};
 
