@@ -370,7 +370,7 @@ fn start_offchain_workers(
 }
 
 /// How authoring slows down while finality lags, so that what has to be kept and voted on doesn't grow without bound: from 50 unfinalized blocks
-/// on there is one slot more between two blocks for every two of them.
+/// on, every two of them put one more empty slot between blocks.
 fn backoff(epoch_slots: u64) -> BackoffAuthoringOnFinalizedHeadLagging<BlockNumber> {
     let usual = BackoffAuthoringOnFinalizedHeadLagging::<BlockNumber>::default();
     let slots = BlockNumber::try_from(epoch_slots / BLOCKS_PER_EPOCH).unwrap_or(BlockNumber::MAX);

@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | `development` | developers' networks | Alice |
 //! | `local_testnet` | developers' networks | Alice, Bob and Charlie |
-//! | `public` | a public network | none: the founders add keys to `session.keys`, and its first accounts into `quota.lines` and `workers.sponsored` |
+//! | `public` | a public network | none: the founders add keys to `session.keys`, and its first accounts to `quota.lines` and `workers.sponsored` |
 //!
 //! All know the same models (`presets/models.json`). A genesis without validators, such as `public` as it is, is refused.
 use crate::{
