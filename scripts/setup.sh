@@ -54,7 +54,7 @@ apt_install() {
     say "$purpose: installing ${missing[*]}"
     as_root apt-get update -qq || fail "$purpose: apt-get update failed; check the network, or $as_root_run"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
-        fail "$purpose: apt-get could not install ${missing[*]}; mend what it says above, or $as_root_run"
+        fail "$purpose: apt-get could not install ${missing[*]}; fix what it says above, or $as_root_run"
 }
 
 # One step, so that who has to ask for root asks once.

@@ -125,7 +125,7 @@ test('compute_estimate tells the units that a job reserves, and nothing for one 
   assert.ok(Math.abs(charged - pointsOf(events, extrinsic)) <= 1, `${charged} points, by weight ${pointsOf(events, extrinsic)}`);
   assert.ok(charged <= estimate.points, `${charged} points of estimated ${estimate.points}`);
   assert.equal(await node.rpc('compute_estimate', { model: `0x${'11'.repeat(32)}`, prompt_bytes: 1, max_tokens: 4 }), null);
-  // Whoever serves the model next would owe an answer.
+  // The next operator that serves the model would owe an answer.
   await send(api, api.tx.jobs.cancel(findEvent(events, 'jobs', 'Submitted').data.job), account);
 });
 

@@ -101,7 +101,7 @@ pub fn challenge(genesis: &H256, account: &[u8], block: u32, block_hash: &H256) 
     ])
 }
 
-/// What the owner of `operator` signs to register by `ticket`: else whoever sees the ticket under way could use it to register that account
+/// What the owner of `operator` signs to register by `ticket`: else anybody who sees the ticket under way could use it to register that account
 /// with a hot key of his own. Accounts and hash of block 0 are hashed as their SCALE encodings, so any types that encode alike will do.
 pub fn join_message<AccountId: Encode>(
     genesis: &impl Encode,

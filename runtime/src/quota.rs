@@ -122,7 +122,7 @@ fn points(transaction: &UncheckedExtrinsic) -> Points {
     }
 }
 
-/// What the transaction takes of a block, whoever pays.
+/// What the transaction takes of a block, no matter which account pays.
 pub fn cost(transaction: &UncheckedExtrinsic) -> Points {
     Quota::cost(&transaction.get_dispatch_info(), transaction.encoded_size() as u32)
 }

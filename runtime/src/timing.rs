@@ -64,7 +64,7 @@ pub const ENACTMENT_PERIOD: BlockNumber = if cfg!(feature = "production") { 24 *
 pub const OPENING: (u32, u32) = if cfg!(feature = "production") { (12, 42) } else { (3, 2) };
 
 // Epochs are counted in slots and polls in blocks, so there must be room for empty slots (production 66 h of 92 h: 28 % empty; dev
-// 58 of 460 blocks). A poll that lives longer keeps its votes but takes no more (`PollTooOld`).
+// 58 of 460 blocks). A poll that lives longer keeps its votes but takes no others (`PollTooOld`).
 const LONGEST_POLL: BlockNumber = UNDECIDING_TIMEOUT + DECISION_PERIOD + ROOT_CONFIRM_PERIOD + ENACTMENT_PERIOD;
 const _: () = assert!((LONGEST_POLL as u64) * 10 <= MAX_POLL_EPOCHS as u64 * EPOCH_SLOTS * 8);
 

@@ -78,7 +78,7 @@ export async function all(outcomes) {
   });
 }
 
-/** Nobody has, and there is, nothing to pay with: whoever votes does it with work alone. */
+/** There is nothing to pay with, and nobody has anything: voters vote with work alone. */
 export async function assertNoTokens({ api, operators }) {
   assert.equal((await api.query.balances.totalIssuance()).toString(), '0');
   for (const { address } of operators) {

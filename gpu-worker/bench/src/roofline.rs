@@ -69,7 +69,7 @@ fn on_avx512(kernel: &str) -> Option<&'static str> {
              every score is scaled by a product of 64 bits and goes through the softmax, which it doesn't count"
         }
         "matrices" => {
-            "for a few tokens every pair of them loads its inputs anew for each row, and lanes are added up at the end of every row; packing \
+            "for a few tokens every pair of them loads its inputs again for each row, and lanes are added up at the end of every row; packing \
              the weights pays from 16 tokens on"
         }
         "norms" | "gates" => {

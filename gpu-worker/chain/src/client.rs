@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The connection to a node.
 //!
-//! A [`Client`] lives as long as its WebSocket: when that breaks, calls and streams fail and the owner connects anew, so that the checks
+//! A [`Client`] lives as long as its WebSocket: when that breaks, calls and streams fail and the owner reconnects, so that the checks
 //! below hold for whatever node or runtime answers then. Pings find a connection that died silently.
 use crate::{interface, BlockNumber};
 use std::time::Duration;

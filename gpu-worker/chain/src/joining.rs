@@ -3,7 +3,7 @@
 //! vouched for is known, and registers like any.
 //!
 //! The transaction has no signer, since the chain knows nobody who could be it, but a signature of the operator among its arguments.
-//! It is signed anew for every attempt: a pool doesn't take the same bytes again for a while once it has refused them.
+//! It is signed again for every attempt: a pool doesn't take the same bytes again for a while once it has refused them.
 use crate::{
     account,
     fate::{fate, Progress},
@@ -25,7 +25,7 @@ use std::time::Duration;
 const NAME: &str = "workers.join";
 /// Pause after which the pool is asked again: a block or two.
 const PAUSE: Duration = Duration::from_secs(6);
-/// How often it is asked before the worker connects anew.
+/// How often it is asked before the worker reconnects.
 const ATTEMPTS: u32 = 8;
 
 /// The arguments of `workers.join` but for the signature.
@@ -45,7 +45,7 @@ enum Remedy {
     Wait,
     /// The ticket is no good any more: make another one.
     AnotherTicket,
-    /// Nothing that time would mend.
+    /// Nothing that time would cure.
     None,
     /// Anything else, and that the account was let in meanwhile: look at the chain again.
     LookAgain,
@@ -146,7 +146,7 @@ async fn included(progress: Progress) -> Result<(), RegistrationError> {
     }
 }
 
-/// The pool says no more than that a rule is broken.
+/// The pool says only that a rule is broken.
 fn rules(reason: &str) -> String {
     format!(
         "{reason}: the registration breaks a rule; check that the hot key is new (`ergon-worker key generate`), the endpoint valid and every \

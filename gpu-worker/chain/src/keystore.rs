@@ -3,7 +3,7 @@
 //!
 //! A key file is text: one secret URI (a BIP-39 phrase or a 32-byte seed in hex, each with an optional derivation path) for an sr25519
 //! key, as Substrate's own tools write it. Empty lines and lines that begin with `#` don't count. On Unix its mode must be 0600 (or
-//! 0400), since whoever reads it acts in its owner's name; any other mode is refused with the command that mends it.
+//! 0400), since a reader can act in its owner's name; any other mode is refused with the command that corrects it.
 use std::{
     fs, io,
     path::{Path, PathBuf},

@@ -90,7 +90,7 @@ pub enum RegistrationError {
         operator: AccountId,
     },
     /// The operator was found to be wrong.
-    #[error("operator {0} is jailed and is given no more work")]
+    #[error("operator {0} is jailed and is given no work")]
     Jailed(AccountId),
     /// The entry has to be changed, but there is no key to do it with.
     #[error(

@@ -23,10 +23,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 /// Number of blocks after which a transaction can no longer be included.
 pub const LIFETIME: u64 = 64;
-/// How often a transaction is signed anew when the pool refuses its nonce.
+/// How often a transaction is signed again when the pool refuses its nonce.
 const NONCE_ATTEMPTS: u32 = 4;
 
-/// Errors of `author_submitAndWatchExtrinsic` that another nonce may mend: invalid (stale or future), too low a priority.
+/// Errors of `author_submitAndWatchExtrinsic` that another nonce may cure: invalid (stale or future), too low a priority.
 const NONCE_ERRORS: [i32; 2] = [1010, 1014];
 
 /// A signer of transactions with a nonce of its own.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `ergon-worker`: imports models, answers prompts, and works for the chain.
 //!
-//! One file in [`commands`] for each subcommand. An error is one line on standard error that says what, where and how to mend it, and
+//! One file in [`commands`] for each subcommand. An error is one line on standard error that says what, where and how to fix it, and
 //! exit status 1; wrong arguments give exit status 2.
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

@@ -60,7 +60,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether it is the device's, so that another one, or the same opened anew, may do better. All others would come again on any device.
+    /// Whether it is the device's, so that another one, or the same reopened, may do better. All others would come again on any device.
     pub fn is_of_device(&self) -> bool {
         matches!(self, Self::Device(_) | Self::DeviceLost(_))
     }

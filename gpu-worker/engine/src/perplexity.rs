@@ -14,7 +14,7 @@ pub struct Perplexity {
     pub predicted: usize,
 }
 
-/// Perplexity over `tokens` in windows of `window`: each window starts anew, and its first token is not predicted.
+/// Perplexity over `tokens` in windows of `window`: each window starts from scratch, and its first token is not predicted.
 ///
 /// `observe` is told how many tokens are done. O(`tokens` * `window`) work; holds the logits of 64 positions.
 pub fn perplexity(

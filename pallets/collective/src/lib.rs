@@ -21,7 +21,7 @@
 //!    delegated later doesn't count. Who had delegated at the snapshot cannot vote itself on that poll.
 //! 3. A vote may be changed as long as the poll is ongoing. When weight was forfeited, **anyone** may
 //!    [refresh](Pallet::refresh_vote) the votes that it was cast with.
-//! 4. **Delegation** begins and ends with the next epoch, whoever ends it; until then it can be changed, and the last
+//! 4. **Delegation** begins and ends with the next epoch, whichever side ends it; until then it can be changed, and the last
 //!    change is the one that counts. It has one level: in no epoch has a delegator delegators. A delegate can
 //!    [dismiss](Pallet::dismiss) delegators, so nobody can keep another from delegating.
 //! 5. Polls can be voted on for [`Config::MaxPollEpochs`] epochs after that of their submission. Weights and delegations
@@ -42,7 +42,7 @@
 //!
 //! # Limits
 //!
-//! A poll that waits in the queue of its track longer than [`Config::MaxPollEpochs`] keeps its votes, but takes no more. Of older polls, also of adopted
+//! A poll that waits in the queue of its track longer than [`Config::MaxPollEpochs`] keeps its votes, but takes no others. Of older polls, also of adopted
 //! ones that asked to be enacted later than the track demands, only the votes of those who are no members any more can be refreshed.
 //! Splitting an operator into several changes no sum of weights; each part then needs [`Config::MinSubmitWeight`].
 //!

@@ -19,7 +19,7 @@ impl<T: Config> Pallet<T> {
         let weighs = T::Operators::contains(&who) && T::Weights::weight_at(&who, now) > 0;
         match Members::<T>::get(&who) {
             None if weighs => Self::add_member(who),
-            // Whoever came in this epoch cannot weigh anything yet.
+            // Members that came in this epoch cannot weigh anything yet.
             Some(member) if !weighs && (member.since < now || !T::Operators::contains(&who)) => {
                 Self::remove_member(who);
             }

@@ -26,7 +26,7 @@ impl<T: Config> Pallet<T> {
     }
 }
 
-/// Passes whoever [`may_submit`](Pallet::may_submit) the proposal, and takes down that the next poll is its.
+/// Passes those that [`may_submit`](Pallet::may_submit) the proposal, and takes down that the next poll is its.
 ///
 /// Only for `SubmitOrigin` of `pallet-referenda`, which creates that poll or else fails and takes everything back.
 pub struct EnsureComputeWeight<T>(PhantomData<T>);

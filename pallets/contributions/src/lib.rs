@@ -8,7 +8,7 @@
 //! 3. **Weight** is an exponential moving average over closed epochs: each makes it `w' = w * d + units * (1 - d)`, and `d = 1/2` to
 //!    the power of `1 / half-life` of that epoch. [`weight::average`] is the one function that says so. An operator that
 //!    stops working loses half of its weight per half-life. A weight follows from credits and from the half-lives of the epochs that
-//!    they lie back, whoever looks and whenever.
+//!    they lie back, regardless of who looks and when.
 //! 4. Governance may change the **half-life** ([`Config::HalfLifeEpochs`]). What it is when an epoch begins is the half-life of
 //!    that epoch, and of all after it until it differs again when one of them begins. So a change holds from the next epoch on,
 //!    and no weight that can be read changes by it.

@@ -9,7 +9,7 @@
 //! 1. Only [`Config::GovernanceOrigin`] registers, retires and prices models. A few may be part of genesis.
 //! 2. A manifest must pass [`Manifest::check`], and its name must be UTF-8 that is not empty. Prices default to
 //!    [`Manifest::default_prices`]; tokens can't be free, since units would then say nothing about work, and none may cost more than
-//!    [`MAX_PRICE_FACTOR`] times the default: work is credited at these prices, so whoever sets them could mint vote weight.
+//!    [`MAX_PRICE_FACTOR`] times the default: work is credited at these prices, so setting them could mint vote weight.
 //! 3. A model's **rate** is how many output tokens any device that serves it is expected to decode in a block: deadlines and operators'
 //!    budgets follow from it. It is 1 to [`MAX_TOKENS_PER_BLOCK`], and [`Config::TokensPerBlock`] unless another is given: one that is too high
 //!    makes operators with small devices miss deadlines, and one that is too low lets dead operators hold jobs up for long.

@@ -9,7 +9,7 @@
 //! * A **point** is 1 microsecond of `ref_time`. A transaction costs its weight (call, extensions and what an empty one takes),
 //!   plus [`Config::PointsPerByte`] for each byte.
 //! * A **unit** is compute, 10^6 multiply-accumulates. Units are a currency of their own, because a network that doubles its
-//!   GPUs has twice the compute and no more block space. Both have the same owners, though, and so one *capacity*: a bucket for
+//!   GPUs has twice the compute but the same block space. Both have the same owners, though, and so one *capacity*: a bucket for
 //!   `c` points comes with one for `c * `[`units_per_point`](QuotaParameters::units_per_point) units.
 //! * A bucket is empty at worst, and full again [`Config::RefillBlocks`] after that; it fills linearly ([`Usage`]).
 //! * Units of a job are **held** until it is over: missing, and not coming back. Then what it used begins to come back, and the rest is there
@@ -27,7 +27,7 @@
 //!
 //! The numbers in it are a parameter, [`QuotaParameters`], that governance may change as a whole.
 //!
-//! 1. `own` is linear in weight and lines only move it, so splitting an account into many makes no more of it.
+//! 1. `own` is linear in weight and lines only move it, so splitting an account into many gains nothing.
 //! 2. An account that has earned [`newcomer_points`](QuotaParameters::newcomer_points) or more draws on what it has earned. One that has
 //!    earned less is a **newcomer** if it was let in ([`Admitted`]), and draws on a *free* bucket of that size; else it has nothing. All
 //!    newcomers together get at most [`newcomer_share`](QuotaParameters::newcomer_share) of a block, and the units that go with it. So
@@ -104,8 +104,8 @@
 //!
 //! # Limits
 //!
-//! * The guaranteed buckets are per operator, so whoever splits its weight has more of them. But each part can send only one vote for
-//!   each poll, and the results that it was drawn for, ahead of others. Among those the fuller bucket goes first, so that whoever has
+//! * The guaranteed buckets are per operator, so an operator that splits its weight has more of them. But each part can send only one vote for
+//!   each poll, and the results that it was drawn for, ahead of others. Among those the fuller bucket goes first, so that one that has
 //!   voted less waits less. Votes that are repeated take at most half of the newcomers' part of a block, all parts together.
 //! * An operator that changes its votes so often that the bucket for them is empty has no guarantee until it fills again: its votes are
 //!   ordinary calls.

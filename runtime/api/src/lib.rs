@@ -51,9 +51,9 @@ pub struct ModelInfo {
 pub enum WorkerStatus {
     /// It is drawn for jobs and audits.
     Active,
-    /// It finishes what it has and is drawn no more, by its own wish.
+    /// It finishes what it has and is no longer drawn, by its own wish.
     Draining,
-    /// It missed too many deadlines in a row and is drawn no more until it says that it is back.
+    /// It missed too many deadlines in a row and is not drawn until it says that it is back.
     Suspended,
     /// It was found to have cheated.
     Jailed,

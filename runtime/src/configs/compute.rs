@@ -28,7 +28,7 @@ const MAX_MODELS: u32 = 64;
 const TOKENS_PER_BLOCK: u32 = if cfg!(feature = "production") { 60 } else { 150 };
 /// Blocks of work that an operator may owe at once.
 const BUDGET_BLOCKS: u32 = 10;
-/// Missed deadlines in a row after which an operator is drawn no more.
+/// Missed deadlines in a row after which an operator is no longer drawn.
 const MAX_MISSES_IN_ROW: u32 = 3;
 /// Most accounts that one operator ever brings onto the chain as its hot keys.
 const MAX_HOT_KEYS_EVER: u32 = 32;

@@ -8,7 +8,7 @@ parameter_types! {
     pub MigrationWeight: Weight = Perbill::from_percent(50) * MAX_BLOCK_WEIGHT;
 }
 
-/// A migration that fails leaves the chain closed to transactions: nothing runs on storage that is half old, half new. Validators mend that with
+/// A migration that fails leaves the chain closed to transactions: nothing runs on storage that is half old, half new. Validators repair that with
 /// `:code` substituted in the chain specification.
 impl pallet_migrations::Config for Runtime {
     type RuntimeEvent = RuntimeEvent;

@@ -2,7 +2,7 @@
 //! Who may note a preimage, and how much of it: members of the collective, [`MAX_NOTED_BYTES`] each, and [`MAX_NOTED_TOTAL`] together. There is
 //! no token to take a deposit in, so counts take its place; noting also costs quota by length like any transaction.
 //!
-//! Whoever has filled the total must not keep others from proposing, so the first [`ALWAYS_NOTED_BYTES`] of each member don't count there.
+//! An account that has filled the total must not keep others from proposing, so the first [`ALWAYS_NOTED_BYTES`] of each member don't count there.
 //!
 //! A preimage of a member that left stays, and counts, until its noter or root takes it back: `pallet-preimage` doesn't tell which they are.
 use crate::{AccountId, RankedCollective};

@@ -86,7 +86,7 @@ fn slashes_at_the_end_of_endpoints_go_in_steps_of_what_there_is_weight_for() {
         }
         assert_eq!(steps, 3);
         assert_eq!((0..7).map(endpoint).collect::<Vec<_>>(), after);
-        // Whoever has none is left alone, and a second run changes nothing.
+        // An operator that has none is left alone, and a second run changes nothing.
         let mut meter = WeightMeter::new();
         frame_support::assert_storage_noop!(EndpointsWithoutSlash::step(None, &mut meter).unwrap());
     });

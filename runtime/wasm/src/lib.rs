@@ -3,7 +3,7 @@
 //!
 //! # The same bytes in any folder
 //!
-//! Whoever votes on an upgrade builds it and compares the hash, so nothing of the machine may get into the code:
+//! Voters on an upgrade build it and compare the hash, so nothing of the machine may get into the code:
 //!
 //! | what differs | what is done |
 //! |---|---|

@@ -17,7 +17,7 @@ pub struct PplCommand {
     /// Tokens of the text to use, from its beginning.
     #[arg(long, default_value_t = 1024)]
     tokens: usize,
-    /// Tokens in a window; each window starts anew.
+    /// Tokens in a window; each window starts from scratch.
     #[arg(long, default_value_t = 512)]
     window: usize,
     #[command(flatten)]

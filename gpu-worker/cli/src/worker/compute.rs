@@ -316,7 +316,7 @@ fn start(choice: BackendChoice, limits: serving::Config, open: impl Open) -> any
     }
 }
 
-/// What to go on with when a backend has failed: the same device opened anew, or the CPU if that can't be or fails again within `trusted_after`.
+/// What to go on with when a backend has failed: the same device reopened, or the CPU if that can't be or fails again within `trusted_after`.
 fn recover(
     choice: BackendChoice,
     trusted_after: Duration,

@@ -2,8 +2,8 @@
 //! What is to be done now: a pure function of the chain's state, the journal and the transactions under way.
 //!
 //! The worker keeps no state machine of its own that could drift from the chain's. After every finalized block, and whenever a
-//! computation or a transaction has ended, it asks [`plan`] anew. A missed block, a lost connection or a restart therefore needs no
-//! special care. A block older than one seen before, which a node that lags or synchronizes anew shows, says nothing about now.
+//! computation or a transaction has ended, it asks [`plan`] again. A missed block, a lost connection or a restart therefore needs no
+//! special care. A block older than one seen before, which a node that lags or synchronizes again shows, says nothing about now.
 //! Two rules make sure that a job is never answered twice:
 //!
 //! 1. Nothing is sent that isn't in the journal, and what is in the journal is not computed again.
@@ -11,7 +11,7 @@
 //!    or a lost connection that isn't known, so nothing is sent before a view is later than the best block at that time.
 //!
 //! Where an operator has several workers, each computes its [share], late duties of others after its own. It sends what it has computed,
-//! whoever the duty belongs to; only the one that answered can reveal, since it alone has the seal. [`Resumption`] says when a suspended operator
+//! no matter whose duty it is; only the one that answered can reveal, since it alone has the seal. [`Resumption`] says when a suspended operator
 //! is brought back.
 //!
 //! [share]: super::share

@@ -59,7 +59,7 @@ pub struct Worker {
 enum Ended {
     /// The connection broke; another one may do.
     Lost(String),
-    /// Nothing that the worker could mend.
+    /// Nothing that the worker could repair.
     Fatal(anyhow::Error),
 }
 
@@ -123,7 +123,7 @@ impl Worker {
         })
     }
 
-    /// Works until `stop` is ready or something happens that the worker can't mend.
+    /// Works until `stop` is ready or something happens that the worker can't repair.
     pub async fn run(mut self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         tokio::pin!(stop);
         let mut pause = FIRST_PAUSE;
@@ -306,7 +306,7 @@ impl Worker {
             Some(Status::Suspended { until }) => {
                 tracing::warn!(%operator, until, "the operator was suspended for missing too many deadlines in a row: resuming when it may, at most once in {PAUSE} blocks")
             }
-            Some(Status::Jailed) => tracing::error!(%operator, "the operator is jailed and gets no more jobs"),
+            Some(Status::Jailed) => tracing::error!(%operator, "the operator is jailed and gets no jobs"),
             None => tracing::warn!(%operator, "the operator is not registered any more"),
         }
         if !view.hot_keys.contains(&me.hot) {

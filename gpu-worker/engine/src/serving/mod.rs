@@ -31,7 +31,7 @@
 //! **Text.** An event's text never cuts a character and holds nothing that may begin a stop string. Bytes that are no UTF-8 are U+FFFD
 //! there; the output of the answer, which the commitment binds, is the raw bytes.
 //!
-//! **Failures.** If the device fails, [`Server::start_with`] lets go of it, asks for another backend (the same device opened anew, say, or the
+//! **Failures.** If the device fails, [`Server::start_with`] lets go of it, asks for another backend (the same device reopened, say, or the
 //! CPU), computes again what was running, and goes on where each answer stood; if there is none, the running requests end with the error and
 //! the server has stopped. [`Server::start`] keeps its device: the running requests end with the error, and only after
 //! [`Error::DeviceLost`] the server has stopped.
@@ -302,7 +302,7 @@ impl Service {
 
 /// Goes on with another backend, or gives why the last one failed.
 fn recovered(scheduler: &mut Scheduler, recover: &mut Recover, mut error: Error) -> Result<(), Error> {
-    // A device that is opened anew needs the memory that the failed one has.
+    // A reopened device needs the memory that the failed one has.
     scheduler.suspend();
     while let Some(backend) = recover(&error) {
         tracing::warn!(target: "ergon_engine::serving", backend = backend.name(), "computing again what was running");

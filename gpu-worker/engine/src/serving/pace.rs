@@ -92,7 +92,7 @@ impl Step {
     pub fn prefill(&mut self, position: usize, wanted: bool) -> bool {
         let cost = self.cost(position, wanted);
         if self.tokens == 0 || (self.least == 0 && cost > self.work) {
-            // What comes later has no more right to the rest.
+            // What comes later has no better right to the rest.
             self.tokens = 0;
             return false;
         }

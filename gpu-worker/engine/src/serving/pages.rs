@@ -192,7 +192,7 @@ impl Pool {
     }
 }
 
-/// Name of what stands before the first page: no page's, whoever chooses the scope.
+/// Name of what stands before the first page: no page's, however the scope is chosen.
 fn beginning(scope: &H256) -> H256 {
     hash(&[b"ergon/prefix-scope", &scope.0])
 }

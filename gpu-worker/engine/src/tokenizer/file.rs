@@ -2,7 +2,7 @@
 //! Reading a `tokenizer.json`.
 //!
 //! The `tokenizers` crate trusts its definitions: it panics on some that are malformed, and warns where it reads another id than the
-//! file says. So a file is read here, checked, and handed to the crate written anew, with nothing in it but what is listed:
+//! file says. So a file is read here, checked, and handed to the crate rewritten, with nothing in it but what is listed:
 //!
 //! The decoder says what the characters of a token stand for. Where it is byte-level, there may be:
 //!

@@ -53,7 +53,7 @@ fn membership_can_be_tidied_up_by_anyone() {
             RankedCollective::refresh_member(signed(9), 1),
             Error::<Test>::NothingToRefresh
         );
-        // Whoever is back, and still weighs something, is a member again.
+        // An account that is back, and still weighs something, is a member again.
         Gone::mutate(|gone| gone.clear());
         assert_ok!(RankedCollective::refresh_member(signed(9), 1));
         assert!(RankedCollective::is_member(&1));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Reading the `tokenizer.json` of an encoder: checked, and written anew for the `tokenizers` crate, as that of a decoder is.
+//! Reading the `tokenizer.json` of an encoder: checked, and rewritten for the `tokenizers` crate, as that of a decoder is.
 //!
 //! | part | what may be there |
 //! |---|---|
