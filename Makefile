@@ -56,8 +56,8 @@ test: build model corpus minilm client ## Run every test: unit, property, real m
 PRODUCTION := ergon-runtime/production,ergon-runtime/development-presets
 
 .PHONY: test-production
-test-production: setup ## Check the times and limits of a public network's runtime
-	SKIP_WASM_BUILD=1 $(CARGO) test --release --workspace --features $(PRODUCTION) --test runtime -- public_network
+test-production: setup ## Run the tests of the runtime with the times and limits of a public network
+	SKIP_WASM_BUILD=1 $(CARGO) test --release --workspace --features $(PRODUCTION) --test runtime
 
 .PHONY: e2e
 e2e: build model client ## Run the end-to-end tests only

@@ -4,9 +4,14 @@ use crate::{
     chain::{begin_epoch_by, of_preset, run_block_by},
     market::{answer, job, open_market, submit, wait_for},
 };
-use ergon_primitives::{hash, traits::Beacon as _, JobId, H256};
-use ergon_runtime::{Beacon, BlockNumber, Runtime, Session, System};
+use ergon_primitives::{
+    hash,
+    traits::{Beacon as _, Parameters as _},
+    JobId, H256,
+};
+use ergon_runtime::{parameters::InForce, Beacon, BlockNumber, Runtime, Session, System};
 use ergon_runtime_api::JobState;
+use pallet_jobs::JobParameters;
 use sp_genesis_builder::LOCAL_TESTNET_RUNTIME_PRESET;
 use sp_keyring::Sr25519Keyring::{self, Alice, Bob, Charlie};
 
@@ -61,54 +66,48 @@ fn another_author_of_the_parent_means_another_value_and_other_draws() {
     assert_ne!(outcome([Alice, Bob, Alice]), outcome([Alice, Charlie, Alice]));
 }
 
-/// Runs blocks by these authors until the job is in `state`. Returns the number of the block in which that happened, and
-/// the value of the beacon in it.
-fn reach(id: JobId, state: JobState, authors: &[Sr25519Keyring]) -> (BlockNumber, H256) {
-    for author in authors {
-        run_block_by(*author, vec![]);
-        if job(id).state == state {
-            return (System::block_number(), Beacon::value());
-        }
+/// Runs blocks until the job is in `state`, which takes `delay` of them: the first and the last by these authors, those between by Alice.
+/// Returns the value of the beacon in the last one.
+fn reach(id: JobId, state: JobState, delay: BlockNumber, [first, last]: [Sr25519Keyring; 2]) -> H256 {
+    for author in std::iter::once(first).chain((2..delay).map(|_| Alice)).chain([last]) {
+        assert_ne!(job(id).state, state, "it waits for {delay} blocks");
+        run_block_by(author, vec![]);
     }
-    panic!("job {id} is {:?} and not {state:?}", job(id).state);
+    assert_eq!(job(id).state, state);
+    Beacon::value()
+}
+
+fn parameters() -> JobParameters {
+    InForce::get()
 }
 
 #[test]
 fn an_executor_is_drawn_with_the_vrf_output_of_a_block_after_that_of_the_job() {
-    // Returns the blocks from the submission to the draw, and the sampling key, which is drawn with the executor.
-    let outcome = |authors: [Sr25519Keyring; 2]| {
+    // The sampling key is drawn with the executor.
+    let key = |authors: [Sr25519Keyring; 2]| {
         local(|| {
             let id = submit(open_market(), None);
-            let submitted = System::block_number();
-            let (drawn, _) = reach(id, JobState::Assigned, &authors);
-            (
-                drawn - submitted,
-                pallet_jobs::Jobs::<Runtime>::get(id).unwrap().sampling_key,
-            )
+            reach(id, JobState::Assigned, parameters().assignment_delay, authors);
+            pallet_jobs::Jobs::<Runtime>::get(id).unwrap().sampling_key.unwrap()
         })
     };
-    let (distance, key) = outcome([Alice, Alice]);
-    assert_eq!(distance, 2);
-    assert!(key.is_some());
+    let usual = key([Alice, Alice]);
     // The first block after the job's: what its author reveals was unknown when the job was fixed, and decides.
-    assert_ne!(outcome([Bob, Alice]), (distance, key));
-    assert_eq!(outcome([Alice, Bob]), (distance, key));
+    assert_ne!(key([Bob, Alice]), usual);
+    assert_eq!(key([Alice, Bob]), usual);
 }
 
 #[test]
 fn auditors_are_drawn_with_the_vrf_output_of_a_block_after_that_of_the_answer() {
-    let outcome = |authors: [Sr25519Keyring; 2]| {
+    let value = |authors: [Sr25519Keyring; 2]| {
         local(|| {
             let id = submit(open_market(), Some(1));
             wait_for(id, JobState::Assigned);
             answer(id);
-            let answered = System::block_number();
-            let (drawn, value) = reach(id, JobState::Auditing, &authors);
-            (drawn - answered, value)
+            reach(id, JobState::Auditing, parameters().audit_delay, authors)
         })
     };
-    let (distance, value) = outcome([Alice, Alice]);
-    assert_eq!(distance, 2);
-    assert_ne!(outcome([Bob, Alice]), (distance, value));
-    assert_eq!(outcome([Alice, Bob]), (distance, value));
+    let usual = value([Alice, Alice]);
+    assert_ne!(value([Bob, Alice]), usual);
+    assert_eq!(value([Alice, Bob]), usual);
 }

@@ -13,5 +13,6 @@ mod parameters;
 mod probation;
 mod quota;
 mod quota_admission;
+mod quota_votes;
 mod transactions;
 mod validators;

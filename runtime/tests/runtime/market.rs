@@ -5,11 +5,12 @@ use ergon_primitives::{
     commitment::{answer_id, attestation, sealed, Header, Leaf, Outcome, StopReason},
     manifest::{Architecture, Dimensions, Manifest, ARITHMETIC_VERSION},
     request::DecodeSettings,
+    traits::Parameters as _,
     JobId, ModelId, H256,
 };
-use ergon_runtime::{compute, AccountId, RuntimeCall, RuntimeOrigin, System};
+use ergon_runtime::{compute, parameters::InForce, AccountId, RuntimeCall, RuntimeOrigin, System};
 use ergon_runtime_api::{JobInfo, JobState};
-use pallet_jobs::UncheckedInput;
+use pallet_jobs::{JobParameters, UncheckedInput};
 use sp_core::Pair as _;
 use sp_runtime::traits::Dispatchable;
 
@@ -74,8 +75,12 @@ pub fn manifest() -> Manifest {
     }
 }
 
-/// A model that two operators serve.
+/// A model that two operators serve, which are enough for work to be credited.
 pub fn open_market() -> ModelId {
+    InForce::set(JobParameters {
+        min_serving: OPERATORS.len() as u32,
+        ..InForce::get()
+    });
     by_root(pallet_models::Call::register {
         manifest: manifest(),
         prices: None,

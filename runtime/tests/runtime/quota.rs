@@ -10,17 +10,16 @@ use crate::{
 use codec::Encode;
 use ergon_primitives::{
     commitment::sealed,
-    quota::Admission as _,
     ticket::{challenge, code, join_message, Ticket},
-    traits::{Contributions as _, Source, Workers as _},
+    traits::Workers as _,
     JobId, ModelId,
 };
 use ergon_runtime::{
-    extensions, genesis::development, quota, AccountId, BlockNumber, Contributions, Quota, RankedCollective,
-    RankedPolls, Runtime, RuntimeCall, RuntimeOrigin, System, UncheckedExtrinsic, Workers,
+    extensions, genesis::development, quota, AccountId, BlockNumber, Quota, Runtime, RuntimeCall, System,
+    UncheckedExtrinsic, Workers,
 };
 use ergon_runtime_api::{JobState, PromptLength, QuotaClass, Subject};
-use frame_support::{assert_ok, dispatch::DispatchClass};
+use frame_support::dispatch::DispatchClass;
 use pallet_quota::{
     extension::{EXHAUSTED, NEVER_AFFORDABLE},
     GenesisLines, Meter, NewcomersInBlock, Usage, Usages,
@@ -32,22 +31,28 @@ use sp_runtime::{
     MultiSignature,
 };
 
-fn remark(length: usize) -> RuntimeCall {
+pub fn remark(length: usize) -> RuntimeCall {
     frame_system::Call::remark {
         remark: vec![7; length],
     }
     .into()
 }
 
-fn refused(transaction: UncheckedExtrinsic) -> InvalidTransaction {
+pub fn refused(transaction: UncheckedExtrinsic) -> InvalidTransaction {
     match validate(transaction) {
         Err(TransactionValidityError::Invalid(why)) => why,
         other => panic!("{other:?}"),
     }
 }
 
+/// Whether the pool would sort a call of the account before all ordinary ones.
+pub fn comes_first(path: &str, call: &RuntimeCall) -> bool {
+    let transaction = signed(&key(path), System::account_nonce(account(path)), call.clone());
+    validate(transaction).unwrap().priority >= 1 << 56
+}
+
 /// Nothing is left of the account's quota.
-fn exhaust(account: &AccountId) {
+pub fn exhaust(account: &AccountId) {
     Usages::<Runtime>::insert(account, Meter::Ordinary, spent());
 }
 
@@ -300,106 +305,6 @@ fn an_executor_can_not_fill_blocks_with_answers_that_fail() {
         assert_eq!(after.duty_points, before.duty_points);
         assert!(after.points < before.points, "its small bucket pays");
         assert!(comes_first(hot, &call(7)), "what it owes still goes first");
-    });
-}
-
-/// Whether the pool would sort a call of the account before all ordinary ones.
-fn comes_first(path: &str, call: &RuntimeCall) -> bool {
-    let transaction = signed(&key(path), System::account_nonce(account(path)), call.clone());
-    validate(transaction).unwrap().priority >= 1 << 56
-}
-
-/// Makes accounts operators without workers that weigh something from now on.
-pub fn weighty(paths: &[String]) {
-    for path in paths {
-        let who = account(path);
-        Quota::welcome(&who);
-        let entry = pallet_workers::Operator {
-            hot_keys: Default::default(),
-            endpoint: Default::default(),
-            models: Default::default(),
-            status: pallet_workers::Status::Draining,
-            executing: 0,
-            auditing: 0,
-            obligations: 0,
-            misses_in_row: 0,
-            kept: 0,
-            missed: 0,
-            kept_since: 0,
-            suspensions: 0,
-            resumable: 0,
-            off_lists: 0,
-        };
-        pallet_workers::Operators::<Runtime>::insert(&who, entry);
-        Contributions::credit(&who, Source::Job, 1_000_000);
-    }
-    pallet_session::CurrentIndex::<Runtime>::mutate(|epoch| *epoch += 1);
-}
-
-fn vote(poll: u32, aye: bool) -> RuntimeCall {
-    pallet_compute_collective::Call::<Runtime>::vote { poll, aye }.into()
-}
-
-/// A poll that `proposer` opens.
-fn open_poll(proposer: &str) {
-    let proposal = frame_support::traits::Bounded::Inline(remark(1).encode().try_into().unwrap());
-    let models = pallet_compute_collective::Origin::Models;
-    let at = frame_support::traits::schedule::DispatchTime::After(1);
-    let proposer = RuntimeOrigin::signed(account(proposer));
-    pallet_compute_collective::Opened::<Runtime>::put(true);
-    assert_ok!(RankedPolls::submit(proposer, Box::new(models.into()), proposal, at));
-}
-
-#[test]
-fn votes_draw_on_their_own_bucket_also_when_they_change_and_when_all_else_is_used_up() {
-    dev().execute_with(|| {
-        run_block(vec![]);
-        let path = "//Voter";
-        weighty(&[path.to_string()]);
-        open_poll(path);
-        let by_voter = |call| signed(&key(path), System::account_nonce(account(path)), call);
-        let exhausted = InvalidTransaction::Custom(EXHAUSTED);
-        for (aye, is_exhausted) in [(true, true), (false, true), (true, false), (false, true)] {
-            if is_exhausted {
-                exhaust(&account(path));
-                assert_eq!(refused(by_voter(remark(5))), exhausted);
-                assert_eq!(refused(by_voter(vote(1, true))), exhausted, "there is no such poll");
-            } else {
-                Usages::<Runtime>::insert(account(path), Meter::Ordinary, Usage::full(u64::MAX));
-            }
-            let before = quota::quota(&account(path));
-            run_block(vec![by_voter(vote(0, aye))]);
-            let record = pallet_compute_collective::Voting::<Runtime>::get(0, account(path)).unwrap();
-            assert_eq!(record.is_aye(), aye);
-            let after = quota::quota(&account(path));
-            assert!(after.vote_points < before.vote_points);
-            assert!(is_exhausted || after.points == after.capacity);
-            assert!(!comes_first(path, &vote(0, !aye)), "only the first one does");
-        }
-    });
-}
-
-#[test]
-fn an_operator_split_into_100_has_one_vote_of_each_part_before_all_others_in_a_poll_that_is_open() {
-    dev().execute_with(|| {
-        run_block(vec![]);
-        let parts: Vec<String> = (0..100).map(|part| format!("//Part{part}")).collect();
-        weighty(&parts);
-        assert!(!comes_first(&parts[0], &vote(0, true)), "there is no such poll");
-        open_poll(&parts[0]);
-        for part in &parts {
-            assert!(comes_first(part, &vote(0, true)));
-            assert_ok!(RankedCollective::vote(RuntimeOrigin::signed(account(part)), 0, true));
-            assert!(!comes_first(part, &vote(0, true)));
-            assert!(!comes_first(part, &vote(0, false)));
-        }
-        // Who came later votes on another poll, and who weighs nothing on none.
-        let late = ["//Late".to_string()];
-        weighty(&late);
-        assert!(!comes_first(&late[0], &vote(0, true)));
-        assert!(!comes_first("//Dave", &vote(0, true)));
-        assert_ok!(RankedPolls::cancel(RuntimeOrigin::root(), 0));
-        assert!(parts.iter().all(|part| !comes_first(part, &vote(0, true))));
     });
 }
 

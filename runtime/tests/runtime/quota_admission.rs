@@ -3,7 +3,8 @@
 use crate::{
     chain::{dev, key, run_block, signed, validate},
     market::{account, drain, manifest, open_market, send, STRANGER},
-    quota::{join, unsigned, weighty},
+    quota::{join, unsigned},
+    quota_votes::weighty,
 };
 use codec::Encode;
 use ergon_primitives::{
