@@ -48,9 +48,9 @@ test('parameters are what was adopted, not what failed or timed out', { timeout 
   const read = async () => (await papi.query.Parameters.Parameters.getValue(Enum('Work', Enum('Jobs')), { at: 'best' })).value.value;
   const before = await read();
   // PAPI leaves the key out, which takes no bytes.
-  const change = (deadline_base) => papi.tx.Parameters.set_parameter({ key_value: Enum('Work', Enum('Jobs', [{ ...before, deadline_base }])) });
+  const change = (deadline_margin) => papi.tx.Parameters.set_parameter({ key_value: Enum('Work', Enum('Jobs', [{ ...before, deadline_margin }])) });
   await passRejectAndTimeOut('parameters', [51, 52, 53].map(change));
-  await waitFor('enactment', 60, async () => (await read()).deadline_base !== before.deadline_base);
-  assert.deepEqual(await read(), { ...before, deadline_base: 51 });
+  await waitFor('enactment', 60, async () => (await read()).deadline_margin !== before.deadline_margin);
+  assert.deepEqual(await read(), { ...before, deadline_margin: 51 });
   assert.equal(await papi.query.Balances.TotalIssuance.getValue(), 0n);
 });

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
+import { hexToU8a, u8aToHex } from '@polkadot/util';
 import { connect } from '../harness/chain.mjs';
 import { findModel } from '../harness/models.mjs';
 import { startNode } from '../harness/node.mjs';
@@ -34,8 +35,8 @@ test('nobody is above the vote: there is no sudo, and the chain goes on', { time
 });
 
 test('no genesis preset has keys that everybody knows, and the one that there is can\'t begin a network without keys', { timeout }, async () => {
-  const call = async (method, type, argument) => api.createType(type, await node.rpc('state_call', `GenesisBuilder_${method}`, argument));
-  const preset = (name) => call('get_preset', 'Option<Bytes>', api.createType('Option<Text>', name).toHex());
+  const call = async (method, type, argument) => api.createType(type, hexToU8a(await node.rpc('state_call', `GenesisBuilder_${method}`, argument)));
+  const preset = (name) => call('get_preset', 'Option<Bytes>', u8aToHex(api.createType('Option<Text>', name).toU8a()));
   const names = await call('preset_names', 'Vec<Text>', '0x');
   assert.deepEqual(names.map(String), ['public']);
   for (const name of ['development', 'local_testnet']) assert.ok((await preset(name)).isNone, name);
