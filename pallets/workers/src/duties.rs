@@ -16,7 +16,7 @@
 //!
 //! After [`Config::MaxMissesInRow`] missed deadlines in a row an operator is drawn no longer. It can be active again
 //! [`Config::SuspensionBlocks`] later, after the next time twice as many, and so on up to [`MAX_DOUBLINGS`] times; and
-//! [`FORGIVEN_AFTER`] deadlines kept wipe the slate clean. What it attested counts as kept once it is found right, so a wrong
+//! [`FORGIVEN_AFTER`] deadlines kept wipe the slate clean. Leaving and coming back don't. What it attested counts as kept once it is found right, so a wrong
 //! attestation ends no row of misses.
 use crate::{
     registry::OperatorOf, serving::Eligibility, Active, Config, Event, HotKeys, Operators, Pallet, Probation, Status,
@@ -187,7 +187,7 @@ impl<T: Config> Workers<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
     }
 
     fn note_missed(operator: &T::AccountId) {
-        Self::restart_probation(operator);
+        Self::fail_probation(operator);
         let suspended = Operators::<T>::mutate_extant(operator, |entry| {
             entry.missed = entry.missed.saturating_add(1);
             entry.misses_in_row = entry.misses_in_row.saturating_add(1);
@@ -218,7 +218,7 @@ impl<T: Config> Workers<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
     }
 
     fn jail(operator: &T::AccountId) {
-        Self::restart_probation(operator);
+        Self::fail_probation(operator);
         let jailed = Operators::<T>::mutate_extant(operator, |entry| {
             let free = entry.status != Status::Jailed;
             if free {

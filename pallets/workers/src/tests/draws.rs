@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 use super::{audit, draw_auditor, execution, stream, DEMAND, MODEL};
-use crate::{mock::*, serving::TRIES, serving::WEIGHTED_TURNS, Changes, Operators, Serving, WeightlessTurns};
+use crate::{
+    mock::*, serving::TRIES, serving::WEIGHTED_TURNS, Changes, Operators, QueuedChanges, Serving, WeightlessTurns,
+};
 use ergon_primitives::traits::{Demand, Duty, Workers as _};
 use frame_support::{assert_ok, assert_storage_noop};
 use proptest::prelude::*;
@@ -260,6 +262,60 @@ fn draws_follow_a_weight_that_grew_once_lists_do() {
         Weights::set(BTreeMap::from([(1, 1_000), (2, 1_126)]));
         Workers::reweigh(&2, &MODEL);
         assert_eq!(Changes::<Test>::iter().count(), 1);
+    });
+}
+
+/// A hundred accounts that asked for the same change again and again held all changes up for 190 blocks.
+#[test]
+fn changes_that_are_asked_for_again_and_again_hold_up_nobody_elses() {
+    build_and_execute(|| {
+        serve(1..=1);
+        for _ in 0..500 {
+            for operator in 2..=5 {
+                Workers::list(&MODEL, &operator);
+                Workers::leave(&MODEL, &operator);
+            }
+        }
+        assert_eq!(
+            (Changes::<Test>::iter().count(), QueuedChanges::<Test>::iter().count()),
+            (4, 4)
+        );
+        register([6]);
+        lists_follow();
+        assert_eq!(audits(50).len(), 2);
+        assert_eq!(
+            (Changes::<Test>::iter().count(), QueuedChanges::<Test>::iter().count()),
+            (0, 0)
+        );
+    });
+}
+
+#[test]
+fn a_change_that_is_asked_for_again_waits_for_its_whole_time_again() {
+    build_and_execute(|| {
+        register([1]);
+        let asked = System::block_number();
+        pass(1);
+        assert_ok!(Workers::drain(signed(1)));
+        assert_ok!(Workers::resume(signed(1)));
+        pass(LIST_DELAY - 1);
+        assert_eq!((System::block_number() - asked, audit(&[])), (LIST_DELAY, None));
+        pass(1);
+        assert_eq!(audits(1).len(), 1);
+    });
+}
+
+/// Work that was credited, or a probation that ended, while an entry to a list waited was noticed after the next job only.
+#[test]
+fn an_operator_enters_a_list_with_what_it_weighs_by_then() {
+    build_and_execute(|| {
+        Weights::set(BTreeMap::from([(1, 1_000)]));
+        serve(1..=1);
+        register([2]);
+        Weights::set(BTreeMap::from([(1, 1_000), (2, 1_000)]));
+        Workers::reweigh(&2, &MODEL);
+        lists_follow();
+        assert_eq!(audits(50).len(), 2);
     });
 }
 

@@ -202,6 +202,36 @@ fn each_suspension_takes_twice_as_long_until_enough_was_kept() {
     });
 }
 
+/// An operator that left and came back was suspended for the shortest time again, however often it had been.
+#[test]
+fn leaving_and_coming_back_wipes_no_slate_clean() {
+    build_and_execute(|| {
+        register([1]);
+        let suspend = || {
+            (0..MAX_MISSES).for_each(|_| Workers::note_missed(&1));
+            let resumable = Operators::<Test>::get(1).unwrap().resumable;
+            let time = resumable - System::block_number();
+            pass(time);
+            time
+        };
+        assert_eq!(suspend(), SUSPENSION);
+        assert_ok!(Workers::remove(signed(1)));
+        register([1]);
+        Workers::note_missed(&1);
+        leave(1);
+        register([1]);
+        assert_eq!(Operators::<Test>::get(1).unwrap().misses_in_row, 1);
+        Workers::note_kept(&1);
+        assert_eq!(suspend(), 2 * SUSPENSION);
+        // What is forgiven isn't held against it either.
+        assert_ok!(Workers::resume(signed(1)));
+        (0..FORGIVEN_AFTER).for_each(|_| Workers::note_kept(&1));
+        leave(1);
+        register([1]);
+        assert_eq!(suspend(), SUSPENSION);
+    });
+}
+
 /// Draining, missing at will, and resuming is no way around suspension.
 #[test]
 fn an_operator_that_drains_is_suspended_for_misses_all_the_same() {
