@@ -49,7 +49,8 @@ pub trait Admission<AccountId> {
     /// Lets `account` in at genesis.
     fn welcome(account: &AccountId);
 
-    /// The probation of `account` begins again. If somebody vouched for it, that operator vouches for nobody for some epochs.
+    /// The probation of `account` begins again, by a fault that is certain. If somebody answers for it, that operator vouches for nobody for
+    /// some epochs, and answers for it no longer.
     fn note_failed(account: &AccountId);
 
     /// The probation of `account` is over: nobody answers for it any longer.

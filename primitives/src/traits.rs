@@ -106,15 +106,6 @@ pub enum Duty {
     Audit,
 }
 
-/// Why nobody can audit an answer now.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum NoAuditor<AccountId> {
-    /// This operator was drawn and has no room. It is waited for: a draw among those that happen to be free could be arranged.
-    Busy(AccountId),
-    /// No established operator may check this answer.
-    NotThere,
-}
-
 /// The registry of models.
 pub trait Models {
     /// Terms of a model that takes new jobs; `None` if it is unknown or retired.
@@ -136,22 +127,23 @@ pub trait Workers<AccountId, BlockNumber> {
     /// Bounded tries, so that it may find none. Takes room and adds one obligation.
     fn draw_executor(model: &ModelId, demand: &Demand, draw: &mut Draw, exclude: &[AccountId]) -> Option<AccountId>;
     /// Draws an established operator to audit an answer of block `answered`, by weight, or evenly if none that may weighs anything, whether
-    /// it has room or not. It must have been listed when the answer came and not be among `exclude`. Bounded tries. Takes room and adds
-    /// one obligation, unless it has none.
+    /// it has room or not. It must have been listed when the answer came and not be among `exclude`. Bounded tries, so that it may find
+    /// none. Obliges nobody.
     fn draw_auditor(
         model: &ModelId,
-        demand: &Demand,
         answered: BlockNumber,
         draw: &mut Draw,
         exclude: &[AccountId],
-    ) -> Result<AccountId, NoAuditor<AccountId>>;
-    /// Obliges an operator to an audit that it was drawn for and had no room for: takes room and adds one obligation.
-    fn oblige_auditor(operator: &AccountId, demand: &Demand) -> Result<(), NoAuditor<AccountId>>;
+    ) -> Option<AccountId>;
+    /// Whether an operator that was drawn for an audit may still be obliged to it once it has room.
+    fn may_audit(operator: &AccountId) -> bool;
+    /// Obliges an operator to an audit that it was drawn for, if it has room: takes room and adds one obligation. Whether it has.
+    fn oblige_auditor(operator: &AccountId, demand: &Demand) -> bool;
     /// Gives back the room that a drawing took, once for each.
     fn release(operator: &AccountId, duty: Duty, demand: &Demand);
     /// The operator owes nothing more for one drawing.
     ///
-    /// `draw_executor` and `draw_auditor` each add one obligation, and an operator that has any can't leave: what it may still be held
+    /// `draw_executor` and `oblige_auditor` each add one obligation, and an operator that has any can't leave: what it may still be held
     /// to account for must find it. So each drawing is discharged exactly once, as late as a miss or a verdict can follow from it, and
     /// not before its room is given back.
     fn discharge(operator: &AccountId);
@@ -260,6 +252,8 @@ pub trait Audits<AccountId, BlockNumber> {
     fn open(job: JobId, answered: &Answered<AccountId, BlockNumber>) -> Opening;
     /// One in how many answers is sampled like this one, in millionths: a million if it is audited for another reason than chance.
     fn sampled_in_a_million(job: JobId) -> u32;
+    /// The answer waits for an auditor no longer: it goes on with what there is.
+    fn give_up(job: JobId);
     /// The audit's deadline has passed: counts misses and redraws, a bounded number of times.
     fn overdue(job: JobId) -> AuditProgress;
     /// One of those who have attested, if anybody has.
@@ -273,8 +267,10 @@ pub trait Audits<AccountId, BlockNumber> {
     fn close(job: JobId, closing: Closing);
 }
 
-/// Told by the audits when every drawn auditor has attested.
-pub trait OnAttested {
-    /// Nobody is left to wait for.
+/// Told by the audits what a job waits for.
+pub trait OnAudit {
+    /// Every drawn auditor has attested: nobody is left to wait for.
     fn all_attested(job: JobId);
+    /// The auditor that the answer waits for has room, or the answer is the first in its line now: [`Audits::open`] is to be called soon.
+    fn auditor_ready(job: JobId);
 }

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// Multiply-accumulates in one unit.
 pub const MACS_PER_UNIT: u128 = 1_000_000;
 
+/// Prompt tokens that are credited at most for each output token, see [`Prices::credited`].
+pub const CREDITED_PROMPT_PER_OUTPUT: u32 = 4;
+
 /// What a model's tokens count, in multiply-accumulates.
 #[derive(
     Clone,
@@ -51,6 +54,24 @@ impl Prices {
             .saturating_add(u128::from(self.output_token).saturating_mul(m))
             .saturating_add(u128::from(self.attended_position).saturating_mul(contexts));
         Units::try_from(macs / MACS_PER_UNIT).unwrap_or(Units::MAX)
+    }
+
+    /// Units of such a job that can become weight: those of at most [`CREDITED_PROMPT_PER_OUTPUT`] prompt tokens for each output token.
+    ///
+    /// Commitments are of outputs only, so nothing shows that a prompt was computed: with a cache of prefixes, a prompt of thousands of
+    /// tokens that differs from an earlier one in the last takes as long as one token. But each output token has to be computed one after the
+    /// other from the whole prompt. So what a cache can gain is bounded by the ratio: an answer counts for at most
+    /// `1 + 4 * prompt_token / output_token` times what its output alone counts for, and a token in the output takes a device at least as long as the
+    /// few prompt tokens that it brings along.
+    ///
+    /// ```
+    /// use ergon_primitives::units::Prices;
+    /// let prices = Prices { prompt_token: 1_000_000, output_token: 3_000_000, attended_position: 0 };
+    /// assert_eq!(prices.credited(8, 2), prices.units(8, 2));
+    /// assert_eq!(prices.credited(4_096, 2), prices.units(8, 2));
+    /// ```
+    pub fn credited(&self, prompt: u32, output: u32) -> Units {
+        self.units(prompt.min(output.saturating_mul(CREDITED_PROMPT_PER_OUTPUT)), output)
     }
 }
 

@@ -34,7 +34,7 @@ pub fn longest_audit<AccountId: Clone, BlockNumber: Default>(
         answered: Default::default(),
         demand: Demand { bound: 1, rate: 1 },
         sampled_in_a_million: 1_000_000,
-        awaited: Some(executor.clone()),
+        awaited: None,
         auditors: BoundedVec::truncate_from(auditors.iter().map(auditor).collect()),
         silent: BoundedVec::truncate_from(vec![executor.clone(); silent]),
         redraws: u32::MAX,

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The audit itself: draws, attestations, verdict.
-use crate::{Audit, Auditor, Audits, Config, Error, Event, Pallet, Pending};
+use crate::{line::Turn, Audit, AuditOf, Auditor, Audits, Config, Error, Event, Pallet, Pending};
 use alloc::vec::Vec;
 use codec::Encode;
 use ergon_primitives::{
     commitment,
     draw::Draw,
     traits::{
-        self, Answered, AuditProgress, Beacon, Closing, Contributions, Duty, NoAuditor, OnAttested, Opening,
-        Parameters, Source, Verdict, Workers,
+        self, Answered, AuditProgress, Beacon, Closing, Contributions, Demand, Duty, OnAudit, Opening, Parameters,
+        Source, Verdict, Workers,
     },
     JobId, H256,
 };
@@ -23,7 +23,15 @@ pub const SAMPLE_DOMAIN: &[u8] = b"audit sample";
 /// What is sampled in a million if it is for another reason than chance.
 const ALL: u32 = Permill::one().deconstruct();
 
-type AuditOf<T> = Audit<<T as frame_system::Config>::AccountId, BlockNumberFor<T>>;
+/// What a search for auditors found.
+enum Found {
+    /// So many, at least one.
+    Auditors(u32),
+    /// One that has no room, and that the audit waits for.
+    Busy,
+    /// None that could audit the answer.
+    Nobody,
+}
 
 impl<T: Config> Pallet<T> {
     pub(crate) fn do_attest(job: JobId, operator: T::AccountId, attestation: H256) -> DispatchResult {
@@ -36,7 +44,7 @@ impl<T: Config> Pallet<T> {
         ensure!(auditor.attestation.is_none(), Error::<T>::AlreadyAttested);
         auditor.attestation = Some(attestation);
         let complete = audit.is_complete();
-        T::Workers::release(&operator, Duty::Audit, &audit.demand);
+        Self::release(&operator, &audit.demand);
         Audits::<T>::insert(job, audit);
         Pending::<T>::remove(&operator, job);
         Self::deposit_event(Event::Attested {
@@ -45,7 +53,7 @@ impl<T: Config> Pallet<T> {
             attestation,
         });
         if complete {
-            T::OnAttested::all_attested(job);
+            T::OnAudit::all_attested(job);
         }
         Ok(())
     }
@@ -64,47 +72,58 @@ impl<T: Config> Pallet<T> {
         T::Beacon::draw(AUDITOR_DOMAIN, &(job, redraws).encode())
     }
 
-    /// Draws up to `count` more auditors into `audit`; returns how many were found, or why none was.
-    fn draw_auditors(job: JobId, audit: &mut AuditOf<T>, count: u32) -> Result<u32, NoAuditor<T::AccountId>> {
+    /// Draws up to `count` more auditors into `audit`. If the first one has no room, the audit waits for it.
+    fn draw_auditors(job: JobId, audit: &mut AuditOf<T>, count: u32) -> Found {
         let mut draw = Self::draw(job, audit.redraws);
         let mut exclude: Vec<_> = audit.auditors.iter().map(|auditor| auditor.operator.clone()).collect();
         exclude.extend(audit.silent.iter().cloned());
         exclude.push(audit.executor.clone());
         let mut found = 0;
-        // Nobody is drawn, and so obliged, for whom there is no room.
+        match Self::take_turn(audit) {
+            Some((_, Turn::Waits)) => return Found::Busy,
+            Some((operator, Turn::Obliged)) => {
+                exclude.push(operator.clone());
+                Self::add_auditor(job, audit, operator);
+                found = 1;
+            }
+            Some((_, Turn::Gone)) | None => {}
+        }
         while found < count && !audit.auditors.is_full() {
-            let awaited = audit
-                .awaited
-                .take()
-                .map(|operator| T::Workers::oblige_auditor(&operator, &audit.demand).map(|()| operator));
-            let drawn = match awaited {
-                Some(Ok(operator)) => Ok(operator),
-                Some(Err(NoAuditor::Busy(operator))) => Err(NoAuditor::Busy(operator)),
-                Some(Err(NoAuditor::NotThere)) | None => {
-                    T::Workers::draw_auditor(&audit.model, &audit.demand, audit.answered, &mut draw, &exclude)
+            let Some(operator) = T::Workers::draw_auditor(&audit.model, audit.answered, &mut draw, &exclude) else {
+                break;
+            };
+            // Nobody is obliged for whom there is no room.
+            if !Self::oblige(&operator, &audit.demand) {
+                if found == 0 {
+                    audit.awaited = Some(Self::join_line(job, operator));
+                    return Found::Busy;
                 }
-            };
-            let operator = match drawn {
-                Ok(operator) => operator,
-                Err(_) if found > 0 => break,
-                Err(reason) => {
-                    if let NoAuditor::Busy(operator) = &reason {
-                        audit.awaited = Some(operator.clone());
-                    }
-                    return Err(reason);
-                }
-            };
-            let auditor = Auditor {
-                operator: operator.clone(),
-                attestation: None,
-            };
-            let _ = audit.auditors.try_push(auditor);
-            Pending::<T>::insert(&operator, job, ());
+                break;
+            }
             exclude.push(operator.clone());
-            Self::deposit_event(Event::AuditorDrawn { job, operator });
+            Self::add_auditor(job, audit, operator);
             found += 1;
         }
-        Ok(found)
+        match found {
+            0 => Found::Nobody,
+            found => Found::Auditors(found),
+        }
+    }
+
+    fn add_auditor(job: JobId, audit: &mut AuditOf<T>, operator: T::AccountId) {
+        let auditor = Auditor {
+            operator: operator.clone(),
+            attestation: None,
+        };
+        let _ = audit.auditors.try_push(auditor);
+        Pending::<T>::insert(&operator, job, ());
+        Self::deposit_event(Event::AuditorDrawn { job, operator });
+    }
+
+    /// Gives room for audits back.
+    fn release(operator: &T::AccountId, demand: &Demand) {
+        T::Workers::release(operator, Duty::Audit, demand);
+        Self::call_first(operator);
     }
 
     /// Dismisses all that have not attested, with a miss as the last consequence; returns how many.
@@ -120,7 +139,7 @@ impl<T: Config> Pallet<T> {
         for operator in silent {
             Pending::<T>::remove(&operator, job);
             T::Workers::note_missed(&operator);
-            T::Workers::release(&operator, Duty::Audit, &audit.demand);
+            Self::release(&operator, &audit.demand);
             T::Workers::discharge(&operator);
             // `AuditParameters::check` keeps the list from filling up, unless they change meanwhile; one more would only stay eligible.
             let _ = audit.silent.try_push(operator.clone());
@@ -137,13 +156,20 @@ impl<T: Config> traits::Audits<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
         let Some(mut audit) = opened else {
             return Opening::NotSampled;
         };
-        let drawn = Self::draw_auditors(job, &mut audit, T::Parameters::get().auditors_per_job);
-        if drawn == Err(NoAuditor::NotThere) {
-            Audits::<T>::remove(job);
-            return Opening::NobodyThere;
-        }
+        let opening = match Self::draw_auditors(job, &mut audit, T::Parameters::get().auditors_per_job) {
+            Found::Auditors(count) => Opening::Drawn(count),
+            Found::Busy => Opening::Busy,
+            Found::Nobody => {
+                Audits::<T>::remove(job);
+                return Opening::NobodyThere;
+            }
+        };
         Audits::<T>::insert(job, audit);
-        drawn.map_or(Opening::Busy, Opening::Drawn)
+        opening
+    }
+
+    fn give_up(job: JobId) {
+        Audits::<T>::mutate_extant(job, Self::leave_line);
     }
 
     fn sampled_in_a_million(job: JobId) -> u32 {
@@ -155,18 +181,22 @@ impl<T: Config> traits::Audits<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
             return AuditProgress::Complete(0);
         };
         let silent = Self::dismiss_silent(job, &mut audit);
-        let mut redrawn = Err(NoAuditor::NotThere);
+        let mut redrawn = Found::Nobody;
         if silent > 0 && audit.redraws < T::Parameters::get().max_redraws {
             audit.redraws = audit.redraws.saturating_add(1);
             redrawn = Self::draw_auditors(job, &mut audit, silent);
         }
         let attested = audit.attested();
-        Audits::<T>::insert(job, audit);
-        match redrawn {
-            Ok(_) => AuditProgress::Redrawn,
-            Err(NoAuditor::Busy(_)) if attested == 0 => AuditProgress::Busy,
-            Err(_) => AuditProgress::Complete(attested),
+        let progress = match redrawn {
+            Found::Auditors(_) => AuditProgress::Redrawn,
+            Found::Busy if attested == 0 => AuditProgress::Busy,
+            Found::Busy | Found::Nobody => AuditProgress::Complete(attested),
+        };
+        if progress != AuditProgress::Busy {
+            Self::leave_line(&mut audit);
         }
+        Audits::<T>::insert(job, audit);
+        progress
     }
 
     fn attested_by(job: JobId) -> Option<T::AccountId> {
@@ -190,14 +220,17 @@ impl<T: Config> traits::Audits<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
     }
 
     fn close(job: JobId, closing: Closing) {
-        let Some(audit) = Audits::<T>::take(job) else { return };
+        let Some(mut audit) = Audits::<T>::take(job) else {
+            return;
+        };
+        Self::leave_line(&mut audit);
         if closing.counts && T::Workers::probation(&audit.executor).is_some() {
             T::Workers::note_stood(&audit.executor, T::Parameters::get().probation_jobs);
         }
         for auditor in audit.auditors {
             if auditor.attestation.is_none() {
                 Pending::<T>::remove(&auditor.operator, job);
-                T::Workers::release(&auditor.operator, Duty::Audit, &audit.demand);
+                Self::release(&auditor.operator, &audit.demand);
             } else if closing.stands {
                 T::Workers::note_kept(&auditor.operator);
                 T::Contributions::credit(&auditor.operator, Source::Audit, closing.reward);

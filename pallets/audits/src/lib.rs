@@ -7,10 +7,11 @@
 //!
 //! 1. **Open.** With the beacon's current value it is drawn whether the answer is audited ([`AuditParameters::rate`]; always if the executor
 //!    is on probation) and by whom: [`AuditParameters::auditors_per_job`] established operators that were listed for the model when the answer
-//!    came, never the executor, nobody twice. Whether is drawn once. While nobody that may has room, drawing by whom is tried again.
+//!    came, never the executor, nobody twice. Whether is drawn once. An answer whose auditor has no room waits in its
+//!    line, and is told when its turn has come.
 //! 2. **Attest.** A drawn auditor runs the job and posts [`attestation`](ergon_primitives::commitment::attestation)`(operator, root)`.
 //!    It binds the *operator's* account, so it can't be copied, and hides the root until the executor reveals it. When the last one
-//!    has attested, [`OnAttested`](ergon_primitives::traits::OnAttested) is told.
+//!    has attested, [`OnAudit`](ergon_primitives::traits::OnAudit) is told.
 //! 3. **Overdue.** Auditors that are silent at the deadline count a miss and are replaced, [`AuditParameters::max_redraws`] times; then the
 //!    answer goes on with the attestations that there are, perhaps none.
 //! 4. **Judge.** All attestations are compared with the revealed root: all equal, or a mismatch that names the first auditor that
@@ -37,13 +38,15 @@
 extern crate alloc;
 
 pub use impls::{AUDITOR_DOMAIN, SAMPLE_DOMAIN};
+pub use line::Line;
 pub use pallet::*;
-pub use types::{Audit, AuditParameters, Auditor, MAX_AUDITORS, MAX_PROBATION_JOBS, MAX_SILENT, MIN_RATE};
+pub use types::{Audit, AuditParameters, Auditor, Awaited, MAX_AUDITORS, MAX_PROBATION_JOBS, MAX_SILENT, MIN_RATE};
 pub use weights::WeightInfo;
 
 #[cfg(feature = "runtime-benchmarks")]
 pub mod benchmarking;
 mod impls;
+mod line;
 #[cfg(test)]
 mod mock;
 #[cfg(test)]
@@ -53,12 +56,16 @@ mod try_state;
 mod types;
 pub mod weights;
 
+/// The audit of an answer on this chain.
+pub(crate) type AuditOf<T> =
+    Audit<<T as frame_system::Config>::AccountId, frame_system::pallet_prelude::BlockNumberFor<T>>;
+
 #[frame_support::pallet]
 pub mod pallet {
-    use super::{types, WeightInfo};
+    use super::{types, Line, WeightInfo};
     use alloc::vec::Vec;
     use ergon_primitives::{
-        traits::{Beacon, Contributions, OnAttested, Parameters, Workers},
+        traits::{Beacon, Contributions, OnAudit, Parameters, Workers},
         JobId, H256,
     };
     use frame_support::pallet_prelude::*;
@@ -77,8 +84,8 @@ pub mod pallet {
         type Workers: Workers<Self::AccountId, BlockNumberFor<Self>>;
         /// Ledger of verified work.
         type Contributions: Contributions<Self::AccountId>;
-        /// Told when all auditors of an answer have attested.
-        type OnAttested: OnAttested;
+        /// Told when all auditors of an answer have attested, and when one that an answer waits for has room.
+        type OnAudit: OnAudit;
         /// Weights.
         type WeightInfo: WeightInfo;
         /// Makes what benchmarks need.
@@ -96,6 +103,16 @@ pub mod pallet {
     #[pallet::storage]
     pub type Pending<T: Config> =
         StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Twox64Concat, JobId, (), OptionQuery>;
+
+    /// Answers that wait for an operator with room, by their place in its line.
+    // TWOX-NOTE: places are counted by the chain.
+    #[pallet::storage]
+    pub type Waiting<T: Config> =
+        StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Twox64Concat, u64, JobId, OptionQuery>;
+
+    /// The lines of operators for which answers wait.
+    #[pallet::storage]
+    pub type Lines<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, Line, OptionQuery>;
 
     #[pallet::genesis_config]
     #[derive(frame_support::DefaultNoBound)]

@@ -4,7 +4,7 @@ use crate::{self as pallet_audits, AuditParameters};
 use ergon_primitives::{
     draw::Draw,
     hash,
-    traits::{Answered, Beacon, Contributions, Demand, Duty, NoAuditor, OnAttested, Parameters, Source, Workers},
+    traits::{Answered, Beacon, Contributions, Demand, Duty, OnAudit, Parameters, Source, Workers},
     JobId, ModelId, Units, VoteWeight, H256,
 };
 use frame_support::{derive_impl, parameter_types};
@@ -72,7 +72,7 @@ impl pallet_audits::Config for Test {
     type Beacon = FakeBeacon;
     type Workers = FakeWorkers;
     type Contributions = FakeContributions;
-    type OnAttested = Told;
+    type OnAudit = Told;
     type WeightInfo = ();
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = Bench;
@@ -111,6 +111,8 @@ parameter_types! {
     /// Operators one of whose answers stood, with the number that would end their probation.
     pub storage Stood: Vec<(AccountId, u32)> = vec![];
     pub storage Completed: Vec<JobId> = vec![];
+    /// Jobs whose turn for an auditor has come.
+    pub storage Called: Vec<JobId> = vec![];
 }
 
 pub struct FakeBeacon;
@@ -145,32 +147,25 @@ impl Workers<AccountId, u64> for FakeWorkers {
     fn draw_executor(_: &ModelId, _: &Demand, _: &mut Draw, _: &[AccountId]) -> Option<AccountId> {
         None
     }
-    fn draw_auditor(
-        model: &ModelId,
-        demand: &Demand,
-        answered: u64,
-        draw: &mut Draw,
-        exclude: &[AccountId],
-    ) -> Result<AccountId, NoAuditor<AccountId>> {
-        assert_eq!((*model, *demand, answered), (MODEL, DEMAND, 1));
+    fn draw_auditor(model: &ModelId, answered: u64, draw: &mut Draw, exclude: &[AccountId]) -> Option<AccountId> {
+        assert_eq!((*model, answered), (MODEL, 1));
         let may: Vec<_> = Operators::get()
             .into_iter()
             .filter(|operator| !exclude.contains(operator) && Self::probation(operator).is_none())
             .collect();
-        let drawn = may.get(draw.below(may.len() as u64) as usize);
-        let drawn = *drawn.ok_or(NoAuditor::NotThere)?;
-        Self::oblige_auditor(&drawn, demand).map(|()| drawn)
+        may.get(draw.below(may.len() as u64) as usize).copied()
     }
-    fn oblige_auditor(operator: &AccountId, _: &Demand) -> Result<(), NoAuditor<AccountId>> {
-        if !Operators::get().contains(operator) {
-            return Err(NoAuditor::NotThere);
+    fn may_audit(operator: &AccountId) -> bool {
+        Operators::get().contains(operator)
+    }
+    fn oblige_auditor(operator: &AccountId, demand: &Demand) -> bool {
+        assert_eq!(*demand, DEMAND);
+        let has_room = !Busy::get().contains(operator);
+        if has_room {
+            Owed::set(&[Owed::get(), vec![*operator]].concat());
+            Taken::set(&[Taken::get(), vec![*operator]].concat());
         }
-        if Busy::get().contains(operator) {
-            return Err(NoAuditor::Busy(*operator));
-        }
-        Owed::set(&[Owed::get(), vec![*operator]].concat());
-        Taken::set(&[Taken::get(), vec![*operator]].concat());
-        Ok(())
+        has_room
     }
     fn release(operator: &AccountId, duty: Duty, demand: &Demand) {
         assert_eq!((duty, *demand), (Duty::Audit, DEMAND));
@@ -224,9 +219,12 @@ impl Contributions<AccountId> for FakeContributions {
 
 /// Records of which jobs it was told.
 pub struct Told;
-impl OnAttested for Told {
+impl OnAudit for Told {
     fn all_attested(job: JobId) {
         Completed::set(&[Completed::get(), vec![job]].concat());
+    }
+    fn auditor_ready(job: JobId) {
+        Called::set(&[Called::get(), vec![job]].concat());
     }
 }
 

@@ -3,13 +3,15 @@
 mod histories;
 mod probation;
 
-use crate::{mock::*, Audits as Stored, Error, Event, Pending, MAX_AUDITORS, MAX_PROBATION_JOBS, MIN_RATE};
+use crate::{
+    mock::*, Audits as Stored, Error, Event, Lines, Pending, Waiting, MAX_AUDITORS, MAX_PROBATION_JOBS, MIN_RATE,
+};
 use ergon_primitives::{
     commitment::attestation,
     traits::{AuditProgress, Audits as _, Closing, Opening, Verdict},
     JobId, H256,
 };
-use frame_support::{assert_noop, assert_ok};
+use frame_support::{assert_noop, assert_ok, hypothetically};
 use sp_runtime::Permill;
 
 const JOB: JobId = 7;
@@ -120,7 +122,7 @@ fn an_answer_waits_for_the_auditor_that_was_drawn_though_others_have_room() {
     every_answer(1, 0, || {
         Busy::set(&vec![2, 3, 4]);
         assert_eq!(Audits::open(JOB, &answered()), Opening::Busy);
-        let awaited = Stored::<Test>::get(JOB).unwrap().awaited.unwrap();
+        let awaited = Stored::<Test>::get(JOB).unwrap().awaited.unwrap().operator;
         for block in 2..20 {
             System::set_block_number(block);
             Busy::set(&vec![awaited]);
@@ -136,7 +138,7 @@ fn another_auditor_is_drawn_if_the_one_that_is_awaited_can_not_audit_any_longer(
     every_answer(1, 0, || {
         Busy::set(&vec![2, 3, 4]);
         Audits::open(JOB, &answered());
-        let awaited = Stored::<Test>::get(JOB).unwrap().awaited.unwrap();
+        let awaited = Stored::<Test>::get(JOB).unwrap().awaited.unwrap().operator;
         Operators::set(&(1..=4).filter(|operator| *operator != awaited).collect());
         Busy::set(&vec![]);
         assert_eq!(open(JOB), 1);
@@ -387,5 +389,81 @@ fn try_state_checks_the_parameters() {
         });
         assert!(Audits::do_try_state().is_err());
         Settings::set(&good);
+    });
+}
+
+/// An answer in front of the line takes the room; a later one waits though it was drawn when there was room again.
+#[test]
+fn answers_that_wait_for_an_auditor_are_checked_in_the_order_in_which_they_came() {
+    every_answer(1, 1, || {
+        Operators::set(&vec![1, 2]);
+        Busy::set(&vec![2]);
+        let [first, second, third] = [JOB, JOB + 1, JOB + 2];
+        assert_eq!(Audits::open(first, &answered()), Opening::Busy);
+        assert_eq!(Audits::open(second, &answered()), Opening::Busy);
+        Busy::set(&vec![]);
+        assert_eq!(Audits::open(third, &answered()), Opening::Busy, "others come first");
+        assert_eq!(Audits::open(second, &answered()), Opening::Busy);
+        assert_eq!((open(first), auditors(first)), (1, vec![2]));
+        assert_eq!(Called::get(), [second], "its turn has come");
+        assert_eq!((open(second), open(third)), (1, 1));
+        assert_eq!((Called::get(), Lines::<Test>::get(2)), (vec![second, third], None));
+    });
+}
+
+#[test]
+fn room_that_is_given_back_is_offered_to_the_first_in_line() {
+    every_answer(1, 1, || {
+        Operators::set(&vec![1, 2]);
+        assert_eq!(open(JOB), 1);
+        Busy::set(&vec![2]);
+        assert_eq!(Audits::open(JOB + 1, &answered()), Opening::Busy);
+        assert_ok!(attest(2, JOB, H256::zero()));
+        assert_eq!(Called::get(), [JOB + 1]);
+        close(JOB, 0);
+    });
+}
+
+#[test]
+fn an_answer_that_gives_up_leaves_the_line_to_those_behind_it() {
+    every_answer(1, 1, || {
+        Operators::set(&vec![1, 2]);
+        Busy::set(&vec![2]);
+        let jobs: Vec<_> = (JOB..JOB + 40).collect();
+        for job in &jobs {
+            assert_eq!(Audits::open(*job, &answered()), Opening::Busy);
+        }
+        // Holes everywhere, more than are passed over at once.
+        for job in &jobs[1..39] {
+            Audits::give_up(*job);
+            Audits::do_try_state().unwrap();
+        }
+        Busy::set(&vec![]);
+        assert_eq!(open(jobs[0]), 1);
+        let last = jobs[39];
+        let tries = (1..5).find(|_| Audits::open(last, &answered()) == Opening::Drawn(1));
+        assert!(tries.is_some_and(|tries| tries <= 3), "{tries:?}");
+        assert_eq!(Lines::<Test>::get(2), None);
+    });
+}
+
+#[test]
+fn try_state_finds_a_place_in_a_line_without_an_audit() {
+    every_answer(1, 1, || {
+        Operators::set(&vec![1, 2]);
+        Busy::set(&vec![2]);
+        assert_eq!(Audits::open(JOB, &answered()), Opening::Busy);
+        hypothetically!({
+            Stored::<Test>::remove(JOB);
+            assert!(Audits::do_try_state().is_err());
+        });
+        hypothetically!({
+            Waiting::<Test>::remove(2, 0);
+            assert!(Audits::do_try_state().is_err());
+        });
+        hypothetically!({
+            Lines::<Test>::mutate_extant(2, |line| line.waiting += 1);
+            assert!(Audits::do_try_state().is_err());
+        });
     });
 }

@@ -29,6 +29,15 @@ pub struct Auditor<AccountId> {
     pub attestation: Option<H256>,
 }
 
+/// An operator that was drawn and had no room.
+#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct Awaited<AccountId> {
+    /// The operator.
+    pub operator: AccountId,
+    /// The audit's place in the operator's line.
+    pub place: u64,
+}
+
 /// The audit of one answer.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Audit<AccountId, BlockNumber> {
@@ -42,8 +51,8 @@ pub struct Audit<AccountId, BlockNumber> {
     pub demand: Demand,
     /// Answers in a million that are sampled like this one; a million if it is audited for another reason than chance.
     pub sampled_in_a_million: u32,
-    /// Operator that was drawn and has no room yet.
-    pub awaited: Option<AccountId>,
+    /// Operator that the audit waits for.
+    pub awaited: Option<Awaited<AccountId>>,
     /// Operators that are to attest, or have.
     pub auditors: BoundedVec<Auditor<AccountId>, ConstU32<MAX_AUDITORS>>,
     /// Operators that were drawn and stayed silent past a deadline.

@@ -91,6 +91,7 @@ impl<T: Config> Pallet<T> {
             misses: due,
             visits: Self::max_visits().saturating_add(2),
             pruned: T::MaxPrunedPerBlock::get(),
+            forgotten: T::MaxPrunedPerBlock::get(),
             assigned: T::MaxAssignmentsPerBlock::get(),
             assigned_newcomers: Self::max_newcomers(),
         }

@@ -2,8 +2,9 @@
 //! Benchmarks of every call and of each kind of work at the start of a block, in their worst cases: the longest prompts, outputs and lists,
 //! as many auditors as can be, all of them credited for the first time.
 use crate::{
-    types::UncheckedOutput, Agenda, AgendaCursor, Answer, Call, Config, Executing, Headers, Inputs, Job, Jobs, Lane,
-    Links, NextJob, Outputs, Pallet, Standings, State, UncheckedInput, Waiting, Work, MAX_AUDITORS,
+    known_prompts::Generation, types::UncheckedOutput, Agenda, AgendaCursor, Answer, Call, Config, Credited, Executing,
+    Generations, Headers, Inputs, Job, Jobs, Lane, Links, NextJob, Outputs, Pallet, Standings, State, UncheckedInput,
+    Waiting, Work, MAX_AUDITORS,
 };
 use alloc::{vec, vec::Vec};
 use ergon_primitives::{
@@ -440,6 +441,29 @@ mod benchmarks {
 
         assert!(!Jobs::<T>::contains_key(JOB));
         assert_eq!(work.pruned, a);
+    }
+
+    /// Prompts of the last but one generation are forgotten, and others are left.
+    #[benchmark]
+    fn forget(p: Linear<0, { T::MaxPrunedPerBlock::get() - 1 }>) {
+        for prompt in 0..p {
+            Credited::<T>::insert(0, H256::from_low_u64_be(prompt.into()), 1);
+        }
+        let generation = Generation {
+            number: 2,
+            since: now::<T>(),
+            forgetting: true,
+        };
+        Generations::<T>::put(generation);
+        let mut work = Work::default();
+
+        #[block]
+        {
+            Pallet::<T>::process_known(now::<T>(), &mut work);
+        }
+
+        assert_eq!(work.forgotten, p);
+        assert!(!Generations::<T>::get().forgetting);
     }
 
     impl_benchmark_test_suite!(Pallet, crate::mock::Chain::default().externalities(), crate::mock::Test);

@@ -45,10 +45,14 @@
 //! rate of 1, an answer that is sampled with probability `p` counts `1 / p` times for its executor, and one that is audited since
 //! its executor is on probation once: so probation is no privilege.
 //!
+//! Of a prompt only so many tokens count as its output has times [`CREDITED_PROMPT_PER_OUTPUT`](ergon_primitives::units::CREDITED_PROMPT_PER_OUTPUT),
+//! since a prompt that begins like an earlier one takes next to no work, see [`Prices::credited`](ergon_primitives::units::Prices::credited). What
+//! the requester pays is the whole.
+//!
 //! A prompt to a model, by its [`prompt_hash`](ergon_primitives::request::prompt_hash), is credited **once, by the excess**: an operator that
 //! computed it may answer it again from memory, whatever `max_tokens`, `temperature`, `top_k`, `top_p`, stop strings or seed are. So a
 //! longer answer to a known prompt is credited the units that it has more than those credited before. An answer that was not sampled counts
-//! as credited in this. What is known is forgotten with the last job that added to it. And only equal prompts are known again:
+//! as credited in this. Prompts are [known](known_prompts) for longer than weight lasts. And only equal prompts are known again:
 //! one that differs in a byte is another, and so is the same one as token ids.
 //!
 //! An answer to a new prompt that an auditor confirmed counts towards the end of its executor's probation, whether it is credited or
@@ -90,6 +94,7 @@ mod assignment;
 #[cfg(feature = "runtime-benchmarks")]
 pub mod benchmarking;
 mod calls;
+pub mod known_prompts;
 mod lifecycle;
 #[cfg(test)]
 mod mock;
@@ -104,8 +109,8 @@ pub mod weights;
 #[frame_support::pallet]
 pub mod pallet {
     use super::{
-        types, Job, KnownPrompt, Lane, Link, Queue, Round, Standing, UncheckedInput, UncheckedOutput, WeightInfo, Work,
-        MAX_STEPS,
+        known_prompts::Generation, types, Job, Lane, Link, Queue, Round, Standing, UncheckedInput, UncheckedOutput,
+        WeightInfo, Work, MAX_STEPS,
     };
     use alloc::vec::Vec;
     use ergon_primitives::{
@@ -133,13 +138,15 @@ pub mod pallet {
         type Workers: Workers<Self::AccountId, BlockNumberFor<Self>>;
         /// Ledger of verified work.
         type Contributions: Contributions<Self::AccountId>;
-        /// Audits of the answers; must tell this pallet when everybody has attested.
+        /// Audits of the answers; must tell this pallet when everybody has attested, and when an auditor that is waited for has room.
         type Audits: Audits<Self::AccountId, BlockNumberFor<Self>>;
         /// Compute that requesters may ask for, and block space.
         type Quota: Quota<Self::AccountId, Error = DispatchError>;
         /// What a job takes of blocks after its submission: all that the start of blocks does for it, its answer, its attestations and its
         /// reveal.
         type LifeWeight: Get<Weight>;
+        /// Blocks for which it is known at least what was credited for a prompt: several half-lives of weight, and as long as jobs are kept.
+        type CreditMemory: Get<BlockNumberFor<Self>>;
         /// Most jobs that may wait for an executor of one model when another is submitted, at least 10; newcomers have a tenth of the
         /// places.
         #[pallet::constant]
@@ -153,7 +160,8 @@ pub mod pallet {
         /// Most steps in a block of what falls due: a job is one, or as many as it has auditors.
         #[pallet::constant]
         type MaxDuePerBlock: Get<u32>;
-        /// Most steps in a block of forgetting jobs: one is a step, or, if it is disputed, as many as it has auditors.
+        /// Most steps in a block of forgetting jobs: one is a step, or, if it is disputed, as many as it has auditors. And most prompts that
+        /// are forgotten in a block, more than can be credited.
         #[pallet::constant]
         type MaxPrunedPerBlock: Get<u32>;
         /// Weights.
@@ -189,9 +197,14 @@ pub mod pallet {
     pub type Executing<T: Config> =
         StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Twox64Concat, JobId, (), OptionQuery>;
 
-    /// Prompts that were answered, by their [`prompt_hash`](ergon_primitives::request::prompt_hash).
+    /// Units that can't be credited again for a prompt that was answered, by generation and
+    /// [`prompt_hash`](ergon_primitives::request::prompt_hash).
     #[pallet::storage]
-    pub type Credited<T> = StorageMap<_, Blake2_128Concat, H256, KnownPrompt, OptionQuery>;
+    pub type Credited<T> = StorageDoubleMap<_, Twox64Concat, u32, Identity, H256, Units, OptionQuery>;
+
+    /// Which generations of prompts are known.
+    #[pallet::storage]
+    pub type Generations<T: Config> = StorageValue<_, Generation<BlockNumberFor<T>>, ValueQuery>;
 
     /// Models with jobs whose turn can come, in the order of their turns.
     #[pallet::storage]
@@ -457,6 +470,7 @@ pub mod pallet {
                 Self::assign_waiting(&mut work);
             }
             Self::process_retention(now, &mut work);
+            Self::process_known(now, &mut work);
             T::WeightInfo::on_initialize(&work)
         }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What happens to an assigned job, up to its end.
-use crate::{Config, Credited, Event, Executing, Headers, Inputs, Job, Jobs, KnownPrompt, Outputs, Pallet, State};
+use crate::{Config, Event, Executing, Headers, Inputs, Job, Jobs, Outputs, Pallet, State};
 use ergon_primitives::{
     commitment::Outcome,
     quota::Quota,
     traits::{
-        Answered, AuditProgress, Audits, Closing, Contributions, Duty, OnAttested, Opening, Parameters, Source, Workers,
+        Answered, AuditProgress, Audits, Closing, Contributions, Duty, OnAudit, Opening, Parameters, Source, Workers,
     },
     JobId, Units,
 };
@@ -65,9 +65,12 @@ impl<T: Config> Pallet<T> {
         let opening = T::Audits::open(id, &answered);
         let parameters = T::Parameters::get();
         let waited = now.saturating_sub(answer.at);
-        if opening == Opening::Busy && waited < parameters.audit_timeout.into() {
-            Self::await_auditors(id, job, now);
-            return 0;
+        if opening == Opening::Busy {
+            if waited < parameters.audit_timeout.into() {
+                Self::await_auditors(id, job, now);
+                return 0;
+            }
+            T::Audits::give_up(id);
         }
         answer.unsampled = opening == Opening::NotSampled;
         answer.creditable = T::Workers::established(&job.model) >= parameters.min_serving;
@@ -78,7 +81,7 @@ impl<T: Config> Pallet<T> {
         let auditors = answer.auditors;
         if answer.unsampled {
             // Before the executor hears of it: one that would rather have been sampled could keep silent and have the prompt asked again.
-            Self::remember(id, &job, true);
+            Self::remember(&job, true);
         }
         Self::deposit_event(Event::AuditorsDrawn { job: id, auditors });
         Self::enter(id, &mut job, State::Auditing, now);
@@ -101,7 +104,8 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// Looks again after half of the time that it has waited already: seldom enough that any number of waiting answers leaves blocks room.
+    /// The audits say when the auditor has room. In case that it never has, the answer looks again after half of the time that it has waited
+    /// already: seldom enough that any number of waiting answers leaves blocks room.
     fn await_auditors(id: JobId, mut job: JobOf<T>, now: BlockNumberFor<T>) {
         let since = job.answer.as_ref().map_or(now, |answer| answer.at);
         let waited: u32 = now.saturating_sub(since).unique_saturated_into();
@@ -171,7 +175,7 @@ impl<T: Config> Pallet<T> {
         let checked = auditors > 0 && matches!(outcome, Outcome::Completed(_));
         let creditable = answer.creditable;
         let (is_new, fresh) = if checked {
-            Self::remember(id, &job, creditable)
+            Self::remember(&job, creditable)
         } else {
             (false, 0)
         };
@@ -213,22 +217,6 @@ impl<T: Config> Pallet<T> {
                 reason,
             },
         });
-    }
-
-    /// Remembers the prompt of an answer, and of what is credited for it if it `counts`. Returns whether it is new, and the units by which
-    /// the answer exceeds what was credited before.
-    ///
-    /// An answer that chance left out counts as credited, like those that are sampled in its place: so a prompt that is asked again and
-    /// again until it is sampled is worth no more than once.
-    fn remember(id: JobId, job: &JobOf<T>, counts: bool) -> (bool, Units) {
-        let known = Credited::<T>::get(job.prompt_hash);
-        let before = known.map_or(0, |known| known.units);
-        let answered = job.answer.as_ref().map_or(0, |answer| answer.units);
-        let units = if counts { answered.max(before) } else { before };
-        if known.is_none() || units > before {
-            Credited::<T>::insert(job.prompt_hash, KnownPrompt { job: id, units });
-        }
-        (known.is_none(), units.saturating_sub(before))
     }
 
     /// Nobody answered in time.
@@ -289,9 +277,6 @@ impl<T: Config> Pallet<T> {
     /// The job's time is over; returns the steps that it took.
     fn prune(id: JobId, job: &JobOf<T>) -> u32 {
         Self::forget(id);
-        if Credited::<T>::get(job.prompt_hash).is_some_and(|known| known.job == id) {
-            Credited::<T>::remove(job.prompt_hash);
-        }
         let mut auditors = 0;
         if let (State::Disputed, Some(operator)) = (job.state, &job.executor) {
             auditors = job.answer.as_ref().map_or(0, |answer| answer.auditors);
@@ -317,12 +302,19 @@ fn scaled(units: Units, each: u32) -> Units {
     Units::try_from(credited).unwrap_or(Units::MAX)
 }
 
-impl<T: Config> OnAttested for Pallet<T> {
+impl<T: Config> OnAudit for Pallet<T> {
     fn all_attested(id: JobId) {
         let waits =
             |job: &JobOf<T>| job.state == State::Auditing && job.answer.as_ref().is_some_and(|answer| !answer.attested);
         if let Some(job) = Jobs::<T>::get(id).filter(waits) {
             Self::await_reveal(id, job, frame_system::Pallet::<T>::block_number());
+        }
+    }
+
+    fn auditor_ready(id: JobId) {
+        if let Some(mut job) = Jobs::<T>::get(id).filter(|job| job.state == State::Answered) {
+            Self::schedule(id, &mut job, frame_system::Pallet::<T>::block_number(), 1);
+            Jobs::<T>::insert(id, job);
         }
     }
 }

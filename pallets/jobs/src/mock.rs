@@ -12,7 +12,7 @@ use ergon_primitives::{
     hash,
     quota::Quota,
     request::DecodeSettings,
-    traits::{Beacon, Contributions, Demand, Duty, ModelTerms, Models, NoAuditor, Parameters, Source, Workers},
+    traits::{Beacon, Contributions, Demand, Duty, ModelTerms, Models, Parameters, Source, Workers},
     units::Prices,
     JobId, ModelId, Units, VoteWeight, H256,
 };
@@ -71,7 +71,7 @@ impl pallet_audits::Config for Test {
     type Beacon = FakeBeacon;
     type Workers = FakeWorkers;
     type Contributions = FakeContributions;
-    type OnAttested = Jobs;
+    type OnAudit = Jobs;
     type WeightInfo = ();
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = bench::Bench;
@@ -86,12 +86,15 @@ parameter_types! {
     pub storage MaxAssignmentsPerBlock: u32 = 4;
     pub storage MaxDuePerBlock: u32 = 12;
     pub storage MaxPrunedPerBlock: u32 = 16;
+    pub storage CreditMemory: u64 = 100;
     /// Most jobs in flight of an operator.
     pub storage Places: u32 = 2;
     /// Operators that serve every model but [`BUSY`].
     pub storage Operators: Vec<AccountId> = vec![1, 2, 3];
     /// Models that nobody serves.
     pub storage Unserved: Vec<ModelId> = vec![];
+    /// Largest bound of an audit that an operator takes while it has another.
+    pub storage AuditRoom: Units = Units::MAX;
     /// Operators without room for audits.
     pub storage BusyAuditors: Vec<AccountId> = vec![];
     /// One entry for each job that takes room of its executor.
@@ -156,6 +159,7 @@ impl pallet_jobs::Config for Test {
     type MaxWaitingModels = MaxWaitingModels;
     type MaxAssignmentsPerBlock = MaxAssignmentsPerBlock;
     type MaxDuePerBlock = MaxDuePerBlock;
+    type CreditMemory = CreditMemory;
     type MaxPrunedPerBlock = MaxPrunedPerBlock;
     type WeightInfo = ();
     #[cfg(feature = "runtime-benchmarks")]
@@ -233,32 +237,26 @@ impl Workers<AccountId, u64> for FakeWorkers {
         InFlight::set(&[InFlight::get(), vec![drawn]].concat());
         Some(drawn)
     }
-    fn draw_auditor(
-        model: &ModelId,
-        demand: &Demand,
-        answered: u64,
-        draw: &mut Draw,
-        exclude: &[AccountId],
-    ) -> Result<AccountId, NoAuditor<AccountId>> {
+    fn draw_auditor(model: &ModelId, answered: u64, draw: &mut Draw, exclude: &[AccountId]) -> Option<AccountId> {
         assert!(answered < System::block_number());
         let may: Vec<_> = Operators::get()
             .into_iter()
             .filter(|operator| *model != BUSY && !exclude.contains(operator) && Self::probation(operator).is_none())
             .collect();
-        let drawn = may.get(draw.below(may.len() as u64) as usize);
-        let drawn = *drawn.ok_or(NoAuditor::NotThere)?;
-        Self::oblige_auditor(&drawn, demand).map(|()| drawn)
+        may.get(draw.below(may.len() as u64) as usize).copied()
     }
-    fn oblige_auditor(operator: &AccountId, _: &Demand) -> Result<(), NoAuditor<AccountId>> {
-        if !Operators::get().contains(operator) {
-            return Err(NoAuditor::NotThere);
+    fn may_audit(operator: &AccountId) -> bool {
+        Operators::get().contains(operator)
+    }
+    fn oblige_auditor(operator: &AccountId, demand: &Demand) -> bool {
+        let audits = InAudit::get().iter().filter(|other| *other == operator).count() as u64;
+        let fits = audits == 0 || demand.bound <= AuditRoom::get();
+        let has_room = !BusyAuditors::get().contains(operator) && fits;
+        if has_room {
+            Owed::set(&[Owed::get(), vec![*operator]].concat());
+            InAudit::set(&[InAudit::get(), vec![*operator]].concat());
         }
-        if BusyAuditors::get().contains(operator) {
-            return Err(NoAuditor::Busy(*operator));
-        }
-        Owed::set(&[Owed::get(), vec![*operator]].concat());
-        InAudit::set(&[InAudit::get(), vec![*operator]].concat());
-        Ok(())
+        has_room
     }
     fn release(operator: &AccountId, duty: Duty, demand: &Demand) {
         assert!(demand.bound > 0 && demand.rate == TERMS.rate);

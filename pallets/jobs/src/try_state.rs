@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Invariants of the storage.
 use crate::{
-    Agenda, AgendaCursor, Config, Credited, Executing, Headers, Inputs, Job, Jobs, Links, NextJob, Outputs, Pallet,
-    Queue, Queues, Rounds, Standing, Standings, State, Waiting, MAX_AUDITORS,
+    Agenda, AgendaCursor, Config, Credited, Executing, Generations, Headers, Inputs, Job, Jobs, Links, NextJob,
+    Outputs, Pallet, Queue, Queues, Rounds, Standing, Standings, State, Waiting, MAX_AUDITORS,
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -22,20 +22,30 @@ impl<T: Config> Pallet<T> {
     ///    standings count them, and the waiting models are those that have some;
     /// 5. every other job is on the agenda exactly once, under the block that it waits for and in the lane of its state,
     ///    nothing else is on it, and nothing was passed over;
-    /// 6. a prompt is known as long as the job that added to it, with at most the units of an answer.
+    /// 6. prompts are of the two generations that are known, or of the one that is being forgotten, and those of settled jobs are known.
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
         T::Parameters::get().check()?;
         Self::try_state_jobs()?;
         Self::try_state_queues()?;
         Self::try_state_agenda()?;
-        for (prompt, known) in Credited::<T>::iter() {
-            let of_job = |job: Job<_, _>| {
-                let units = job.answer.map_or(0, |answer| answer.units);
-                job.prompt_hash == prompt && known.units <= units
-            };
+        Self::try_state_known()
+    }
+
+    fn try_state_known() -> Result<(), TryRuntimeError> {
+        let generation = Generations::<T>::get();
+        let oldest = generation
+            .number
+            .saturating_sub(if generation.forgetting { 2 } else { 1 });
+        for (number, _, _) in Credited::<T>::iter() {
             ensure!(
-                Jobs::<T>::get(known.job).is_some_and(of_job),
-                "a prompt is known without the job that added to it"
+                (oldest..=generation.number).contains(&number),
+                "a prompt is of a generation that isn't known"
+            );
+        }
+        for job in Jobs::<T>::iter_values().filter(|job| job.credited > 0) {
+            ensure!(
+                Self::known(&job.prompt_hash).is_some(),
+                "a prompt was credited and isn't known"
             );
         }
         Ok(())

@@ -135,6 +135,8 @@ pub struct Work {
     pub visits: u32,
     /// Steps of forgetting jobs.
     pub pruned: u32,
+    /// Prompts that are no longer known.
+    pub forgotten: u32,
     /// Jobs that were assigned.
     pub assigned: u32,
     /// Those of them that newcomers asked for.
@@ -222,15 +224,6 @@ impl<AccountId, BlockNumber> Job<AccountId, BlockNumber> {
     pub fn demand(&self) -> Demand {
         self.terms.demand(self.bound)
     }
-}
-
-/// What is remembered of a prompt that was answered.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
-pub struct KnownPrompt {
-    /// The last job that added to it; it is forgotten with that job.
-    pub job: JobId,
-    /// Units that can't be credited for it again.
-    pub units: Units,
 }
 
 /// Jobs that wait for executors of one model.

@@ -37,6 +37,8 @@ pub trait WeightInfo {
     fn assign() -> Weight;
     /// A job with `auditors` is forgotten.
     fn prune(auditors: u32) -> Weight;
+    /// So many prompts are forgotten.
+    fn forget(prompts: u32) -> Weight;
 
     /// A block in which this was done. Linear in all of it. Every draw may hit as many operators as one in vain before it finds one.
     fn on_initialize(work: &Work) -> Weight {
@@ -52,6 +54,7 @@ pub trait WeightInfo {
             (Self::visit(), work.visits),
             (Self::assign(), work.assigned),
             (Self::prune(1), work.pruned),
+            (Self::forget(1).saturating_sub(Self::forget(0)), work.forgotten),
         ];
         parts
             .into_iter()
@@ -101,5 +104,8 @@ impl WeightInfo for () {
     }
     fn prune(auditors: u32) -> Weight {
         Weight::from_parts(auditors.into(), 0)
+    }
+    fn forget(prompts: u32) -> Weight {
+        Weight::from_parts(prompts.into(), 0)
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Cores are cheap to rent, so tickets alone would leave the door to those who rent the most. An operator that is established vouches for
 //! at most [`Config::MaxVouchesPerEpoch`] newcomers an epoch. They are on probation like those that come by a ticket. If one of them fails
-//! it, the voucher can't vouch for [`Config::VoucherBan`] epochs.
+//! it, the voucher can't vouch for [`Config::VoucherBan`] epochs, once for each: a newcomer that fails over and over bars it only at first.
 use crate::{Accounts, Admitted, Config, Error, Event, NewcomersInBlock, Pallet, VouchedBy, Vouchers, Vouching};
 use ergon_primitives::{
     quota::{Admission, Newcomers},
@@ -43,7 +43,7 @@ impl<T: Config> Pallet<T> {
 
     /// The operator that vouched for `account` vouches for nobody for a while.
     pub(crate) fn bar_voucher(account: &T::AccountId) {
-        let Some(voucher) = VouchedBy::<T>::get(account) else {
+        let Some(voucher) = VouchedBy::<T>::take(account) else {
             return;
         };
         let record = Self::vouching(&voucher);

@@ -29,8 +29,6 @@ pub trait BenchmarkHelper<AccountId, Signature> {
 /// Puts an operator at the end of a model's list, as if it had been there from the beginning.
 pub fn append<T: Config>(model: &ModelId, operator: &T::AccountId) {
     let change = Change {
-        model: *model,
-        operator: operator.clone(),
         asked: Default::default(),
         due: Default::default(),
         kind: ChangeKind::Enter(Shares {
@@ -40,7 +38,7 @@ pub fn append<T: Config>(model: &ModelId, operator: &T::AccountId) {
             audit_weight: 1,
         }),
     };
-    Pallet::<T>::make(change);
+    Pallet::<T>::make(model, operator.clone(), change);
 }
 
 fn endpoint() -> Endpoint {

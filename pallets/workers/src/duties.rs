@@ -16,14 +16,14 @@
 //!
 //! After [`Config::MaxMissesInRow`] missed deadlines in a row an operator is drawn no longer. It can be active again
 //! [`Config::SuspensionBlocks`] later, after the next time twice as many, and so on up to [`MAX_DOUBLINGS`] times; and
-//! [`FORGIVEN_AFTER`] deadlines kept wipe the slate clean. What it attested counts as kept once it is found right, so a wrong
+//! [`FORGIVEN_AFTER`] deadlines kept wipe the slate clean. Leaving and coming back don't. What it attested counts as kept once it is found right, so a wrong
 //! attestation ends no row of misses.
 use crate::{
     registry::OperatorOf, serving::Eligibility, Active, Config, Event, HotKeys, Operators, Pallet, Probation, Status,
 };
 use ergon_primitives::{
     draw::Draw,
-    traits::{Contributions, Demand, Duty, Load, NoAuditor, Workers},
+    traits::{Contributions, Demand, Duty, Load, Workers},
     ModelId, Units,
 };
 use frame_support::traits::Get;
@@ -66,8 +66,8 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// Whether an operator on a list can be drawn for an audit.
-    fn may_audit(entry: &OperatorOf<T>) -> bool {
+    /// Whether an operator on a list can be obliged to an audit.
+    fn is_on_audit_duty(entry: &OperatorOf<T>) -> bool {
         match entry.status {
             Status::Active => true,
             Status::Draining => System::<T>::block_number() < entry.off_lists,
@@ -133,31 +133,29 @@ impl<T: Config> Workers<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
     /// Complexity: O([`TRIES`](crate::serving::TRIES) * log n).
     fn draw_auditor(
         model: &ModelId,
-        demand: &Demand,
         answered: BlockNumberFor<T>,
         draw: &mut Draw,
         exclude: &[T::AccountId],
-    ) -> Result<T::AccountId, NoAuditor<T::AccountId>> {
-        let operator = Self::draw_listed_auditor(model, draw, exclude, |listing| {
-            let on_duty = listing.since <= answered
-                && Operators::<T>::get(&listing.operator).is_some_and(|entry| Self::may_audit(&entry));
-            if on_duty {
-                Eligibility::Free
-            } else {
-                Eligibility::Barred
+    ) -> Option<T::AccountId> {
+        Self::draw_listed_auditor(model, draw, exclude, |listing| {
+            match listing.since <= answered && Self::may_audit(&listing.operator) {
+                true => Eligibility::Free,
+                false => Eligibility::Barred,
             }
-        });
-        let operator = operator.ok_or(NoAuditor::NotThere)?;
-        Self::oblige_auditor(&operator, demand).map(|()| operator)
+        })
     }
 
-    fn oblige_auditor(operator: &T::AccountId, demand: &Demand) -> Result<(), NoAuditor<T::AccountId>> {
-        match Self::eligibility(operator, Duty::Audit, demand, |entry| Self::may_audit(entry)) {
-            Eligibility::Free => Self::oblige(operator, Duty::Audit, demand),
-            Eligibility::Busy => return Err(NoAuditor::Busy(operator.clone())),
-            Eligibility::Barred => return Err(NoAuditor::NotThere),
+    fn may_audit(operator: &T::AccountId) -> bool {
+        Operators::<T>::get(operator).is_some_and(|entry| Self::is_on_audit_duty(&entry))
+    }
+
+    fn oblige_auditor(operator: &T::AccountId, demand: &Demand) -> bool {
+        let eligibility = Self::eligibility(operator, Duty::Audit, demand, Self::is_on_audit_duty);
+        let has_room = eligibility == Eligibility::Free;
+        if has_room {
+            Self::oblige(operator, Duty::Audit, demand);
         }
-        Ok(())
+        has_room
     }
 
     fn release(operator: &T::AccountId, duty: Duty, demand: &Demand) {
@@ -189,7 +187,7 @@ impl<T: Config> Workers<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
     }
 
     fn note_missed(operator: &T::AccountId) {
-        Self::restart_probation(operator);
+        Self::fail_probation(operator);
         let suspended = Operators::<T>::mutate_extant(operator, |entry| {
             entry.missed = entry.missed.saturating_add(1);
             entry.misses_in_row = entry.misses_in_row.saturating_add(1);
@@ -220,7 +218,7 @@ impl<T: Config> Workers<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
     }
 
     fn jail(operator: &T::AccountId) {
-        Self::restart_probation(operator);
+        Self::fail_probation(operator);
         let jailed = Operators::<T>::mutate_extant(operator, |entry| {
             let free = entry.status != Status::Jailed;
             if free {

@@ -4,7 +4,7 @@ use crate::{
     serving::ChangeKind,
     tree::{self, By, Shares},
     Active, BroughtBy, ChangeQueue, Changes, Config, HotKeys, HotKeysEver, Operators, Pallet, Positions, Probation,
-    Serving, ServingCount, Sponsored, Status, Sums,
+    QueuedChanges, Serving, ServingCount, Sponsored, Status, Sums,
 };
 use alloc::collections::{BTreeMap, BTreeSet};
 use frame_support::{ensure, traits::Get};
@@ -121,19 +121,22 @@ impl<T: Config> Pallet<T> {
 
     fn check_served() -> Result<(), TryRuntimeError> {
         let mut listed: BTreeSet<_> = Positions::<T>::iter_keys().collect();
-        let queue = ChangeQueue::<T>::get();
-        for number in queue.first..queue.end {
-            let change = Changes::<T>::get(number).ok_or("workers: a change is missing")?;
+        for (model, operator, change) in Changes::<T>::iter() {
             match change.kind {
-                ChangeKind::Enter(_) => drop(listed.insert((change.model, change.operator))),
-                ChangeKind::Leave => drop(listed.remove(&(change.model, change.operator))),
+                ChangeKind::Enter(_) => drop(listed.insert((model, operator))),
+                ChangeKind::Leave => drop(listed.remove(&(model, operator))),
                 ChangeKind::Reweigh(_) => {}
             }
         }
-        let waiting = queue.end.saturating_sub(queue.first);
+        let (queue, mut queued) = (ChangeQueue::<T>::get(), BTreeSet::new());
+        for number in queue.first..queue.end {
+            let change = QueuedChanges::<T>::get(number).ok_or("workers: the queue of changes has a gap")?;
+            queued.insert((change.model, change.operator));
+        }
+        let length = queue.end.saturating_sub(queue.first);
         ensure!(
-            waiting == Changes::<T>::iter_keys().count() as u64,
-            "workers: a change is not in the queue"
+            queued == Changes::<T>::iter_keys().collect() && queued.len() as u64 == length,
+            "workers: a change is not in the queue, or twice"
         );
         let (mut served, mut active) = (BTreeSet::new(), BTreeMap::<_, u32>::new());
         for (operator, entry) in Operators::<T>::iter().filter(|(_, entry)| entry.status == Status::Active) {

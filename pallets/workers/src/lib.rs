@@ -73,7 +73,7 @@ use ergon_primitives::{
     ModelId,
 };
 pub use pallet::*;
-pub use types::{Endpoint, Operator, ServedModels, Status, MAX_ENDPOINT_BYTES, MAX_HOT_KEYS, MAX_MODELS};
+pub use types::{Conduct, Endpoint, Operator, ServedModels, Status, MAX_ENDPOINT_BYTES, MAX_HOT_KEYS, MAX_MODELS};
 pub use weights::WeightInfo;
 
 // The macro writes down the type of `join`'s authorization, with all of its parameters.
@@ -134,6 +134,10 @@ pub mod pallet {
     #[pallet::storage]
     pub type HotKeys<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, T::AccountId>;
 
+    /// What is held against operators that left: coming back wipes no slate clean.
+    #[pallet::storage]
+    pub type Conducts<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, Conduct>;
+
     /// Accounts that may become operators.
     #[pallet::storage]
     pub type Sponsored<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, ()>;
@@ -184,9 +188,15 @@ pub mod pallet {
     #[pallet::storage]
     pub type Active<T: Config> = StorageMap<_, Identity, ModelId, u32, ValueQuery>;
 
-    /// Changes to lists that wait for their block, in the order in which they were asked for.
+    /// Changes to lists that wait for their block, by model and operator.
     #[pallet::storage]
-    pub type Changes<T: Config> = StorageMap<_, Twox64Concat, u64, serving::Change<T::AccountId, BlockNumberFor<T>>>;
+    pub type Changes<T: Config> =
+        StorageDoubleMap<_, Identity, ModelId, Blake2_128Concat, T::AccountId, serving::Change<BlockNumberFor<T>>>;
+
+    /// The same, in the order in which they were asked for first.
+    #[pallet::storage]
+    pub type QueuedChanges<T: Config> =
+        StorageMap<_, Twox64Concat, u64, serving::Queued<T::AccountId, BlockNumberFor<T>>>;
 
     /// The ends of that queue.
     #[pallet::storage]

@@ -3,8 +3,8 @@
 //!
 //! While it lasts, every answer of theirs is audited, whatever the audit rate is. The pallet of audits sees to that and says which of them
 //! [count](ergon_primitives::traits::Workers::note_stood), and how many it takes; here they are counted. A missed deadline, for a job or
-//! an audit, a disputed answer and jail begin it again, and the operator's voucher [hears of it](Admission::note_failed). It outlives the
-//! registration: leaving and coming back gain nothing.
+//! an audit, a disputed answer and jail begin it again. The operator's voucher [hears of](Admission::note_failed) misses and jail only: a dispute
+//! shows that two operators disagree, not which of them is wrong. It outlives the registration: leaving and coming back gain nothing.
 use crate::{Config, Event, Operators, Pallet, Probation};
 use ergon_primitives::quota::Admission;
 
@@ -16,8 +16,13 @@ impl<T: Config> Pallet<T> {
 
     /// What was counted so far is lost.
     pub(crate) fn restart_probation(operator: &T::AccountId) {
+        Probation::<T>::mutate_extant(operator, |stood| *stood = 0);
+    }
+
+    /// The same, and its voucher answers for it.
+    pub(crate) fn fail_probation(operator: &T::AccountId) {
         if Probation::<T>::contains_key(operator) {
-            Probation::<T>::insert(operator, 0);
+            Self::restart_probation(operator);
             T::Admission::note_failed(operator);
         }
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the calls do, and what the other pallets see.
 use crate::{
-    Active, BroughtBy, Config, Endpoint, Error, Event, HotKeys, HotKeysEver, Operator, Operators, Pallet, ServedModels,
-    Sponsored, Status,
+    Active, BroughtBy, Conduct, Conducts, Config, Endpoint, Error, Event, HotKeys, HotKeysEver, Operator, Operators,
+    Pallet, ServedModels, Sponsored, Status,
 };
 use alloc::vec::Vec;
 use ergon_primitives::{traits::Models, ModelId};
@@ -43,6 +43,11 @@ impl<T: Config> Pallet<T> {
         endpoint: Endpoint,
         models: ServedModels,
     ) -> DispatchResult {
+        let Conduct {
+            misses_in_row,
+            kept_since,
+            suspensions,
+        } = Conducts::<T>::take(&operator).unwrap_or_default();
         let mut entry = Operator {
             hot_keys: Default::default(),
             endpoint,
@@ -51,11 +56,11 @@ impl<T: Config> Pallet<T> {
             executing: 0,
             auditing: 0,
             obligations: 0,
-            misses_in_row: 0,
+            misses_in_row,
             kept: 0,
             missed: 0,
-            kept_since: 0,
-            suspensions: 0,
+            kept_since,
+            suspensions,
             resumable: Zero::zero(),
             off_lists: Zero::zero(),
         };
@@ -142,6 +147,14 @@ impl<T: Config> Pallet<T> {
             entry.status != Status::Active && entry.off_lists <= now,
             Error::<T>::StillListed
         );
+        let conduct = Conduct {
+            misses_in_row: entry.misses_in_row,
+            kept_since: entry.kept_since,
+            suspensions: entry.suspensions,
+        };
+        if conduct != Conduct::default() {
+            Conducts::<T>::insert(&operator, conduct);
+        }
         entry.hot_keys.iter().for_each(HotKeys::<T>::remove);
         Operators::<T>::remove(&operator);
         Self::deposit_event(Event::Removed { operator });

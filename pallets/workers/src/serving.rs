@@ -14,6 +14,9 @@
 //! | registers, resumes, or adds a model in block `c` | from block `c + ListDelay` on |
 //! | drains, drops a model or its last hot key, is suspended or jailed in block `c` | until block `c + ListDelay` |
 //!
+//! At most one change waits for each operator and model: a later one takes its place. So changes don't pile up, however often somebody asks
+//! for them, and what waits is no more than there are operators and models that they serve.
+//!
 //! So an operator that leaves at the moment of an answer is still drawn to audit it: this is its **duty to audit**. It is drawn for no
 //! execution from the moment on in which it leaves, and one that is suspended or jailed for nothing; a draw that hits such an operator looks
 //! for another one, but nobody's leaving changes what else a draw hits.
@@ -38,7 +41,7 @@
 //! the right proportion.
 use crate::{
     tree::{By, Place, Shares},
-    ChangeQueue, Changes, Config, Pallet, Positions, Probation, Serving, ServingCount, WeightlessTurns,
+    ChangeQueue, Changes, Config, Pallet, Positions, Probation, QueuedChanges, Serving, ServingCount, WeightlessTurns,
 };
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
@@ -64,13 +67,9 @@ pub struct Listing<AccountId, BlockNumber> {
     pub since: BlockNumber,
 }
 
-/// A change to the list of a model that waits for its block.
-#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
-pub struct Change<AccountId, BlockNumber> {
-    /// The model.
-    pub model: ModelId,
-    /// Whose place on the list changes.
-    pub operator: AccountId,
+/// A change to an operator's place on the list of a model that waits for its block.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct Change<BlockNumber> {
     /// Block in which the change was asked for.
     pub asked: BlockNumber,
     /// Block at whose start it is made.
@@ -88,6 +87,17 @@ pub enum ChangeKind {
     Reweigh(Shares),
     /// Off the list.
     Leave,
+}
+
+/// A change's place in the queue.
+#[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+pub struct Queued<AccountId, BlockNumber> {
+    /// The model.
+    pub model: ModelId,
+    /// Whose place on the list changes.
+    pub operator: AccountId,
+    /// Block at whose start it is taken off the queue.
+    pub due: BlockNumber,
 }
 
 /// The ends of the queue of changes.
@@ -115,14 +125,21 @@ impl<T: Config> Pallet<T> {
         Self::queue(model, operator, ChangeKind::Leave);
     }
 
-    /// Lets later draws for `model` follow what `operator` weighs now, unless they nearly do.
+    /// Lets later draws for `model` follow what `operator` weighs now, unless they nearly do. One that waits to enter the list asks again, to enter
+    /// with that.
     pub(crate) fn follow_weight(model: &ModelId, operator: &T::AccountId) {
-        let Some(index) = Positions::<T>::get(model, operator) else {
-            return;
-        };
         let current = Self::current_shares(operator);
-        if Self::shares_at(model, index).differs_from(&current) {
-            Self::queue(model, operator, ChangeKind::Reweigh(current));
+        let waiting = Changes::<T>::get(model, operator).map(|change| change.kind);
+        let (shares, kind) = match waiting {
+            Some(ChangeKind::Enter(shares)) => (Some(shares), ChangeKind::Enter(current)),
+            Some(ChangeKind::Reweigh(_) | ChangeKind::Leave) => return,
+            None => (
+                Positions::<T>::get(model, operator).map(|index| Self::shares_at(model, index)),
+                ChangeKind::Reweigh(current),
+            ),
+        };
+        if shares.is_some_and(|shares| shares.differs_from(&current)) {
+            Self::queue(model, operator, kind);
         }
     }
 
@@ -138,50 +155,62 @@ impl<T: Config> Pallet<T> {
             ChangeKind::Leave => Self::left_at(),
             _ => asked.saturating_add(T::ListDelay::get()),
         };
-        let change = Change {
-            model: *model,
-            operator: operator.clone(),
-            asked,
-            due,
-            kind,
-        };
-        ChangeQueue::<T>::mutate(|queue| {
-            Changes::<T>::insert(queue.end, change);
-            queue.end = queue.end.saturating_add(1);
-        });
+        let is_queued = Changes::<T>::contains_key(model, operator);
+        Changes::<T>::insert(model, operator, Change { asked, due, kind });
+        if !is_queued {
+            let queued = Queued {
+                model: *model,
+                operator: operator.clone(),
+                due,
+            };
+            ChangeQueue::<T>::mutate(|queue| Self::push(queue, queued));
+        }
     }
 
-    /// Makes up to [`MAX_CHANGES`] changes that are due at block `now`, in the order in which they were asked for; returns how many.
+    fn push(queue: &mut QueueEnds, queued: Queued<T::AccountId, BlockNumberFor<T>>) {
+        QueuedChanges::<T>::insert(queue.end, queued);
+        queue.end = queue.end.saturating_add(1);
+    }
+
+    /// Takes up to [`MAX_CHANGES`] changes off the queue whose block has come, in the order in which they were asked for, and makes them; returns
+    /// how many it took. One that was asked for again since goes to the end.
     pub(crate) fn make_changes(now: BlockNumberFor<T>) -> u32 {
         let mut queue = ChangeQueue::<T>::get();
-        let mut made = 0;
-        while made < MAX_CHANGES {
-            let Some(change) = Changes::<T>::get(queue.first).filter(|change| change.due <= now) else {
+        let mut taken = 0;
+        while taken < MAX_CHANGES {
+            let Some(queued) = QueuedChanges::<T>::get(queue.first).filter(|queued| queued.due <= now) else {
                 break;
             };
-            Changes::<T>::remove(queue.first);
+            QueuedChanges::<T>::remove(queue.first);
             queue.first = queue.first.saturating_add(1);
-            made += 1;
-            Self::make(change);
+            taken += 1;
+            let Queued { model, operator, .. } = queued;
+            match Changes::<T>::get(model, &operator) {
+                Some(Change { due, .. }) if due > now => Self::push(&mut queue, Queued { model, operator, due }),
+                Some(change) => {
+                    Changes::<T>::remove(model, &operator);
+                    Self::make(&model, operator, change);
+                }
+                None => {}
+            }
         }
-        if made > 0 {
+        if taken > 0 {
             ChangeQueue::<T>::put(queue);
         }
-        made
+        taken
     }
 
-    pub(crate) fn make(change: Change<T::AccountId, BlockNumberFor<T>>) {
-        let Change { model, operator, .. } = change;
+    pub(crate) fn make(model: &ModelId, operator: T::AccountId, change: Change<BlockNumberFor<T>>) {
         let index = Positions::<T>::get(model, &operator);
         match (change.kind, index) {
             (ChangeKind::Enter(shares) | ChangeKind::Reweigh(shares), Some(index)) => {
-                Self::set_shares(&model, index, shares)
+                Self::set_shares(model, index, shares)
             }
             (ChangeKind::Enter(shares), None) => {
                 let since = change.asked;
-                Self::append(&model, Listing { operator, since }, shares);
+                Self::append(model, Listing { operator, since }, shares);
             }
-            (ChangeKind::Leave, Some(index)) => Self::take_out(&model, &operator, index),
+            (ChangeKind::Leave, Some(index)) => Self::take_out(model, &operator, index),
             (ChangeKind::Reweigh(_) | ChangeKind::Leave, None) => {}
         }
     }

@@ -31,6 +31,19 @@ pub enum Status {
     Jailed,
 }
 
+/// What is held against an operator that left, until it is back.
+#[derive(
+    Clone, Copy, Debug, Default, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
+pub struct Conduct {
+    /// [`Operator::misses_in_row`].
+    pub misses_in_row: u32,
+    /// [`Operator::kept_since`].
+    pub kept_since: u32,
+    /// [`Operator::suspensions`].
+    pub suspensions: u32,
+}
+
 /// An operator.
 #[derive(Clone, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub struct Operator<AccountId, BlockNumber> {

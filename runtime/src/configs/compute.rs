@@ -74,7 +74,7 @@ impl pallet_audits::Config for Runtime {
     type Beacon = Beacon;
     type Workers = Workers;
     type Contributions = Contributions;
-    type OnAttested = Jobs;
+    type OnAudit = Jobs;
     type WeightInfo = pallet_audits::weights::MeasuredWeight<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = crate::benchmarks::Bench;

@@ -175,8 +175,7 @@ fn try_state_finds_what_does_not_fit() {
             assert!(broken());
         });
         hypothetically!({
-            let known = crate::KnownPrompt { job: running, units: 0 };
-            Credited::<Test>::insert(H256::zero(), known);
+            Credited::<Test>::insert(1, H256::zero(), 0);
             assert!(broken());
         });
         hypothetically!({

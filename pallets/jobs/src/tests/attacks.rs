@@ -69,8 +69,8 @@ fn a_small_network_can_establish_newcomers() {
 fn a_short_answer_takes_no_credit_from_a_longer_one() {
     Chain::default().build_and_execute(|| {
         let (short, long) = (ask(7, 1), ask(7, 4));
-        assert_eq!(answered(short, 1), 5 + 10);
-        assert_eq!(answered(long, 4), 30, "the three tokens that the first answer hasn't");
+        assert_eq!(answered(short, 1), 4 + 10);
+        assert_eq!(answered(long, 4), 31, "the tokens that the first answer hasn't");
         let (again, longer) = (ask(7, 3), ask(7, 9));
         assert_eq!(answered(again, 3), 0);
         assert_eq!(answered(longer, 9), 50);
@@ -216,5 +216,118 @@ fn a_dead_executor_holds_a_job_up_for_twice_its_bound_and_the_margin() {
             assert!(matches!(take_events()[0], Event::Reassigned { .. }));
             assert_ok!(Jobs::cancel(signed(REQUESTER), id));
         }
+    });
+}
+
+/// Prompts that differ in their last bytes take a cache of prefixes next to no work: thousands of tokens were credited for a few computed.
+#[test]
+fn prompts_that_share_a_prefix_are_credited_for_few_tokens_of_it() {
+    Chain::default().build_and_execute(|| {
+        for last in [b'x', b'y'] {
+            let id = crate::NextJob::<Test>::get();
+            let text = [vec![b'a'; 79], vec![last]].concat().try_into().unwrap();
+            let input = crate::UncheckedInput::Text(text);
+            let settings = DecodeSettings::greedy(1);
+            assert_ok!(Jobs::submit(signed(REQUESTER), MODEL, input, settings, None));
+            run_to(System::block_number() + 2);
+            let mut header = honest_header(id);
+            (header.prompt_tokens, header.output_tokens) = (80, 1);
+            assert_ok!(answer_as(hot(executor(id)), id, &header));
+            run_to(System::block_number() + 3);
+            attest_all(id, &header);
+            assert_ok!(Jobs::reveal(signed(hot(executor(id))), id, SEAL, header));
+            // Four tokens for the one in the output; the requester pays for all.
+            assert_eq!((job(id).credited, job(id).answer.unwrap().units), (4 + 10, 80 + 10));
+        }
+        assert!(Credits::get().iter().all(|(_, _, units)| *units == 14));
+    });
+}
+
+/// Stored answers were credited again once their jobs were forgotten, after a tenth of a half-life.
+#[test]
+fn an_answer_from_memory_earns_nothing_long_after_its_job_is_forgotten() {
+    Chain::default().build_and_execute(|| {
+        let first = ask(7, 4);
+        assert_eq!(answered(first, 2), UNITS);
+        let credited = System::block_number();
+        run_to(credited + 60);
+        assert_eq!(Jobs::job(first), None);
+        for _ in 0..3 {
+            let again = ask(7, 4);
+            assert_eq!(answered(again, 2), 0);
+            run_to(System::block_number() + 20);
+        }
+        assert!(System::block_number() - credited > CreditMemory::get());
+        // After two generations it is new again.
+        run_to(credited + 3 * CreditMemory::get());
+        let late = ask(7, 4);
+        assert_eq!(answered(late, 2), UNITS);
+    });
+}
+
+/// However many prompts a generation has, those that are to be known stay known, and a block forgets a few of the others.
+#[test]
+fn prompts_are_forgotten_a_few_a_block_and_never_too_early() {
+    Chain::default().build_and_execute(|| {
+        CreditMemory::set(&4);
+        let hash = ergon_primitives::H256::from_low_u64_be;
+        let (few, many) = (MaxPrunedPerBlock::get(), 5 * MaxPrunedPerBlock::get() + 1);
+        (0..many).for_each(|number| crate::Credited::<Test>::insert(0, hash(number.into()), 1));
+        run_to(8);
+        let (number, mut left) = (crate::Generations::<Test>::get().number, many);
+        assert_eq!(number, 2, "its time is over");
+        while left > 0 {
+            assert_eq!(crate::Credited::<Test>::iter_prefix(0).count() as u32, left);
+            assert_eq!(crate::Generations::<Test>::get().number, number, "the next one waits");
+            check_invariants();
+            next_block();
+            left = left.saturating_sub(few);
+        }
+        run_to(System::block_number() + 1);
+        assert_eq!(crate::Generations::<Test>::get().number, number + 1);
+    });
+}
+
+/// A large answer whose auditor always had a small audit left was never checked: small ones took the room as soon as it was given back.
+#[test]
+fn small_audits_do_not_keep_a_large_one_from_its_auditor() {
+    let jobs = crate::JobParameters {
+        deadline_margin: 100,
+        audit_timeout: 200,
+        refund_delay: 100,
+        retention: 200,
+        dispute_retention: 200,
+        ..Chain::default().jobs
+    };
+    Chain {
+        jobs,
+        ..Default::default()
+    }
+    .build_and_execute(|| {
+        // Only the second audits, and takes a large audit only if it has no other.
+        Newcomers::set(&vec![(1, 0)]);
+        Operators::set(&vec![1, 2]);
+        AuditRoom::set(&30);
+        Places::set(&10);
+        let answered = |max_tokens| {
+            let id = loop {
+                let id = ask(System::block_number(), max_tokens);
+                if executor(id) == 1 {
+                    break id;
+                }
+                assert_ok!(Jobs::cancel(signed(REQUESTER), id));
+            };
+            assert_ok!(answer(id));
+            run_to(System::block_number() + 3);
+            id
+        };
+        let (first, large, later) = (answered(2), answered(4), answered(2));
+        let states = || [first, large, later].map(state);
+        assert_eq!(states(), [State::Auditing, State::Answered, State::Answered]);
+        attest_all(first, &honest_header(first));
+        next_block();
+        assert_eq!(states()[1..], [State::Auditing, State::Answered]);
+        next_block();
+        assert_eq!(states()[1..], [State::Auditing, State::Auditing]);
     });
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The reveal and what it settles.
-use crate::{mock::*, Credited, Error, Event, Headers, JobParameters, State};
+use crate::{mock::*, Error, Event, Headers, JobParameters, State};
 use ergon_primitives::{
     commitment::{output_hash, sealed, Header, Outcome, RejectReason, StopReason},
     request::DecodeSettings,
@@ -302,7 +302,6 @@ fn a_repeated_prompt_is_credited_once_whatever_the_settings() {
             job(id).credited
         };
         let greedy = || DecodeSettings::greedy(4);
-        // Settles in block 6 and is kept until block 56.
         assert_eq!(ask(MODEL, greedy(), None), UNITS);
         let variants: [(fn(&mut DecodeSettings), _); 7] = [
             (|_| (), None),
@@ -324,12 +323,6 @@ fn a_repeated_prompt_is_credited_once_whatever_the_settings() {
         assert_eq!(Credits::get().len(), 2);
         // Another model computes something else.
         assert_eq!(ask(OTHER, greedy(), None), UNITS);
-        // Once the first job is forgotten, so is that it was credited.
-        run_to(56);
-        assert_eq!(Jobs::job(0), None);
-        let later = crate::NextJob::<Test>::get();
-        assert_eq!(ask(MODEL, greedy(), None), UNITS);
-        assert_eq!(Credited::<Test>::get(job(later).prompt_hash).unwrap().job, later);
     });
 }
 

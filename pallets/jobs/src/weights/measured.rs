@@ -69,4 +69,11 @@ impl<T: frame_system::Config> WeightInfo for MeasuredWeight<T> {
             .saturating_add(T::DbWeight::get().reads(1).saturating_mul(a.into()))
             .saturating_add(T::DbWeight::get().writes(2).saturating_mul(a.into()))
     }
+    fn forget(p: u32) -> Weight {
+        // Provisional: until `make benchmarks` runs.
+        Weight::from_parts(10_000_000, 0)
+            .saturating_add(Weight::from_parts(8_000_000, 0).saturating_mul(p.into()))
+            .saturating_add(T::DbWeight::get().reads_writes(2, 1))
+            .saturating_add(T::DbWeight::get().reads_writes(1, 1).saturating_mul(p.into()))
+    }
 }

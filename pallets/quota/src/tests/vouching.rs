@@ -107,13 +107,25 @@ fn an_operator_whose_newcomer_fails_its_probation_vouches_for_nobody_for_some_ep
         assert_ok!(Quota::vouch(signed(2), STRANGER + 3));
         CurrentIndex::set(BAN + 1);
         assert_ok!(Quota::vouch(signed(1), STRANGER + 2));
-        // It may fail again, until it has passed.
-        Quota::note_failed(&STRANGER);
-        assert_noop!(Quota::vouch(signed(1), STRANGER + 4), Error::<Test>::VoucherBarred);
         Quota::note_passed(&(STRANGER + 1));
         Quota::note_failed(&(STRANGER + 1));
         assert_ok!(Quota::vouch(signed(2), STRANGER + 4));
         // Nobody answers for those that came by a ticket.
         Quota::note_failed(&1);
+    });
+}
+
+/// A newcomer with nothing to lose failed over and over, so that its voucher could never vouch again.
+#[test]
+fn a_newcomer_that_fails_again_and_again_bars_its_voucher_once() {
+    build_and_execute(|| {
+        operators([(1, 5)]);
+        assert_ok!(Quota::vouch(signed(1), STRANGER));
+        for epoch in 0..=BAN {
+            CurrentIndex::set(epoch);
+            Quota::note_failed(&STRANGER);
+        }
+        CurrentIndex::set(BAN + 1);
+        assert_ok!(Quota::vouch(signed(1), STRANGER + 1));
     });
 }

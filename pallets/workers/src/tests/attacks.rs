@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What attackers tried on a running network.
-use super::{stream, DEMAND, MODEL};
+use super::{draw_auditor, stream, DEMAND, MODEL};
 use crate::{mock::*, Operators, Probation};
-use ergon_primitives::traits::{Duty, NoAuditor, Workers as _};
+use ergon_primitives::traits::{Duty, Workers as _};
 use frame_support::assert_ok;
 
 /// 1,000 accounts that joined by tickets beside 10 operators that have done work: they get a tenth of the executions and none of the audits.
@@ -27,7 +27,7 @@ fn a_thousand_newcomers_get_a_tenth_of_the_executions_and_no_audit() {
             let executor = Workers::draw_executor(&MODEL, &DEMAND, &mut stream(round), &[]).unwrap();
             newcomers += u32::from(executor > 10);
             let now = System::block_number();
-            let auditor = Workers::draw_auditor(&MODEL, &DEMAND, now, &mut stream(round), &[executor]).unwrap();
+            let auditor = draw_auditor(&MODEL, &DEMAND, now, &mut stream(round), &[executor]).unwrap();
             assert!(auditor <= 10);
             for (who, duty) in [(executor, Duty::Execution), (auditor, Duty::Audit)] {
                 Workers::release(&who, duty, &DEMAND);
@@ -47,13 +47,13 @@ fn newcomers_alone_find_no_auditor() {
             Probation::<Test>::insert(newcomer, 0);
         }
         serve(1..=3);
-        let drawn = Workers::draw_auditor(&MODEL, &DEMAND, 10, &mut stream(0), &[1]);
-        assert_eq!(drawn, Err(NoAuditor::NotThere));
+        let drawn = draw_auditor(&MODEL, &DEMAND, 10, &mut stream(0), &[1]);
+        assert_eq!(drawn, None);
         assert_eq!(Workers::established(&MODEL), 0);
         Workers::note_stood(&2, 1);
         lists_follow();
-        let drawn = Workers::draw_auditor(&MODEL, &DEMAND, 10, &mut stream(0), &[1]);
-        assert_eq!(drawn, Ok(2));
+        let drawn = draw_auditor(&MODEL, &DEMAND, 10, &mut stream(0), &[1]);
+        assert_eq!(drawn, Some(2));
     });
 }
 
@@ -67,8 +67,8 @@ fn draining_at_each_answer_dodges_no_audit() {
             assert_ok!(Workers::drain(signed(1)));
             pass(LIST_DELAY);
             assert_eq!(Workers::established(&MODEL), 2);
-            let drawn = Workers::draw_auditor(&MODEL, &DEMAND, answered, &mut stream(round), &[2]);
-            assert_eq!(drawn, Ok(1));
+            let drawn = draw_auditor(&MODEL, &DEMAND, answered, &mut stream(round), &[2]);
+            assert_eq!(drawn, Some(1));
             assert_ok!(Workers::resume(signed(1)));
             lists_follow();
             Operators::<Test>::mutate_extant(1, |entry| (entry.auditing, entry.obligations) = (0, 0));
@@ -82,7 +82,7 @@ fn one_operators_jobs_do_not_drive_another_into_suspension() {
     build_and_execute(|| {
         serve([1, 2]);
         let audits = (0..200)
-            .filter(|round| Workers::draw_auditor(&MODEL, &DEMAND, 10, &mut stream(*round), &[1]) == Ok(2))
+            .filter(|round| draw_auditor(&MODEL, &DEMAND, 10, &mut stream(*round), &[1]) == Some(2))
             .count();
         assert_eq!(audits, BUDGET as usize / 2);
         Operators::<Test>::mutate_extant(2, |entry| (entry.auditing, entry.obligations) = (0, 0));

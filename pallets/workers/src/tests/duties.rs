@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-use super::{audit, execution, stream, DEMAND, MODEL};
+use super::{audit, draw_auditor, execution, stream, DEMAND, MODEL};
 use crate::{
     duties::{FORGIVEN_AFTER, MAX_DOUBLINGS},
     mock::*,
     Error, Event, Operators, Status,
 };
-use ergon_primitives::traits::{Demand, Duty, NoAuditor, Workers as _};
+use ergon_primitives::traits::{Demand, Duty, Workers as _};
 use frame_support::{assert_noop, assert_ok, assert_storage_noop};
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ fn blocks(blocks: u64) -> Demand {
 fn draw(duty: Duty, demand: Demand) -> bool {
     match duty {
         Duty::Execution => Workers::draw_executor(&MODEL, &demand, &mut stream(0), &[]).is_some(),
-        Duty::Audit => Workers::draw_auditor(&MODEL, &demand, System::block_number(), &mut stream(0), &[]).is_ok(),
+        Duty::Audit => draw_auditor(&MODEL, &demand, System::block_number(), &mut stream(0), &[]).is_some(),
     }
 }
 
@@ -76,8 +76,8 @@ fn operators_full_of_jobs_still_check_each_others() {
     build_and_execute(|| {
         serve(1..=2);
         while execution(&[]).is_some() {}
-        assert_eq!(audit(&[1]), Ok(2));
-        assert_eq!(audit(&[2]), Ok(1));
+        assert_eq!(audit(&[1]), Some(2));
+        assert_eq!(audit(&[2]), Some(1));
         (1..=2).for_each(done);
     });
 }
@@ -156,7 +156,7 @@ fn too_many_misses_in_a_row_suspend_until_resumed() {
         assert_eq!(Operators::<Test>::get(1).unwrap().status, Status::Suspended);
         assert_eq!(Workers::serving(&MODEL), 0);
         assert_eq!(execution(&[]), None);
-        assert_eq!(audit(&[]), Err(NoAuditor::NotThere));
+        assert_eq!(audit(&[]), None);
         // What it was drawn for before may be missed as well, without another event.
         System::reset_events();
         Workers::note_missed(&1);
@@ -169,7 +169,7 @@ fn too_many_misses_in_a_row_suspend_until_resumed() {
             (Status::Active, 1, 3)
         );
         lists_follow();
-        assert_eq!(audit(&[]), Ok(1));
+        assert_eq!(audit(&[]), Some(1));
         done(1);
     });
 }
@@ -198,6 +198,36 @@ fn each_suspension_takes_twice_as_long_until_enough_was_kept() {
         (1..FORGIVEN_AFTER).for_each(|_| Workers::note_kept(&1));
         assert_eq!(suspend(), SUSPENSION << MAX_DOUBLINGS);
         (0..FORGIVEN_AFTER).for_each(|_| Workers::note_kept(&1));
+        assert_eq!(suspend(), SUSPENSION);
+    });
+}
+
+/// An operator that left and came back was suspended for the shortest time again, however often it had been.
+#[test]
+fn leaving_and_coming_back_wipes_no_slate_clean() {
+    build_and_execute(|| {
+        register([1]);
+        let suspend = || {
+            (0..MAX_MISSES).for_each(|_| Workers::note_missed(&1));
+            let resumable = Operators::<Test>::get(1).unwrap().resumable;
+            let time = resumable - System::block_number();
+            pass(time);
+            time
+        };
+        assert_eq!(suspend(), SUSPENSION);
+        assert_ok!(Workers::remove(signed(1)));
+        register([1]);
+        Workers::note_missed(&1);
+        leave(1);
+        register([1]);
+        assert_eq!(Operators::<Test>::get(1).unwrap().misses_in_row, 1);
+        Workers::note_kept(&1);
+        assert_eq!(suspend(), 2 * SUSPENSION);
+        // What is forgiven isn't held against it either.
+        assert_ok!(Workers::resume(signed(1)));
+        (0..FORGIVEN_AFTER).for_each(|_| Workers::note_kept(&1));
+        leave(1);
+        register([1]);
         assert_eq!(suspend(), SUSPENSION);
     });
 }

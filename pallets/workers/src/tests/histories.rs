@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-use super::{stream, DEMAND};
+use super::{draw_auditor, stream, DEMAND};
 use crate::{mock::*, Operators, Status};
 use ergon_primitives::{
     ticket::Ticket,
@@ -77,7 +77,7 @@ fn draw(model: u8, number: u32, answered: Option<u64>) {
     let before = (1..7).map(owed).collect::<Vec<_>>();
     let drawn = match answered {
         None => Workers::draw_executor(&model, &DEMAND, &mut stream(number), &[]),
-        Some(answered) => Workers::draw_auditor(&model, &DEMAND, answered, &mut stream(number), &[]).ok(),
+        Some(answered) => draw_auditor(&model, &DEMAND, answered, &mut stream(number), &[]),
     };
     if let Some(operator) = drawn {
         let entry = Operators::<Test>::get(operator).unwrap();

@@ -12,7 +12,7 @@ mod probation;
 use crate::mock::*;
 use ergon_primitives::{
     draw::Draw,
-    traits::{Demand, NoAuditor, Workers as _},
+    traits::{Demand, Workers as _},
     H256,
 };
 
@@ -33,6 +33,11 @@ fn execution(exclude: &[u64]) -> Option<u64> {
 }
 
 /// A draw for the audit of an answer of this block.
-fn audit(exclude: &[u64]) -> Result<u64, NoAuditor<u64>> {
-    Workers::draw_auditor(&MODEL, &DEMAND, System::block_number(), &mut stream(0), exclude)
+fn audit(exclude: &[u64]) -> Option<u64> {
+    draw_auditor(&MODEL, &DEMAND, System::block_number(), &mut stream(0), exclude)
+}
+
+/// Draws an auditor and obliges it, if it has room.
+fn draw_auditor(model: &H256, demand: &Demand, answered: u64, draw: &mut Draw, exclude: &[u64]) -> Option<u64> {
+    Workers::draw_auditor(model, answered, draw, exclude).filter(|drawn| Workers::oblige_auditor(drawn, demand))
 }
