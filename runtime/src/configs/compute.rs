@@ -89,6 +89,7 @@ impl pallet_jobs::Config for Runtime {
     type Audits = Audits;
     type Quota = Quota;
     type LifeWeight = LifeWeight;
+    type CreditMemory = CreditMemory;
     type MaxQueued = ConstU32<1024>;
     type MaxWaitingModels = ConstU32<MAX_MODELS>;
     type MaxAssignmentsPerBlock = ConstU32<28>;
@@ -106,6 +107,20 @@ impl Get<BlockNumber> for AuditDelay {
     fn get() -> BlockNumber {
         let JobParameters { audit_delay, .. } = InForce::get();
         audit_delay
+    }
+}
+
+/// Half-lives of weight for which prompts that were credited are known at least.
+const CREDIT_MEMORY_HALF_LIVES: BlockNumber = 4;
+
+/// Several half-lives, so that what is credited again for a stored answer replaces little of what it was worth, and as long as jobs are kept.
+pub struct CreditMemory;
+
+impl Get<BlockNumber> for CreditMemory {
+    fn get() -> BlockNumber {
+        let JobParameters { retention, .. } = InForce::get();
+        let half_life = HalfLifeInForce::get().saturating_mul(timing::EPOCH_SLOTS as u32);
+        half_life.saturating_mul(CREDIT_MEMORY_HALF_LIVES).max(retention)
     }
 }
 
@@ -127,6 +142,7 @@ impl Get<Weight> for LifeWeight {
             assigned: 1,
             assigned_newcomers: 0,
             pruned: 1,
+            forgotten: 1,
         };
         let transaction = Weights::get().get(DispatchClass::Normal).base_extrinsic;
         let transactions = transaction.saturating_mul(u64::from(auditors_per_job).saturating_add(2));
