@@ -17,6 +17,14 @@ use pallet_jobs::UncheckedInput;
 use sp_core::sr25519::Pair;
 use std::collections::{BTreeMap, VecDeque};
 
+/// Most output tokens of a job.
+pub const MAX_TOKENS: u32 = 4;
+
+/// The prompt of the job with this number: another one each time, since nothing is credited for the same one.
+pub fn prompt(number: u32) -> String {
+    format!("Question {number:09}: which city is the capital of France, and since when has it been so?")
+}
+
 /// What somebody sends.
 pub struct Step {
     signer: Pair,
@@ -34,8 +42,11 @@ impl Step {
 /// What became of jobs in a block.
 #[derive(Default)]
 pub struct Counts {
+    pub submitted: u32,
     pub assigned: u32,
     pub settled: u32,
+    /// Jobs that the chain knows at its end.
+    pub kept: u32,
 }
 
 /// The jobs under way, and what is owed.
@@ -78,10 +89,14 @@ impl Lives {
 
     /// Hears of what happened in the last block.
     pub fn follow_events(&mut self) -> Counts {
-        let mut counts = Counts::default();
+        let mut counts = Counts {
+            kept: pallet_jobs::Jobs::<Runtime>::iter_keys().count() as u32,
+            ..Default::default()
+        };
         let mut reveals = Vec::new();
         for record in System::read_events_no_consensus() {
             match record.event {
+                RuntimeEvent::Jobs(pallet_jobs::Event::Submitted { .. }) => counts.submitted += 1,
                 RuntimeEvent::Jobs(pallet_jobs::Event::Assigned { job, operator, .. }) => {
                     counts.assigned += 1;
                     let step = self.result(job, &operator);
@@ -105,12 +120,10 @@ impl Lives {
     fn submission(&mut self) -> Step {
         let number = self.submitted;
         self.submitted += 1;
-        // Another prompt each time, since nothing is credited for the same one.
-        let prompt = format!("Question {number}: which city is the capital of France, and since when has it been so?");
         let call = pallet_jobs::Call::submit {
             model: self.model,
-            input: UncheckedInput::Text(prompt.into_bytes().try_into().expect("it is short")),
-            settings: DecodeSettings::greedy(4),
+            input: UncheckedInput::Text(prompt(number).into_bytes().try_into().expect("it is short")),
+            settings: DecodeSettings::greedy(MAX_TOKENS),
             seed: None,
         };
         Step {

@@ -73,6 +73,10 @@ pub fn of_operators(operators: u32) -> TestExternalities {
             chain::run_blocks(1);
         }
     });
+    chain.execute_with(|| {
+        let weighs = |index| Contributions::weight(&account(&operator(index))) > 0;
+        assert!((0..operators).all(weighs), "an operator has no weight");
+    });
     chain.commit_all().expect("a state in memory");
     chain
 }
