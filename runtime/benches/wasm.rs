@@ -30,7 +30,10 @@ impl Runtime {
     /// Runs the next block; as many transactions as fit are in it.
     pub fn run_block(&self, chain: &mut TestExternalities, lives: &mut Lives) -> Block {
         let mut block = Block::default();
-        let (header, timestamp) = chain.execute_with(chain::next_block);
+        let (header, timestamp, _) = chain.execute_with(|| {
+            let slot = chain::next_slot();
+            chain::begin_block(slot, chain::first_validator(slot))
+        });
         self.call(chain, "Core_initialize_block", &header.encode(), &mut block.time);
         block.hooks = chain.execute_with(|| System::block_weight().total());
         let timestamp = self.apply(chain, timestamp.encode(), &mut block);

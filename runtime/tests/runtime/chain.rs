@@ -102,14 +102,8 @@ fn run_block_in(slot: Slot, author: Sr25519Keyring, extrinsics: Vec<UncheckedExt
     output
 }
 
-/// The header that the next block, by the first validator, is initialized with, and its inherent.
-pub fn next_block() -> (Header, UncheckedExtrinsic) {
-    let (header, timestamp, _) = begin_block(next_slot(), first_validator(next_slot()));
-    (header, timestamp)
-}
-
 /// The header of the next block, its inherent, and the VRF output that it reveals.
-fn begin_block(slot: Slot, author: Sr25519Keyring) -> (Header, UncheckedExtrinsic, Randomness) {
+pub fn begin_block(slot: Slot, author: Sr25519Keyring) -> (Header, UncheckedExtrinsic, Randomness) {
     let (claim, output) = claim(author, slot);
     let digest = Digest { logs: vec![claim] };
     let (number, parent) = (System::block_number() + 1, System::parent_hash());
@@ -120,7 +114,7 @@ fn begin_block(slot: Slot, author: Sr25519Keyring) -> (Header, UncheckedExtrinsi
 }
 
 /// The slot after that of the last block.
-fn next_slot() -> Slot {
+pub fn next_slot() -> Slot {
     Babe::current_slot() + 1
 }
 
@@ -138,7 +132,8 @@ fn epoch_of(slot: Slot) -> Epoch {
     }
 }
 
-fn first_validator(slot: Slot) -> Sr25519Keyring {
+/// The first validator of a slot's epoch.
+pub fn first_validator(slot: Slot) -> Sr25519Keyring {
     let (first, _) = epoch_of(slot).authorities.swap_remove(0);
     let author = Sr25519Keyring::iter().find(|keyring| first == AuthorityId::from(keyring.public()));
     author.expect("a validator of the keyring")
