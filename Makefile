@@ -85,6 +85,11 @@ bench: setup model peer ## Measure the engine against llama.cpp, production prof
 	$(QUIET_MESA) $(CARGO) run --quiet --profile production --package ergon-bench -- --model $(MODEL) --gguf $(PEER_MODEL) \
 		--peer $(PEER) --out target/bench --adapter $(or $(ADAPTER),auto)
 
+# It runs the WebAssembly that the build of the runtime makes with these features.
+.PHONY: bench-chain
+bench-chain: setup ## Measure how many whole job lives a block of a public network holds
+	$(CARGO) test --quiet --release --workspace --features $(PRODUCTION) --bench chain
+
 # llama.cpp, prebuilt, and our model in its 8-bit encoding.
 .PHONY: peer
 peer: $(PEER)/node_modules/.package-lock.json $(PEER_MODEL)

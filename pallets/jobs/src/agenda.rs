@@ -15,9 +15,9 @@
 //! done first thing in the next block: late, never lost, and oldest block first. Both lanes keep up with as many jobs a block as can be
 //! assigned, if each has one auditor, see `integrity_test`. If they have more, no job is assigned in a block that leaves deadlines over,
 //! so that these don't get later and later. How many jobs are new delays nobody else's.
-use crate::{Agenda, AgendaCursor, Config, Job, Jobs, Lane, Pallet, State, Work, MAX_STEPS};
+use crate::{Agenda, AgendaCursor, Config, Job, Jobs, Lane, Pallet, State, WeightInfo, Work, MAX_STEPS};
 use ergon_primitives::JobId;
-use frame_support::traits::Get;
+use frame_support::{traits::Get, weights::Weight};
 use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::traits::{One, Saturating};
 
@@ -80,15 +80,25 @@ impl<T: Config> Pallet<T> {
         );
     }
 
-    /// Upper bound of the work in a block. A job that takes `n` steps of deadlines has auditors drawn at most `n + 1` times and counts at
-    /// most `n` misses; the last visit of a queue may draw twice.
-    pub(crate) fn most_work() -> Work {
+    /// Upper bound of what the work in a block weighs by `W`.
+    ///
+    /// A job that takes `n` steps of deadlines either has auditors drawn, at most `n + 1` times and so at most twice a step, or counts at
+    /// most `n` misses and draws at most `n` times. What weighs more is assumed of every step.
+    pub(crate) fn most_weight<W: WeightInfo>() -> Weight {
         let due = T::MaxDuePerBlock::get();
+        [(due.saturating_mul(2), 0), (due, due)]
+            .into_iter()
+            .map(|(draws, misses)| W::on_initialize(&Self::most_work(draws, misses)))
+            .fold(Weight::zero(), |most, weight| most.max(weight))
+    }
+
+    /// The most work in a block that draws so often for deadlines and counts so many misses. The last visit of a queue may draw twice.
+    fn most_work(draws: u32, misses: u32) -> Work {
         Work {
             ripe: Self::max_ripe(),
-            due,
-            draws: due.saturating_mul(2),
-            misses: due,
+            due: T::MaxDuePerBlock::get(),
+            draws,
+            misses,
             visits: Self::max_visits().saturating_add(2),
             pruned: T::MaxPrunedPerBlock::get(),
             forgotten: T::MaxPrunedPerBlock::get(),

@@ -490,7 +490,7 @@ pub mod pallet {
                 T::MaxPrunedPerBlock::get() >= assigned.saturating_mul(2).saturating_add(MAX_STEPS),
                 "pruning could not keep up with assignments"
             );
-            let most = T::WeightInfo::on_initialize(&Self::most_work());
+            let most = Self::most_weight::<T::WeightInfo>();
             let half = T::BlockWeights::get().max_block.div(2);
             assert!(
                 most.all_lte(half),

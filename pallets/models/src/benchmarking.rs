@@ -3,12 +3,13 @@
 use crate::{Call, Config, Models, Pallet, Status};
 use alloc::{vec, vec::Vec};
 use ergon_primitives::{
+    hash,
     manifest::{Architecture, Dimensions, Manifest, ARITHMETIC_VERSION},
     units::Prices,
     ModelId, H256,
 };
 use frame_benchmarking::{v2::*, BenchmarkError};
-use frame_support::traits::EnsureOrigin;
+use frame_support::traits::{EnsureOrigin, Get};
 
 /// A manifest with the longest name and the most tokens that end an answer.
 pub fn longest_manifest() -> Manifest {
@@ -42,7 +43,7 @@ fn governance<T: Config>() -> Result<T::RuntimeOrigin, BenchmarkError> {
 fn full_of_retired_ones<T: Config>(count: u32) -> Result<ModelId, BenchmarkError> {
     for index in Models::<T>::count()..count {
         let manifest = Manifest {
-            weights_root: H256::from_low_u64_be(u64::from(index)),
+            weights_root: hash(&[&index.to_le_bytes()]),
             ..longest_manifest()
         };
         Pallet::<T>::do_register(manifest, None, None)?;

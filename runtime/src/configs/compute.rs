@@ -32,6 +32,12 @@ const BUDGET_BLOCKS: u32 = 10;
 const MAX_MISSES_IN_ROW: u32 = 3;
 /// Most accounts that one operator ever brings onto the chain as its hot keys.
 const MAX_HOT_KEYS_EVER: u32 = 32;
+/// Most jobs that are assigned in a block: about as many as leave the work at the start of a block half of it at worst, which a test of the
+/// genesis checks. A block of a development network is half as long.
+const ASSIGNMENTS: u32 = if cfg!(feature = "production") { 120 } else { 28 };
+/// Most jobs of one model that wait, those that wait for the delay of their draw included: that of 15 blocks takes 1,800 places on a public
+/// network, if as many are submitted as can be assigned.
+const MAX_QUEUED: u32 = if cfg!(feature = "production") { 4_096 } else { 1_024 };
 
 impl pallet_beacon::Config for Runtime {
     type Randomness = pallet_babe::ParentBlockRandomness<Runtime>;
@@ -90,11 +96,11 @@ impl pallet_jobs::Config for Runtime {
     type Quota = Quota;
     type LifeWeight = LifeWeight;
     type CreditMemory = CreditMemory;
-    type MaxQueued = ConstU32<1024>;
+    type MaxQueued = ConstU32<MAX_QUEUED>;
     type MaxWaitingModels = ConstU32<MAX_MODELS>;
-    type MaxAssignmentsPerBlock = ConstU32<28>;
-    type MaxDuePerBlock = ConstU32<36>;
-    type MaxPrunedPerBlock = ConstU32<64>;
+    type MaxAssignmentsPerBlock = ConstU32<ASSIGNMENTS>;
+    type MaxDuePerBlock = ConstU32<{ ASSIGNMENTS + pallet_jobs::MAX_STEPS }>;
+    type MaxPrunedPerBlock = ConstU32<{ 2 * ASSIGNMENTS + pallet_jobs::MAX_STEPS }>;
     type WeightInfo = pallet_jobs::weights::MeasuredWeight<Runtime>;
     #[cfg(feature = "runtime-benchmarks")]
     type BenchmarkHelper = crate::benchmarks::Bench;

@@ -26,9 +26,14 @@ use sp_runtime::{
 
 /// The state after the genesis block of this preset.
 pub fn of_preset(name: &str) -> TestExternalities {
+    of_genesis(full_genesis(name))
+}
+
+/// The state after this genesis block.
+pub fn of_genesis(json: Vec<u8>) -> TestExternalities {
     let mut chain = TestExternalities::default();
     chain.execute_with(|| {
-        genesis::build(full_genesis(name)).unwrap();
+        genesis::build(json).unwrap();
         check_invariants().unwrap();
     });
     chain
@@ -87,19 +92,8 @@ pub fn is_epoch_over() -> bool {
 }
 
 fn run_block_in(slot: Slot, author: Sr25519Keyring, extrinsics: Vec<UncheckedExtrinsic>) -> Randomness {
-    let number = System::block_number() + 1;
-    let (claim, output) = claim(author, slot);
-    let digest = Digest { logs: vec![claim] };
-    let parent = System::parent_hash();
-    Executive::initialize_block(&Header::new(
-        number,
-        Default::default(),
-        Default::default(),
-        parent,
-        digest,
-    ));
-    let now = *slot * timing::SLOT_MILLISECONDS;
-    let timestamp = UncheckedExtrinsic::new_bare(RuntimeCall::Timestamp(pallet_timestamp::Call::set { now }));
+    let (header, timestamp, output) = begin_block(slot, author);
+    Executive::initialize_block(&header);
     for extrinsic in std::iter::once(timestamp).chain(extrinsics) {
         let _outcome = Executive::apply_extrinsic(extrinsic).expect("a valid extrinsic");
     }
@@ -108,8 +102,19 @@ fn run_block_in(slot: Slot, author: Sr25519Keyring, extrinsics: Vec<UncheckedExt
     output
 }
 
+/// The header of the next block, its inherent, and the VRF output that it reveals.
+pub fn begin_block(slot: Slot, author: Sr25519Keyring) -> (Header, UncheckedExtrinsic, Randomness) {
+    let (claim, output) = claim(author, slot);
+    let digest = Digest { logs: vec![claim] };
+    let (number, parent) = (System::block_number() + 1, System::parent_hash());
+    let header = Header::new(number, Default::default(), Default::default(), parent, digest);
+    let now = *slot * timing::SLOT_MILLISECONDS;
+    let timestamp = UncheckedExtrinsic::new_bare(RuntimeCall::Timestamp(pallet_timestamp::Call::set { now }));
+    (header, timestamp, output)
+}
+
 /// The slot after that of the last block.
-fn next_slot() -> Slot {
+pub fn next_slot() -> Slot {
     Babe::current_slot() + 1
 }
 
@@ -127,7 +132,8 @@ fn epoch_of(slot: Slot) -> Epoch {
     }
 }
 
-fn first_validator(slot: Slot) -> Sr25519Keyring {
+/// The first validator of a slot's epoch.
+pub fn first_validator(slot: Slot) -> Sr25519Keyring {
     let (first, _) = epoch_of(slot).authorities.swap_remove(0);
     let author = Sr25519Keyring::iter().find(|keyring| first == AuthorityId::from(keyring.public()));
     author.expect("a validator of the keyring")
