@@ -146,6 +146,10 @@ impl<T: Config> traits::Audits<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
         drawn.map_or(Opening::Busy, Opening::Drawn)
     }
 
+    fn is_readable(job: JobId) -> bool {
+        Audits::<T>::get(job).is_some() || !Audits::<T>::contains_key(job)
+    }
+
     fn sampled_in_a_million(job: JobId) -> u32 {
         Audits::<T>::get(job).map_or(ALL, |audit| audit.sampled_in_a_million)
     }

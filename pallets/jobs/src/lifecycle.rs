@@ -10,7 +10,7 @@ use ergon_primitives::{
     JobId, Units,
 };
 use frame_system::pallet_prelude::BlockNumberFor;
-use sp_runtime::traits::{Saturating, UniqueSaturatedInto};
+use sp_runtime::traits::{BlockNumberProvider, Saturating, UniqueSaturatedInto};
 
 type JobOf<T> = Job<<T as frame_system::Config>::AccountId, BlockNumberFor<T>>;
 
@@ -322,7 +322,7 @@ impl<T: Config> OnAttested for Pallet<T> {
         let waits =
             |job: &JobOf<T>| job.state == State::Auditing && job.answer.as_ref().is_some_and(|answer| !answer.attested);
         if let Some(job) = Jobs::<T>::get(id).filter(waits) {
-            Self::await_reveal(id, job, frame_system::Pallet::<T>::block_number());
+            Self::await_reveal(id, job, T::BlockNumberProvider::current_block_number());
         }
     }
 }

@@ -38,7 +38,7 @@
 //! the right proportion.
 use crate::{
     tree::{By, Place, Shares},
-    ChangeQueue, Changes, Config, Pallet, Positions, Probation, Serving, ServingCount, WeightlessTurns,
+    ChangeQueue, Changes, Config, Event, Pallet, Positions, Probation, Serving, ServingCount, WeightlessTurns,
 };
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
@@ -46,7 +46,7 @@ use ergon_primitives::{draw::Draw, traits::Contributions, ModelId, VoteWeight};
 use frame_support::traits::Get;
 use frame_system::pallet_prelude::BlockNumberFor;
 use scale_info::TypeInfo;
-use sp_runtime::traits::{One, Saturating};
+use sp_runtime::traits::{BlockNumberProvider, One, Saturating};
 
 /// Most operators that one draw looks at. Each costs the way through the tree, its listing and its record.
 pub const TRIES: u32 = 8;
@@ -128,12 +128,12 @@ impl<T: Config> Pallet<T> {
 
     /// First block in which `operator` is on none of the lists that it leaves now.
     pub(crate) fn left_at() -> BlockNumberFor<T> {
-        let now = frame_system::Pallet::<T>::block_number();
+        let now = T::BlockNumberProvider::current_block_number();
         now.saturating_add(T::ListDelay::get()).saturating_add(One::one())
     }
 
     fn queue(model: &ModelId, operator: &T::AccountId, kind: ChangeKind) {
-        let asked = frame_system::Pallet::<T>::block_number();
+        let asked = T::BlockNumberProvider::current_block_number();
         let due = match kind {
             ChangeKind::Leave => Self::left_at(),
             _ => asked.saturating_add(T::ListDelay::get()),
@@ -151,18 +151,24 @@ impl<T: Config> Pallet<T> {
         });
     }
 
-    /// Makes up to [`MAX_CHANGES`] changes that are due at block `now`, in the order in which they were asked for; returns how many.
+    /// Makes up to [`MAX_CHANGES`] changes that are due at block `now`, in the order in which they were asked for; returns how many. One that
+    /// can't be read is reported and counts as made.
     pub(crate) fn make_changes(now: BlockNumberFor<T>) -> u32 {
         let mut queue = ChangeQueue::<T>::get();
         let mut made = 0;
-        while made < MAX_CHANGES {
-            let Some(change) = Changes::<T>::get(queue.first).filter(|change| change.due <= now) else {
-                break;
-            };
-            Changes::<T>::remove(queue.first);
+        while made < MAX_CHANGES && queue.first < queue.end {
+            let number = queue.first;
+            match Changes::<T>::get(number) {
+                Some(change) if change.due > now => break,
+                Some(change) => {
+                    Changes::<T>::remove(number);
+                    Self::make(change);
+                }
+                // It stays as it is, for an upgrade to repair; those behind it go on.
+                None => Self::deposit_event(Event::UnreadableChange { number }),
+            }
             queue.first = queue.first.saturating_add(1);
             made += 1;
-            Self::make(change);
         }
         if made > 0 {
             ChangeQueue::<T>::put(queue);

@@ -39,6 +39,7 @@ impl pallet_beacon::Config for Runtime {
 }
 
 impl pallet_models::Config for Runtime {
+    type BlockNumberProvider = Clock;
     type GovernanceOrigin = EitherOfDiverse<EnsureRoot<AccountId>, EnsureModels>;
     type MaxModels = ConstU32<MAX_MODELS>;
     type TokensPerBlock = ConstU32<TOKENS_PER_BLOCK>;
@@ -47,6 +48,7 @@ impl pallet_models::Config for Runtime {
 }
 
 impl pallet_workers::Config for Runtime {
+    type BlockNumberProvider = Clock;
     type GovernanceOrigin = EnsureRoot<AccountId>;
     type Models = Models;
     type Capacity = Contributions;
@@ -81,6 +83,7 @@ impl pallet_audits::Config for Runtime {
 }
 
 impl pallet_jobs::Config for Runtime {
+    type BlockNumberProvider = Clock;
     type Parameters = InForce;
     type Beacon = Beacon;
     type Models = Models;
