@@ -4,32 +4,25 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { blake2AsHex } from '@polkadot/util-crypto';
-import { connect, findEvent, send, sendTogether } from '../harness/chain.mjs';
+import { connect, findEvent, send } from '../harness/chain.mjs';
 import { nextRuntime } from '../harness/settings.mjs';
 import { timeout } from '../harness/test.mjs';
 import { waitFor } from '../harness/wait.mjs';
-import { all, useGovernedChain } from './harness/chain.mjs';
+import { useGovernedChain } from './harness/chain.mjs';
 import { ORIGINS, enacted, propose, vote, watchEvents } from './harness/polls.mjs';
-import { openChain } from './harness/work.mjs';
+import { answerTogether, openChain, settleTogether, workTogether } from './harness/work.mjs';
 
 const UPGRADE_SECONDS = 120;
 
-/** Endpoints of the operators, and what the migration of the next runtime makes of them. */
-const ENDPOINTS = [
-  ['https://heavy.example/', 'https://heavy.example'],
-  ['https://middle.example/path//', 'https://middle.example/path'],
-  ['https://light.example', 'https://light.example'],
-];
+const chain = useGovernedChain();
 
-const chain = useGovernedChain({
-  prepare: async ({ api, operators, model }) => {
-    const updates = operators.map((operator, index) => [api.tx.workers.update(ENDPOINTS[index][0], [model]), operator]);
-    await all(sendTogether(api, updates));
-  },
-});
+/** The field that the next runtime adds to jobs and operators, of all of them: which version of the runtime wrote them first. */
+const readVersions = async (api) => {
+  const entries = await Promise.all([api.query.jobs.jobs.entries(), api.query.workers.operators.entries()]);
+  return entries.map((all) => all.map(([, entry]) => entry.unwrap().version?.toNumber()));
+};
 
-const readEndpoints = (api) =>
-  Promise.all(chain.operators.map(async ({ address }) => (await api.query.workers.operators(address)).unwrap().endpoint.toUtf8()));
+const readDue = async (api, id) => (await api.query.jobs.jobs(id)).unwrap().due.unwrap().toNumber();
 
 const readVersion = async (api) => (await api.rpc.state.getRuntimeVersion()).specVersion.toNumber();
 
@@ -43,7 +36,7 @@ async function proposeNoted(api, proposer, { method }) {
   return index.toNumber();
 }
 
-test('the next runtime, adopted by vote, takes over with its migration from a transaction that nobody signs', { timeout }, async () => {
+test('the next runtime, adopted by vote, takes over with another layout of what is in flight, from a transaction that nobody signs', { timeout }, async () => {
   const { api, node, operators } = chain;
   const [heavy, middle, light] = operators;
   await openChain(chain);
@@ -60,8 +53,12 @@ test('the next runtime, adopted by vote, takes over with its migration from a tr
   await enacted(api, events, poll);
   assert.equal((await api.query.system.authorizedUpgrade()).unwrap().codeHash.toHex(), hash);
   assert.equal(await readVersion(api), version, 'what is authorized does not run yet');
-  assert.deepEqual(await readEndpoints(api), ENDPOINTS.map(([before]) => before));
+  const [jobs, registered] = await readVersions(api);
+  assert.deepEqual(new Set([...jobs, ...registered]), new Set([undefined]));
+  assert.equal((await api.query.clock.closed()).count.toNumber(), 0);
 
+  const work = await answerTogether(chain);
+  const due = await readDue(api, work.id);
   await apply();
   await events.find('system', 'CodeUpdated');
   await waitFor('runtime of the next version', UPGRADE_SECONDS, async () => (await readVersion(api)) === version + 1);
@@ -69,10 +66,18 @@ test('the next runtime, adopted by vote, takes over with its migration from a tr
   // Events of the block in between can't be decoded by a client that is just changing its metadata, so storage tells.
   const fresh = await connect(node.url);
   assert.equal(fresh.runtimeVersion.specVersion.toNumber(), version + 1);
-  await waitFor('end of the migration', UPGRADE_SECONDS, async () => (await fresh.query.multiBlockMigrations.historic.entries()).length === 1);
+  await waitFor('end of the migration', UPGRADE_SECONDS, async () => (await fresh.query.multiBlockMigrations.historic.entries()).length === 2);
   assert.equal((await fresh.query.multiBlockMigrations.cursor()).isNone, true);
-  assert.deepEqual(await readEndpoints(fresh), ENDPOINTS.map(([, after]) => after));
+  const [migrated, operating] = await readVersions(fresh);
+  assert.deepEqual(migrated, [...jobs, 1].fill(1), 'no job is lost');
+  assert.deepEqual(operating, registered.fill(1), 'no operator is lost');
+  const closed = (await fresh.query.clock.closed()).count.toNumber();
+  assert.ok(closed >= 3, `the migration took ${closed} blocks`);
+  assert.equal(await readDue(fresh, work.id), due, 'the deadline stands, in open blocks');
   chain.api = fresh;
+  await settleTogether(chain, work);
+  await workTogether(chain);
+  assert.ok((await readVersions(fresh))[0].includes(2), 'new jobs have the new layout');
 });
 
 test('after the upgrade blocks are finalized, and stock clients propose, vote and enact', { timeout }, async () => {

@@ -250,6 +250,8 @@ pub trait Audits<AccountId, BlockNumber> {
     /// Draws auditors for an answer, unless it isn't sampled; the answer of an executor on probation always is. Whether it is sampled is
     /// decided once, so that it can be called again after [`Opening::Busy`].
     fn open(job: JobId, answered: &Answered<AccountId, BlockNumber>) -> Opening;
+    /// Whether what is kept of the job's audit can be read; if there is none, there is nothing that couldn't be.
+    fn is_readable(job: JobId) -> bool;
     /// One in how many answers is sampled like this one, in millionths: a million if it is audited for another reason than chance.
     fn sampled_in_a_million(job: JobId) -> u32;
     /// The answer waits for an auditor no longer: it goes on with what there is.

@@ -5,8 +5,8 @@
 #[cfg(feature = "runtime-benchmarks")]
 use crate::benchmarks;
 use crate::{
-    compute, genesis, quota, timing, AccountId, Babe, Block, Executive, Grandpa, InherentDataExt, Nonce, Runtime,
-    RuntimeGenesisConfig, SessionKeys, System, VERSION,
+    compute, genesis, quota, timing, AccountId, Babe, Block, Executive, Grandpa, InherentDataExt, MultiBlockMigrations,
+    Nonce, Runtime, RuntimeGenesisConfig, SessionKeys, System, VERSION,
 };
 use alloc::vec::Vec;
 use ergon_primitives::JobId;
@@ -15,13 +15,14 @@ use ergon_runtime_api::{
 };
 use frame_support::{
     genesis_builder_helper::get_preset,
+    migrations::MultiStepMigrator,
     view_functions::{runtime_api, ViewFunctionDispatchError, ViewFunctionId},
 };
 use sp_api::impl_runtime_apis;
 use sp_core::{crypto::KeyTypeId, OpaqueMetadata};
 use sp_runtime::{
     traits::{Block as BlockT, NumberFor},
-    transaction_validity::{TransactionSource, TransactionValidity},
+    transaction_validity::{TransactionSource, TransactionValidity, UnknownTransaction},
     ApplyExtrinsicResult, ExtrinsicInclusionMode,
 };
 use sp_version::RuntimeVersion;
@@ -88,6 +89,10 @@ impl_runtime_apis! {
             transaction: <Block as BlockT>::Extrinsic,
             block_hash: <Block as BlockT>::Hash,
         ) -> TransactionValidity {
+            // What is half migrated says nothing about a transaction. The pool may hear so again and again: it bans nobody for it.
+            if MultiBlockMigrations::ongoing() {
+                return Err(UnknownTransaction::CannotLookup.into());
+            }
             Executive::validate_transaction(source, transaction, block_hash)
         }
     }

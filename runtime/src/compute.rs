@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Answers to [`ComputeApi`](ergon_runtime_api::ComputeApi), put together from our pallets.
 use crate::{
-    configs::Sessions, parameters::InForce, AccountId, BlockNumber, Contributions, OriginCaller, RankedCollective,
-    Runtime, System, Workers,
+    configs::Sessions, parameters::InForce, AccountId, BlockNumber, Clock, Contributions, OriginCaller,
+    RankedCollective, Runtime, Workers,
 };
 use alloc::{string::String, vec::Vec};
 use ergon_primitives::{
@@ -58,7 +58,7 @@ pub fn worker(account: AccountId) -> Option<WorkerInfo> {
     let left = |stood: u32| probation_jobs.saturating_sub(stood).max(1);
     Some(WorkerInfo {
         probation: Workers::probation(&operator).map(left),
-        resumable: Some(entry.resumable).filter(|block| *block > System::block_number()),
+        resumable: Some(entry.resumable).filter(|block| *block > Clock::now()),
         operator,
         hot_keys: entry.hot_keys.into_inner(),
         endpoint: text(&entry.endpoint),

@@ -116,7 +116,7 @@ pub fn extensions(nonce: Nonce, era: generic::Era) -> TransactionExtensions {
 
 /// Runs blocks.
 pub type Executive =
-    frame_executive::Executive<Runtime, Block, frame_system::ChainContext<Runtime>, Runtime, AllPalletsWithSystem>;
+    frame_executive::Executive<Runtime, Block, frame_system::ChainContext<Runtime>, Runtime, configs::Hooks>;
 
 // The version also stands in a section of the WebAssembly, for which `runtime_version` has to read the number itself.
 macro_rules! version {
@@ -154,6 +154,7 @@ impl_opaque_keys! {
 #[cfg(any(feature = "std", feature = "try-runtime"))]
 pub fn check_invariants() -> Result<(), sp_runtime::TryRuntimeError> {
     frame_support::ensure!(Balances::total_issuance() == 0, "balances: there is a token");
+    Clock::do_try_state()?;
     Beacon::do_try_state()?;
     Models::do_try_state()?;
     Workers::do_try_state()?;
@@ -233,6 +234,9 @@ mod runtime {
 
     #[runtime::pallet_index(26)]
     pub type Validators = pallet_validators;
+
+    #[runtime::pallet_index(27)]
+    pub type Clock = pallet_clock;
 
     #[runtime::pallet_index(28)]
     pub type Quota = pallet_quota;

@@ -9,7 +9,12 @@ import { waitFor } from '../../harness/wait.mjs';
 import { all, waitForEpoch } from './chain.mjs';
 
 /** Has a job with a new prompt answered by one operator and audited by the two others, which credits all three of them. */
-export async function workTogether({ api, model, operators, hot }) {
+export async function workTogether(chain) {
+  await settleTogether(chain, await answerTogether(chain));
+}
+
+/** Has a job with a new prompt answered by one operator, and gives what it takes to settle it, once the two others are drawn as auditors. */
+export async function answerTogether({ api, model, operators, hot }) {
   const requester = await devKey('//Alice');
   const prompt = `Hello ${await api.query.jobs.nextJob()}`;
   const id = await submit(api, requester, model, prompt, greedy(4));
@@ -28,6 +33,11 @@ export async function workTogether({ api, model, operators, hot }) {
     const audit = await api.query.audits.audits(id);
     return audit.isSome && audit.unwrap().auditors.length === auditors.length;
   });
+  return { id, executor, auditors, seal, header, root };
+}
+
+/** Has the two others attest what `answerTogether` answered, and its executor reveal it. */
+export async function settleTogether({ api, operators, hot }, { id, executor, auditors, seal, header, root }) {
   await all(sendTogether(api, auditors.map((index) => [api.tx.audits.attest(id, attestation(operators[index], root)), hot[index]])));
   const { events } = await send(api, api.tx.jobs.reveal(id, u8aToHex(seal), header), hot[executor]);
   assert.ok(findEvent(events, 'jobs', 'Settled'), 'the job is settled');

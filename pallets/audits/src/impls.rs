@@ -172,6 +172,10 @@ impl<T: Config> traits::Audits<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
         Audits::<T>::mutate_extant(job, Self::leave_line);
     }
 
+    fn is_readable(job: JobId) -> bool {
+        Audits::<T>::get(job).is_some() || !Audits::<T>::contains_key(job)
+    }
+
     fn sampled_in_a_million(job: JobId) -> u32 {
         Audits::<T>::get(job).map_or(ALL, |audit| audit.sampled_in_a_million)
     }

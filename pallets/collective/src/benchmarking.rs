@@ -15,6 +15,7 @@ use frame_support::{
     BoundedVec,
 };
 use frame_system::RawOrigin;
+use sp_runtime::traits::BlockNumberProvider;
 
 /// Makes what benchmarks need, with the runtime's own registry and ledger.
 pub trait BenchmarkHelper<AccountId> {
@@ -226,7 +227,7 @@ fn ongoing_poll<T: Config>() -> Result<PollIndexOf<T>, BenchmarkError> {
 /// Adopts a poll by the votes that it has: whatever is taken of them is too much. Its proposal is as long as one can be that travels in it.
 fn adopt<T: Config>(poll: PollIndexOf<T>) -> Result<(), BenchmarkError> {
     let (tally, _) = T::Polls::as_ongoing(poll).ok_or("there is no such poll")?;
-    let when = frame_system::Pallet::<T>::block_number() + 1u32.into();
+    let when = T::BlockNumberProvider::current_block_number() + 1u32.into();
     let origin: PalletsOriginOf<T> = RawOrigin::Root.into();
     let call = Bounded::Inline(BoundedVec::truncate_from(alloc::vec![0; 128]));
     T::Scheduler::schedule_named(

@@ -102,7 +102,7 @@ impl<T: Config> Adoption<T> {
 impl<T: Config> Pallet<T> {
     /// The poll's adoption, if it is yet to be enacted: before its time, or later if the block of that time had no room for it.
     pub fn adoption(poll: PollIndexOf<T>) -> Option<Adoption<T>> {
-        let now = frame_system::Pallet::<T>::block_number();
+        let now = T::BlockNumberProvider::current_block_number();
         let is_late = || <T::Scheduler as Named<_, _, _>>::next_dispatch_time(T::Polls::task_name(poll)).is_ok();
         Adopted::<T>::get(poll).filter(|adoption| now < adoption.when || is_late())
     }
@@ -160,7 +160,7 @@ impl<T: Config> Pallet<T> {
         let adoption = Adoption {
             tally,
             thresholds,
-            when: when.evaluate(frame_system::Pallet::<T>::block_number()),
+            when: when.evaluate(T::BlockNumberProvider::current_block_number()),
             priority,
             origin,
             call,

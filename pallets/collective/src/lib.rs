@@ -99,12 +99,15 @@ pub mod pallet {
         },
     };
     use frame_system::pallet_prelude::*;
+    use sp_runtime::traits::BlockNumberProvider;
 
     #[pallet::pallet]
     pub struct Pallet<T>(_);
 
     #[pallet::config]
     pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
+        /// The time, in blocks, that the scheduler and the referenda have.
+        type BlockNumberProvider: BlockNumberProvider<BlockNumber = BlockNumberFor<Self>>;
         /// The epoch that snapshots are taken in.
         type CurrentEpoch: CurrentEpoch;
         /// What operators weigh.

@@ -171,6 +171,7 @@ pub const OPENING_MEMBERS: u32 = 3;
 pub const OPENING_EPOCHS: u32 = 2;
 
 impl pallet_collective::Config for Test {
+    type BlockNumberProvider = System;
     type CurrentEpoch = HandSet;
     type Weights = Contributions;
     type Operators = Registry;

@@ -6,6 +6,7 @@ use frame_support::{
     ensure,
     traits::{Contains, EnsureOrigin, EnsureOriginWithArg, OriginTrait, Polling},
 };
+use sp_runtime::traits::BlockNumberProvider;
 
 impl<T: Config> Pallet<T> {
     /// Whether `who` may submit a proposal to be dispatched with `proposal_origin`, and if not, why.
@@ -72,7 +73,7 @@ impl<T: Config> EnsureOrigin<T::RuntimeOrigin> for EnsureGuardian<T> {
     fn try_origin(origin: T::RuntimeOrigin) -> Result<Self::Success, T::RuntimeOrigin> {
         match (origin.as_signer(), Guardian::<T>::get()) {
             (Some(who), Some((guardian, end)))
-                if *who == guardian && frame_system::Pallet::<T>::block_number() < end =>
+                if *who == guardian && T::BlockNumberProvider::current_block_number() < end =>
             {
                 Ok(guardian)
             }
@@ -83,7 +84,7 @@ impl<T: Config> EnsureOrigin<T::RuntimeOrigin> for EnsureGuardian<T> {
     #[cfg(feature = "runtime-benchmarks")]
     fn try_successful_origin() -> Result<T::RuntimeOrigin, ()> {
         let who: T::AccountId = frame_benchmarking::account("guardian", 0, 0);
-        let end = frame_system::Pallet::<T>::block_number() + 1u32.into();
+        let end = T::BlockNumberProvider::current_block_number() + 1u32.into();
         Guardian::<T>::put((who.clone(), end));
         Ok(frame_system::RawOrigin::Signed(who).into())
     }

@@ -15,7 +15,7 @@
 //! done first thing in the next block: late, never lost, and oldest block first. Both lanes keep up with as many jobs a block as can be
 //! assigned, if each has one auditor, see `integrity_test`. If they have more, no job is assigned in a block that leaves deadlines over,
 //! so that these don't get later and later. How many jobs are new delays nobody else's.
-use crate::{Agenda, AgendaCursor, Config, Job, Jobs, Lane, Pallet, State, WeightInfo, Work, MAX_STEPS};
+use crate::{Agenda, AgendaCursor, Config, Job, Lane, Pallet, State, WeightInfo, Work, MAX_STEPS};
 use ergon_primitives::JobId;
 use frame_support::{traits::Get, weights::Weight};
 use frame_system::pallet_prelude::BlockNumberFor;
@@ -119,7 +119,7 @@ impl<T: Config> Pallet<T> {
         let mut entries = Agenda::<T>::drain_prefix((lane, block));
         while block <= now && steps.saturating_add(most) <= budget {
             let taken = if let Some((id, ())) = entries.next() {
-                Jobs::<T>::get(id).map(|mut job| {
+                Self::read_or_set_aside(id).map(|mut job| {
                     job.due = None;
                     handle(id, job)
                 })

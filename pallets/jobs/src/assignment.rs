@@ -10,7 +10,7 @@ use ergon_primitives::{
 };
 use frame_support::traits::Get;
 use frame_system::pallet_prelude::BlockNumberFor;
-use sp_runtime::traits::Saturating;
+use sp_runtime::traits::{BlockNumberProvider, Saturating};
 
 /// Domain of the draws, see [`Beacon::draw`]; the subject is (job, number of earlier executors).
 pub(crate) const DOMAIN: &[u8] = b"executor";
@@ -81,9 +81,12 @@ impl<T: Config> Pallet<T> {
     }
 
     fn serve_head(model: &ModelId, newcomers: bool, is_served: bool, work: &mut Work) -> Served {
-        let now = frame_system::Pallet::<T>::block_number();
-        let head = Self::head(model, newcomers).and_then(|id| Jobs::<T>::get(id).map(|job| (id, job)));
-        let Some((id, job)) = head else {
+        let now = T::BlockNumberProvider::current_block_number();
+        let Some(id) = Self::head(model, newcomers) else {
+            return Served::Nothing;
+        };
+        let Some(job) = Self::read_or_set_aside(id) else {
+            Self::pass_over(id, model, newcomers);
             return Served::Nothing;
         };
         if now.saturating_sub(job.since) >= T::Parameters::get().queue_timeout.into() {

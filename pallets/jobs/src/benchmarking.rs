@@ -23,6 +23,7 @@ use frame_support::{
     BoundedVec,
 };
 use frame_system::{pallet_prelude::BlockNumberFor, RawOrigin};
+use sp_runtime::traits::BlockNumberProvider;
 
 /// Makes what benchmarks need, with the runtime's own registries, ledger, audits and quotas.
 pub trait BenchmarkHelper<AccountId> {
@@ -61,7 +62,7 @@ const TERMS: ModelTerms = ModelTerms {
 const OUTCOME: Outcome = Outcome::Completed(StopReason::EndOfSequence);
 
 fn now<T: Config>() -> BlockNumberFor<T> {
-    frame_system::Pallet::<T>::block_number()
+    T::BlockNumberProvider::current_block_number()
 }
 
 fn settings() -> DecodeSettings {

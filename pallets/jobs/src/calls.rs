@@ -13,6 +13,7 @@ use ergon_primitives::{
 };
 use frame_support::{dispatch::DispatchResult, ensure, pallet_prelude::DispatchError, traits::Get};
 use frame_system::pallet_prelude::BlockNumberFor;
+use sp_runtime::traits::BlockNumberProvider;
 
 type JobOf<T> = Job<<T as frame_system::Config>::AccountId, BlockNumberFor<T>>;
 
@@ -48,7 +49,7 @@ impl<T: Config> Pallet<T> {
         T::Quota::reserve(&requester, bound)?;
         let id = NextJob::<T>::get();
         NextJob::<T>::put(id.saturating_add(1));
-        let now = frame_system::Pallet::<T>::block_number();
+        let now = T::BlockNumberProvider::current_block_number();
         let mut job = Job {
             requester: requester.clone(),
             newcomer,
@@ -71,6 +72,8 @@ impl<T: Config> Pallet<T> {
             missed: Default::default(),
             answer: None,
             credited: 0,
+            #[cfg(feature = "next-version")]
+            version: 2,
         };
         Self::schedule(id, &mut job, now, T::Parameters::get().assignment_delay);
         Jobs::<T>::insert(id, job);
@@ -156,7 +159,7 @@ impl<T: Config> Pallet<T> {
     ) -> DispatchResult {
         let (mut job, operator) = Self::answerable(&hot, id, &output, prompt_tokens, output_tokens, &outcome)?;
         let output = Output::truncate_from(output.into_inner());
-        let now = frame_system::Pallet::<T>::block_number();
+        let now = T::BlockNumberProvider::current_block_number();
         Self::enter(id, &mut job, State::Answered, now);
         job.answer = Some(Answer {
             prompt_tokens,
@@ -198,6 +201,7 @@ impl<T: Config> Pallet<T> {
             return Err(Error::<T>::WrongState.into());
         };
         ensure!(answer.attested, Error::<T>::TooEarly);
+        ensure!(T::Audits::is_readable(id), Error::<T>::UnreadableAudit);
         let root = header.root();
         ensure!(
             commitment::sealed(seal, &root) == answer.sealed,
@@ -212,7 +216,7 @@ impl<T: Config> Pallet<T> {
 
     pub(crate) fn do_reveal(hot: T::AccountId, id: JobId, seal: H256, header: Header) -> DispatchResult {
         let (job, operator, root) = Self::revealable(&hot, id, &seal, &header)?;
-        let now = frame_system::Pallet::<T>::block_number();
+        let now = T::BlockNumberProvider::current_block_number();
         Headers::<T>::insert(id, header);
         Self::deposit_event(Event::Revealed {
             job: id,
@@ -246,7 +250,12 @@ impl<T: Config> Pallet<T> {
                 Self::forget(id);
                 T::Quota::settle(&job.requester, job.reserved, 0);
             }
-            State::Assigned => Self::finish(id, job, State::Cancelled, frame_system::Pallet::<T>::block_number()),
+            State::Assigned => Self::finish(
+                id,
+                job,
+                State::Cancelled,
+                T::BlockNumberProvider::current_block_number(),
+            ),
             _ => return Err(Error::<T>::TooLateToCancel.into()),
         }
         Self::deposit_event(Event::Cancelled { job: id });

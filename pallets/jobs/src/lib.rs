@@ -81,6 +81,10 @@
 //! [`Config::MaxPrunedPerBlock`] of forgetting jobs, see [`Work`]; what is left over is done in the next block. Nobody's deadline can be put
 //! off by submitting and cancelling: what is taken back leaves nothing to do, and no executor is drawn in a block that
 //! leaves deadlines over. The beacon's `on_initialize` must run before this one.
+//!
+//! All times are those of [`Config::BlockNumberProvider`], which stands still while nobody can do anything. A job that can't be read when
+//! something is to happen to it is set aside, with a report, and stays as it is until an upgrade repairs it and calls
+//! [`reinstate`](Pallet::reinstate).
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
@@ -99,6 +103,7 @@ mod lifecycle;
 #[cfg(test)]
 mod mock;
 pub mod queue;
+mod set_aside;
 #[cfg(test)]
 mod tests;
 #[cfg(any(feature = "std", feature = "try-runtime"))]
@@ -122,12 +127,15 @@ pub mod pallet {
     };
     use frame_support::pallet_prelude::*;
     use frame_system::pallet_prelude::*;
+    use sp_runtime::traits::BlockNumberProvider;
 
     #[pallet::pallet]
     pub struct Pallet<T>(_);
 
     #[pallet::config]
     pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
+        /// The time, in blocks. It stands still while nobody can do anything.
+        type BlockNumberProvider: BlockNumberProvider<BlockNumber = BlockNumberFor<Self>>;
         /// Times and limits.
         type Parameters: Parameters<types::JobParameters>;
         /// Source of the draws.
@@ -260,6 +268,10 @@ pub mod pallet {
     /// The first block of a lane of the agenda that may have entries.
     #[pallet::storage]
     pub type AgendaCursor<T: Config> = StorageMap<_, Twox64Concat, Lane, BlockNumberFor<T>, ValueQuery>;
+
+    /// Jobs that fell due, or whose turn came, and that can't be read.
+    #[pallet::storage]
+    pub type SetAside<T> = StorageMap<_, Twox64Concat, JobId, (), OptionQuery>;
 
     #[pallet::genesis_config]
     #[derive(frame_support::DefaultNoBound)]
@@ -407,6 +419,11 @@ pub mod pallet {
             /// The job.
             job: JobId,
         },
+        /// What is kept of a job, or of its audit, can't be read. It stays as it is, and nothing happens to the job until an upgrade repairs it.
+        Unreadable {
+            /// The job.
+            job: JobId,
+        },
     }
 
     #[pallet::error]
@@ -459,11 +476,14 @@ pub mod pallet {
         NotRequester,
         /// The job was answered or is over.
         TooLateToCancel,
+        /// What is kept of the job's audit can't be read.
+        UnreadableAudit,
     }
 
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
-        fn on_initialize(now: BlockNumberFor<T>) -> Weight {
+        fn on_initialize(_: BlockNumberFor<T>) -> Weight {
+            let now = T::BlockNumberProvider::current_block_number();
             let mut work = Work::default();
             Self::process_delays(now, &mut work);
             if Self::process_due(now, &mut work) {
@@ -546,7 +566,8 @@ pub mod pallet {
         /// root.
         ///
         /// Origin: signed, by a hot key of the executor. Errors: [`Error::NotAWorker`], [`Error::UnknownJob`], [`Error::NotAssignedToYou`],
-        /// [`Error::WrongState`], [`Error::TooEarly`], [`Error::RevealDoesNotFitSeal`], [`Error::HeaderMismatch`]. Events:
+        /// [`Error::WrongState`], [`Error::TooEarly`], [`Error::RevealDoesNotFitSeal`], [`Error::HeaderMismatch`],
+        /// [`Error::UnreadableAudit`]. Events:
         /// [`Event::Revealed`], then [`Event::Settled`], [`Event::Rejected`], [`Event::Unaudited`] or [`Event::Disputed`]. Complexity:
         /// O(auditors).
         #[pallet::call_index(2)]

@@ -10,7 +10,7 @@ use ergon_primitives::{
     JobId, Units,
 };
 use frame_system::pallet_prelude::BlockNumberFor;
-use sp_runtime::traits::{Saturating, UniqueSaturatedInto};
+use sp_runtime::traits::{BlockNumberProvider, Saturating, UniqueSaturatedInto};
 
 type JobOf<T> = Job<<T as frame_system::Config>::AccountId, BlockNumberFor<T>>;
 
@@ -307,13 +307,13 @@ impl<T: Config> OnAudit for Pallet<T> {
         let waits =
             |job: &JobOf<T>| job.state == State::Auditing && job.answer.as_ref().is_some_and(|answer| !answer.attested);
         if let Some(job) = Jobs::<T>::get(id).filter(waits) {
-            Self::await_reveal(id, job, frame_system::Pallet::<T>::block_number());
+            Self::await_reveal(id, job, T::BlockNumberProvider::current_block_number());
         }
     }
 
     fn auditor_ready(id: JobId) {
         if let Some(mut job) = Jobs::<T>::get(id).filter(|job| job.state == State::Answered) {
-            Self::schedule(id, &mut job, frame_system::Pallet::<T>::block_number(), 1);
+            Self::schedule(id, &mut job, T::BlockNumberProvider::current_block_number(), 1);
             Jobs::<T>::insert(id, job);
         }
     }

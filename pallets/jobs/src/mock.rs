@@ -147,6 +147,7 @@ impl Parameters<AuditParameters> for AuditSettings {
 }
 
 impl pallet_jobs::Config for Test {
+    type BlockNumberProvider = System;
     type Parameters = JobSettings;
     type Beacon = FakeBeacon;
     type Models = FakeModels;

@@ -9,7 +9,9 @@
 //! block, and while others wait for the same model one in [`TURNS`]` + 1` assignments.
 //!
 //! A round is a list linked in both directions, so a job leaves it in O(1) from wherever it stands.
-use crate::{Config, Error, Job, Link, Links, Pallet, Queues, Round, Rounds, Standing, Standings, Waiting, TURNS};
+use crate::{
+    Config, Error, Job, Link, Links, Pallet, Queue, Queues, Round, Rounds, Standing, Standings, Waiting, TURNS,
+};
 use ergon_primitives::{JobId, ModelId};
 use frame_support::{ensure, traits::Get};
 use frame_system::pallet_prelude::BlockNumberFor;
@@ -92,12 +94,9 @@ impl<T: Config> Pallet<T> {
         let mut queue = Queues::<T>::get(job.model).unwrap_or_default();
         let lineup = queue.of(job.newcomer);
         lineup.places = lineup.places.saturating_sub(1);
-        let was_ready = Self::unlink(id, job);
-        if was_ready {
-            lineup.ready = lineup.ready.saturating_sub(1);
-        }
-        if was_ready && queue.ready() == 0 {
-            Waiting::<T>::mutate(|models| models.retain(|waiting| *waiting != job.model));
+        if Self::unlink(id, &job.model, job.newcomer) {
+            Self::leave_standing(job);
+            Self::count_left(&job.model, job.newcomer, &mut queue);
         }
         match queue.places() {
             0 => Queues::<T>::remove(job.model),
@@ -105,11 +104,30 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    fn unlink(id: JobId, job: &JobOf<T>) -> bool {
+    /// Takes a job that can't be read out of its round. It keeps its place, and its requester's standing. O(1).
+    pub(crate) fn pass_over(id: JobId, model: &ModelId, newcomer: bool) {
+        if !Self::unlink(id, model, newcomer) {
+            return;
+        }
+        let mut queue = Queues::<T>::get(model).unwrap_or_default();
+        Self::count_left(model, newcomer, &mut queue);
+        Queues::<T>::insert(model, queue);
+    }
+
+    /// A job has left its round.
+    fn count_left(model: &ModelId, newcomer: bool, queue: &mut Queue) {
+        let lineup = queue.of(newcomer);
+        lineup.ready = lineup.ready.saturating_sub(1);
+        if queue.ready() == 0 {
+            Waiting::<T>::mutate(|models| models.retain(|waiting| waiting != model));
+        }
+    }
+
+    fn unlink(id: JobId, model: &ModelId, newcomer: bool) -> bool {
         let Some(Link { round, previous, next }) = Links::<T>::take(id) else {
             return false;
         };
-        let key = (job.model, job.newcomer, round);
+        let key = (*model, newcomer, round);
         if let Some(previous) = previous {
             Links::<T>::mutate_extant(previous, |link| link.next = next);
         }
@@ -125,6 +143,11 @@ impl<T: Config> Pallet<T> {
                 Some(Round { head, tail })
             });
         });
+        true
+    }
+
+    /// The requester has a job less in the rounds of the model.
+    pub(crate) fn leave_standing(job: &JobOf<T>) {
         Standings::<T>::mutate_exists((job.model, job.newcomer, &job.requester), |standing| {
             *standing = standing
                 .map(|standing| Standing {
@@ -133,7 +156,6 @@ impl<T: Config> Pallet<T> {
                 })
                 .filter(|standing| standing.jobs > 0);
         });
-        true
     }
 
     /// Whose turn it is in the queue of `model`, newcomers' or others', and who comes after them if nobody has room for their job. O(1).

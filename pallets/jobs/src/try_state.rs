@@ -2,7 +2,7 @@
 //! Invariants of the storage.
 use crate::{
     Agenda, AgendaCursor, Config, Credited, Executing, Generations, Headers, Inputs, Job, Jobs, Links, NextJob,
-    Outputs, Pallet, Queue, Queues, Rounds, Standing, Standings, State, Waiting, MAX_AUDITORS,
+    Outputs, Pallet, Queue, Queues, Rounds, SetAside, Standing, Standings, State, Waiting, MAX_AUDITORS,
 };
 use alloc::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +20,7 @@ impl<T: Config> Pallet<T> {
     /// 3. no answer takes more units than its job's bound, whatever it claims;
     /// 4. the rounds hold the jobs whose turn can come, each once, linked both ways, at most one a round of each requester; places and
     ///    standings count them, and the waiting models are those that have some;
-    /// 5. every other job is on the agenda exactly once, under the block that it waits for and in the lane of its state,
+    /// 5. every other job that isn't set aside is on the agenda exactly once, under the block that it waits for and in the lane of its state,
     ///    nothing else is on it, and nothing was passed over;
     /// 6. prompts are of the two generations that are known, or of the one that is being forgotten, and those of settled jobs are known.
     pub fn do_try_state() -> Result<(), TryRuntimeError> {
@@ -107,7 +107,7 @@ impl<T: Config> Pallet<T> {
             "header and state disagree"
         );
         ensure!(
-            job.due.is_some() != Links::<T>::contains_key(id),
+            job.due.is_some() != Links::<T>::contains_key(id) || SetAside::<T>::contains_key(id),
             "a job waits for a block and for its turn, or for neither"
         );
         ensure!(
@@ -235,7 +235,9 @@ impl<T: Config> Pallet<T> {
             listed += 1;
         }
         // Entries have different keys, so that none stands for two jobs.
-        let waiting = Jobs::<T>::iter_values().filter(|job| job.due.is_some()).count();
+        let waiting = Jobs::<T>::iter()
+            .filter(|(id, job)| job.due.is_some() && !SetAside::<T>::contains_key(id))
+            .count();
         ensure!(listed == waiting, "a job waits for a block that doesn't know");
         Ok(())
     }

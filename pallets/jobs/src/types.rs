@@ -217,6 +217,9 @@ pub struct Job<AccountId, BlockNumber> {
     pub answer: Option<Answer<BlockNumber>>,
     /// Units credited to the executor for it.
     pub credited: Units,
+    /// Version of the runtime that wrote it first; there to rehearse an upgrade with.
+    #[cfg(feature = "next-version")]
+    pub version: u32,
 }
 
 impl<AccountId, BlockNumber> Job<AccountId, BlockNumber> {

@@ -10,6 +10,7 @@ use ergon_primitives::{
 };
 use frame_benchmarking::{v2::*, BenchmarkError};
 use frame_support::traits::{EnsureOrigin, Get};
+use sp_runtime::traits::BlockNumberProvider;
 
 /// A manifest with the longest name and the most tokens that end an answer.
 pub fn longest_manifest() -> Manifest {
@@ -53,7 +54,7 @@ fn full_of_retired_ones<T: Config>(count: u32) -> Result<ModelId, BenchmarkError
     for model in &models[1..] {
         Pallet::<T>::retire(origin.clone(), *model)?;
     }
-    let now = frame_system::Pallet::<T>::block_number();
+    let now = T::BlockNumberProvider::current_block_number();
     frame_system::Pallet::<T>::set_block_number(now + T::Retention::get());
     Ok(models[1])
 }

@@ -56,13 +56,15 @@ pub mod pallet {
     use super::*;
     use frame_support::{pallet_prelude::*, traits::EnsureOrigin};
     use frame_system::pallet_prelude::*;
-    use sp_runtime::traits::Saturating;
+    use sp_runtime::traits::{BlockNumberProvider, Saturating};
 
     #[pallet::pallet]
     pub struct Pallet<T>(_);
 
     #[pallet::config]
     pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
+        /// The time, in blocks. It stands still while nobody can do anything.
+        type BlockNumberProvider: BlockNumberProvider<BlockNumber = BlockNumberFor<Self>>;
         /// Who may change the registry.
         type GovernanceOrigin: EnsureOrigin<Self::RuntimeOrigin>;
         /// Most models, retired ones included.
@@ -219,7 +221,7 @@ pub mod pallet {
                 let active = Models::<T>::count().saturating_sub(Retired::<T>::decode_len().unwrap_or(0) as u32);
                 ensure!(active > 1, Error::<T>::LastActiveModel);
                 entry.status = Status::Retired;
-                let now = frame_system::Pallet::<T>::block_number();
+                let now = T::BlockNumberProvider::current_block_number();
                 Retired::<T>::mutate(|retired| retired.force_push((model, now)));
                 Ok(())
             })?;
@@ -304,7 +306,7 @@ pub mod pallet {
                 let (_, since) = retired.first().ok_or(Error::<T>::TooManyModels)?;
                 let end = since.saturating_add(T::Retention::get());
                 ensure!(
-                    end <= frame_system::Pallet::<T>::block_number(),
+                    end <= T::BlockNumberProvider::current_block_number(),
                     Error::<T>::TooManyModels
                 );
                 Ok::<_, Error<T>>(retired.remove(0).0)

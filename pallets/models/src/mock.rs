@@ -35,6 +35,7 @@ impl frame_system::Config for Test {
 pub const RETENTION: u64 = 100;
 
 impl pallet_models::Config for Test {
+    type BlockNumberProvider = System;
     type GovernanceOrigin = frame_system::EnsureRoot<u64>;
     type MaxModels = ConstU32<3>;
     type TokensPerBlock = ConstU32<40>;

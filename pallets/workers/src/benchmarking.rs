@@ -12,7 +12,10 @@ use ergon_primitives::{ticket::Ticket, ModelId, H256};
 use frame_benchmarking::{v2::*, BenchmarkError};
 use frame_support::traits::{Authorize, EnsureOrigin, Get, Hooks};
 use frame_system::RawOrigin;
-use sp_runtime::{traits::Saturating, transaction_validity::TransactionSource};
+use sp_runtime::{
+    traits::{BlockNumberProvider, Saturating},
+    transaction_validity::TransactionSource,
+};
 
 /// Makes what benchmarks need, with the runtime's own registry of models, keys and tickets.
 pub trait BenchmarkHelper<AccountId, Signature> {
@@ -234,7 +237,10 @@ mod benchmarks {
     /// Operators that leave lists of more than 4,096, so that the tree has all of its levels, from the front, so that another moves.
     #[benchmark]
     fn on_initialize(n: Linear<0, MAX_CHANGES>) -> Result<(), BenchmarkError> {
-        let (model, now) = (T::BenchmarkHelper::model(0), frame_system::Pallet::<T>::block_number());
+        let (model, now) = (
+            T::BenchmarkHelper::model(0),
+            T::BlockNumberProvider::current_block_number(),
+        );
         for index in 0..4_097 + n {
             Pallet::<T>::list(&model, &account("listed", index, 0));
         }

@@ -27,8 +27,8 @@ use ergon_primitives::{
     ModelId, Units,
 };
 use frame_support::traits::Get;
-use frame_system::{pallet_prelude::BlockNumberFor, Pallet as System};
-use sp_runtime::traits::Saturating;
+use frame_system::pallet_prelude::BlockNumberFor;
+use sp_runtime::traits::{BlockNumberProvider, Saturating};
 
 /// How often the time of a suspension doubles at most.
 pub const MAX_DOUBLINGS: u32 = 10;
@@ -70,13 +70,13 @@ impl<T: Config> Pallet<T> {
     fn is_on_audit_duty(entry: &OperatorOf<T>) -> bool {
         match entry.status {
             Status::Active => true,
-            Status::Draining => System::<T>::block_number() < entry.off_lists,
+            Status::Draining => T::BlockNumberProvider::current_block_number() < entry.off_lists,
             Status::Suspended | Status::Jailed => false,
         }
     }
 
     fn oblige(operator: &T::AccountId, duty: Duty, demand: &Demand) {
-        Operators::<T>::mutate_extant(operator, |entry| {
+        Self::change(operator, |entry| {
             let taken = Self::taken(entry, duty);
             *taken = taken.saturating_add(demand.load());
             entry.obligations = entry.obligations.saturating_add(1);
@@ -98,7 +98,7 @@ impl<T: Config> Pallet<T> {
         let time = T::SuspensionBlocks::get().saturating_mul(doubled.into());
         entry.suspensions = entry.suspensions.saturating_add(1);
         entry.kept_since = 0;
-        entry.resumable = System::<T>::block_number().saturating_add(time);
+        entry.resumable = T::BlockNumberProvider::current_block_number().saturating_add(time);
     }
 }
 
@@ -159,14 +159,14 @@ impl<T: Config> Workers<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
     }
 
     fn release(operator: &T::AccountId, duty: Duty, demand: &Demand) {
-        Operators::<T>::mutate_extant(operator, |entry| {
+        Self::change(operator, |entry| {
             let taken = Self::taken(entry, duty);
             *taken = taken.saturating_sub(demand.load());
         });
     }
 
     fn discharge(operator: &T::AccountId) {
-        Operators::<T>::mutate_extant(operator, |entry| {
+        Self::change(operator, |entry| {
             entry.obligations = entry.obligations.saturating_sub(1)
         });
     }
@@ -176,7 +176,7 @@ impl<T: Config> Workers<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
     }
 
     fn note_kept(operator: &T::AccountId) {
-        Operators::<T>::mutate_extant(operator, |entry| {
+        Self::change(operator, |entry| {
             entry.kept = entry.kept.saturating_add(1);
             entry.misses_in_row = 0;
             entry.kept_since = entry.kept_since.saturating_add(1);
@@ -188,7 +188,7 @@ impl<T: Config> Workers<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
 
     fn note_missed(operator: &T::AccountId) {
         Self::fail_probation(operator);
-        let suspended = Operators::<T>::mutate_extant(operator, |entry| {
+        let suspended = Self::change(operator, |entry| {
             entry.missed = entry.missed.saturating_add(1);
             entry.misses_in_row = entry.misses_in_row.saturating_add(1);
             let may_be_drawn = matches!(entry.status, Status::Active | Status::Draining);
@@ -219,7 +219,7 @@ impl<T: Config> Workers<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
 
     fn jail(operator: &T::AccountId) {
         Self::fail_probation(operator);
-        let jailed = Operators::<T>::mutate_extant(operator, |entry| {
+        let jailed = Self::change(operator, |entry| {
             let free = entry.status != Status::Jailed;
             if free {
                 Self::stop(operator, entry, Status::Jailed);

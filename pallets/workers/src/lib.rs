@@ -43,6 +43,12 @@
 //! Who sees a `join` under way can bind the accounts in it before, up to [`Config::MaxHotKeysEver`] times ever. Its sender has to name
 //! another hot key then; his ticket is still good.
 //!
+//! # Time, and what can't be read
+//!
+//! All times are those of [`Config::BlockNumberProvider`], which stands still while nobody can do anything. An operator that doesn't decode is
+//! neither changed nor drawn, and a change to a list that doesn't is passed over, with a report; both stay as they are for an upgrade to
+//! repair.
+//!
 //! The pallet implements [`Workers`](ergon_primitives::traits::Workers) for the others.
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -84,13 +90,15 @@ pub mod pallet {
     use alloc::vec::Vec;
     use frame_support::{pallet_prelude::*, traits::EnsureOrigin};
     use frame_system::pallet_prelude::*;
-    use sp_runtime::traits::{IdentifyAccount, Verify};
+    use sp_runtime::traits::{BlockNumberProvider, IdentifyAccount, Verify};
 
     #[pallet::pallet]
     pub struct Pallet<T>(_);
 
     #[pallet::config]
     pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
+        /// The time, in blocks. It stands still while nobody can do anything.
+        type BlockNumberProvider: BlockNumberProvider<BlockNumber = BlockNumberFor<Self>>;
         /// Who may let an operator out of jail.
         type GovernanceOrigin: EnsureOrigin<Self::RuntimeOrigin>;
         /// Which models take jobs.
@@ -261,6 +269,16 @@ pub mod pallet {
             /// Who.
             operator: T::AccountId,
         },
+        /// What is kept of an operator can't be read. It stays as it is, and the operator is drawn no more until an upgrade repairs it.
+        Unreadable {
+            /// The operator.
+            operator: T::AccountId,
+        },
+        /// A change to a list can't be read. It stays as it is, and isn't made.
+        UnreadableChange {
+            /// Its number.
+            number: u64,
+        },
         /// An operator's probation is over: its answers are audited as often as others'.
         ProbationEnded {
             /// Who.
@@ -343,8 +361,8 @@ pub mod pallet {
     #[pallet::hooks]
     impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
         /// Makes the changes to lists that are due. Complexity: O([`MAX_CHANGES`](serving::MAX_CHANGES) * log n).
-        fn on_initialize(now: BlockNumberFor<T>) -> Weight {
-            T::WeightInfo::on_initialize(Self::make_changes(now))
+        fn on_initialize(_: BlockNumberFor<T>) -> Weight {
+            T::WeightInfo::on_initialize(Self::make_changes(T::BlockNumberProvider::current_block_number()))
         }
 
         fn integrity_test() {

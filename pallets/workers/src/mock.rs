@@ -151,6 +151,7 @@ impl Admission<u64> for ByNumber {
 }
 
 impl pallet_workers::Config for Test {
+    type BlockNumberProvider = System;
     type GovernanceOrigin = frame_system::EnsureRoot<u64>;
     type Models = FixedModels;
     type Capacity = HandSet;

@@ -8,7 +8,10 @@ use alloc::vec::Vec;
 use ergon_primitives::{traits::Models, ModelId};
 use frame_support::{ensure, pallet_prelude::DispatchResult, traits::Get};
 use frame_system::{pallet_prelude::BlockNumberFor, Pallet as System};
-use sp_runtime::{traits::Zero, DispatchError};
+use sp_runtime::{
+    traits::{BlockNumberProvider, Zero},
+    DispatchError,
+};
 
 pub(crate) type OperatorOf<T> = Operator<<T as frame_system::Config>::AccountId, BlockNumberFor<T>>;
 
@@ -63,6 +66,8 @@ impl<T: Config> Pallet<T> {
             suspensions,
             resumable: Zero::zero(),
             off_lists: Zero::zero(),
+            #[cfg(feature = "next-version")]
+            version: 2,
         };
         Self::bind_hot_key(&operator, &mut entry, &hot)?;
         Self::enter_lists(&operator, &entry.models);
@@ -101,7 +106,7 @@ impl<T: Config> Pallet<T> {
         let operator = HotKeys::<T>::get(&hot).ok_or(Error::<T>::UnknownHotKey)?;
         ensure!(who == operator || who == hot, Error::<T>::UnknownHotKey);
         HotKeys::<T>::remove(&hot);
-        Operators::<T>::mutate_extant(&operator, |entry| {
+        Self::change(&operator, |entry| {
             entry.hot_keys.retain(|key| *key != hot);
             if entry.hot_keys.is_empty() && entry.status == Status::Active {
                 Self::stop(&operator, entry, Status::Draining);
@@ -127,7 +132,7 @@ impl<T: Config> Pallet<T> {
             ensure!(entry.status != Status::Active, Error::<T>::AlreadyActive);
             ensure!(!entry.hot_keys.is_empty(), Error::<T>::NoHotKey);
             ensure!(
-                entry.resumable <= System::<T>::block_number(),
+                entry.resumable <= T::BlockNumberProvider::current_block_number(),
                 Error::<T>::SuspendedForLonger
             );
             entry.status = Status::Active;
@@ -141,7 +146,7 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn do_remove(operator: T::AccountId) -> DispatchResult {
         let entry = Self::unjailed(&operator)?;
         ensure!(entry.obligations == 0, Error::<T>::ObligationsLeft);
-        let now = System::<T>::block_number();
+        let now = T::BlockNumberProvider::current_block_number();
         ensure!(entry.resumable <= now, Error::<T>::SuspendedForLonger);
         ensure!(
             entry.status != Status::Active && entry.off_lists <= now,
@@ -181,6 +186,16 @@ impl<T: Config> Pallet<T> {
         let entry = Operators::<T>::get(operator).ok_or(Error::<T>::NotRegistered)?;
         ensure!(entry.status != Status::Jailed, Error::<T>::OperatorJailed);
         Ok(entry)
+    }
+
+    /// Changes an operator. One that can't be read stays as it is, where `mutate_extant` would remove it.
+    pub(crate) fn change<R: Default>(operator: &T::AccountId, change: impl FnOnce(&mut OperatorOf<T>) -> R) -> R {
+        let Some(mut entry) = Operators::<T>::get(operator) else {
+            return R::default();
+        };
+        let outcome = change(&mut entry);
+        Operators::<T>::insert(operator, entry);
+        outcome
     }
 
     /// Changes an operator that is not barred.

@@ -41,7 +41,8 @@
 //! the right proportion.
 use crate::{
     tree::{By, Place, Shares},
-    ChangeQueue, Changes, Config, Pallet, Positions, Probation, QueuedChanges, Serving, ServingCount, WeightlessTurns,
+    ChangeQueue, Changes, Config, Event, Pallet, Positions, Probation, QueuedChanges, Serving, ServingCount,
+    WeightlessTurns,
 };
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
@@ -49,7 +50,7 @@ use ergon_primitives::{draw::Draw, traits::Contributions, ModelId, VoteWeight};
 use frame_support::traits::Get;
 use frame_system::pallet_prelude::BlockNumberFor;
 use scale_info::TypeInfo;
-use sp_runtime::traits::{One, Saturating};
+use sp_runtime::traits::{BlockNumberProvider, One, Saturating};
 
 /// Most operators that one draw looks at. Each costs the way through the tree, its listing and its record.
 pub const TRIES: u32 = 8;
@@ -145,17 +146,17 @@ impl<T: Config> Pallet<T> {
 
     /// First block in which `operator` is on none of the lists that it leaves now.
     pub(crate) fn left_at() -> BlockNumberFor<T> {
-        let now = frame_system::Pallet::<T>::block_number();
+        let now = T::BlockNumberProvider::current_block_number();
         now.saturating_add(T::ListDelay::get()).saturating_add(One::one())
     }
 
     fn queue(model: &ModelId, operator: &T::AccountId, kind: ChangeKind) {
-        let asked = frame_system::Pallet::<T>::block_number();
+        let asked = T::BlockNumberProvider::current_block_number();
         let due = match kind {
             ChangeKind::Leave => Self::left_at(),
             _ => asked.saturating_add(T::ListDelay::get()),
         };
-        let is_queued = Changes::<T>::contains_key(model, operator);
+        let is_queued = Changes::<T>::get(model, operator).is_some();
         Changes::<T>::insert(model, operator, Change { asked, due, kind });
         if !is_queued {
             let queued = Queued {
@@ -173,31 +174,41 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Takes up to [`MAX_CHANGES`] changes off the queue whose block has come, in the order in which they were asked for, and makes them; returns
-    /// how many it took. One that was asked for again since goes to the end.
+    /// how many it took. One that was asked for again since goes to the end. One that can't be read is reported and stays as it is, for an
+    /// upgrade to repair; those behind it go on.
     pub(crate) fn make_changes(now: BlockNumberFor<T>) -> u32 {
         let mut queue = ChangeQueue::<T>::get();
-        let mut taken = 0;
-        while taken < MAX_CHANGES {
-            let Some(queued) = QueuedChanges::<T>::get(queue.first).filter(|queued| queued.due <= now) else {
-                break;
-            };
-            QueuedChanges::<T>::remove(queue.first);
+        let (end, mut taken) = (queue.end, 0);
+        while taken < MAX_CHANGES && queue.first < end {
+            let number = queue.first;
+            match QueuedChanges::<T>::get(number) {
+                Some(queued) if queued.due > now => break,
+                Some(queued) => {
+                    QueuedChanges::<T>::remove(number);
+                    Self::take_change(&mut queue, queued, now);
+                }
+                None => Self::deposit_event(Event::UnreadableChange { number }),
+            }
             queue.first = queue.first.saturating_add(1);
             taken += 1;
-            let Queued { model, operator, .. } = queued;
-            match Changes::<T>::get(model, &operator) {
-                Some(Change { due, .. }) if due > now => Self::push(&mut queue, Queued { model, operator, due }),
-                Some(change) => {
-                    Changes::<T>::remove(model, &operator);
-                    Self::make(&model, operator, change);
-                }
-                None => {}
-            }
         }
         if taken > 0 {
             ChangeQueue::<T>::put(queue);
         }
         taken
+    }
+
+    /// Makes a change that was taken off the queue, or puts it to the end if it was asked for again since.
+    fn take_change(queue: &mut QueueEnds, queued: Queued<T::AccountId, BlockNumberFor<T>>, now: BlockNumberFor<T>) {
+        let Queued { model, operator, .. } = queued;
+        match Changes::<T>::get(model, &operator) {
+            Some(Change { due, .. }) if due > now => Self::push(queue, Queued { model, operator, due }),
+            Some(change) => {
+                Changes::<T>::remove(model, &operator);
+                Self::make(&model, operator, change);
+            }
+            None => Self::deposit_event(Event::UnreadableChange { number: queue.first }),
+        }
     }
 
     pub(crate) fn make(model: &ModelId, operator: T::AccountId, change: Change<BlockNumberFor<T>>) {

@@ -75,4 +75,7 @@ pub struct Operator<AccountId, BlockNumber> {
     pub resumable: BlockNumber,
     /// First block in which it is on none of the lists that it has left.
     pub off_lists: BlockNumber,
+    /// Version of the runtime that wrote it first; there to rehearse an upgrade with.
+    #[cfg(feature = "next-version")]
+    pub version: u32,
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What anyone may ask the runtime about models, workers, jobs, vote weight, quota and proposals, at any block whose state is kept.
 //!
+//! Blocks named here are counted as deadlines are: those in which storage was migrated don't count. The view function `Clock.now` says which
+//! one it is.
+//!
 //! The node serves the same as JSON-RPC `compute_*`. There, hashes and bytes are `0x` hex, accounts SS58, fields named as here.
 #![cfg_attr(not(feature = "std"), no_std)]
 #![warn(missing_docs)]

@@ -45,6 +45,7 @@ impl pallet_beacon::Config for Runtime {
 }
 
 impl pallet_models::Config for Runtime {
+    type BlockNumberProvider = Clock;
     type GovernanceOrigin = EitherOfDiverse<EnsureRoot<AccountId>, EnsureModels>;
     type MaxModels = ConstU32<MAX_MODELS>;
     type TokensPerBlock = ConstU32<TOKENS_PER_BLOCK>;
@@ -53,6 +54,7 @@ impl pallet_models::Config for Runtime {
 }
 
 impl pallet_workers::Config for Runtime {
+    type BlockNumberProvider = Clock;
     type GovernanceOrigin = EnsureRoot<AccountId>;
     type Models = Models;
     type Capacity = Contributions;
@@ -87,6 +89,7 @@ impl pallet_audits::Config for Runtime {
 }
 
 impl pallet_jobs::Config for Runtime {
+    type BlockNumberProvider = Clock;
     type Parameters = InForce;
     type Beacon = Beacon;
     type Models = Models;

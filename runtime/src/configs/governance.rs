@@ -46,7 +46,7 @@ impl pallet_scheduler::Config for Runtime {
     type WeightInfo = pallet_scheduler::weights::SubstrateWeight<Runtime>;
     type OriginPrivilegeCmp = EqualPrivilegeOnly;
     type Preimages = Preimage;
-    type BlockNumberProvider = System;
+    type BlockNumberProvider = Clock;
 }
 
 impl pallet_preimage::Config for Runtime {
@@ -58,6 +58,7 @@ impl pallet_preimage::Config for Runtime {
 }
 
 impl pallet_compute_collective::Config for Runtime {
+    type BlockNumberProvider = Clock;
     type CurrentEpoch = Sessions;
     type Weights = Contributions;
     type Operators = Operators;
@@ -104,7 +105,7 @@ impl pallet_referenda::Config for Runtime {
     type AlarmInterval = ConstU32<1>;
     type Tracks = Tracks;
     type Preimages = Preimage;
-    type BlockNumberProvider = System;
+    type BlockNumberProvider = Clock;
 }
 
 impl pallet_parameters::Config for Runtime {

@@ -10,7 +10,7 @@ mod validators;
 mod weights;
 
 use crate::{
-    timing, AccountId, Babe, Balance, Balances, Block, BlockNumber, MultiBlockMigrations, Nonce, OriginCaller,
+    timing, AccountId, Babe, Balance, Balances, Block, BlockNumber, Clock, MultiBlockMigrations, Nonce, OriginCaller,
     PalletInfo, Runtime, RuntimeCall, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason, RuntimeOrigin, RuntimeTask,
     RuntimeVersion, Session, System, VERSION,
 };
@@ -23,6 +23,7 @@ use frame_support::{
     weights::{constants::WEIGHT_REF_TIME_PER_MILLIS, Weight},
 };
 use frame_system::limits::{BlockLength, BlockWeights};
+pub use migrations::Hooks;
 #[cfg(any(feature = "std", feature = "try-runtime"))]
 pub use preimages::check_noted;
 pub use preimages::{ALWAYS_NOTED_BYTES, MAX_NOTED_BYTES, MAX_NOTED_TOTAL};

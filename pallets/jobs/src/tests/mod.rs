@@ -13,3 +13,4 @@ mod properties;
 mod quota;
 mod reveal;
 mod submit;
+mod unreadable;

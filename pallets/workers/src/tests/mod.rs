@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Calls in [`calls`], registering by a ticket in [`joining`], who is drawn in [`draws`], what for and with what consequences in [`duties`],
-//! what attackers tried in [`attacks`], whatever may come in whatever order in [`histories`].
+//! what attackers tried in [`attacks`], what becomes of what doesn't decode in [`unreadable`], whatever may come in whatever order in [`histories`].
 mod attacks;
 mod calls;
 mod draws;
@@ -8,6 +8,7 @@ mod duties;
 mod histories;
 mod joining;
 mod probation;
+mod unreadable;
 
 use crate::mock::*;
 use ergon_primitives::{

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What doesn't decode is kept and reported.
+use super::{execution, DEMAND};
+use crate::{mock::*, ChangeQueue, Changes, Event, Operators, QueuedChanges, Status};
+use ergon_primitives::traits::{Duty, Workers as _};
+use frame_support::{assert_ok, assert_storage_noop, storage::unhashed};
+
+/// Cuts the last byte off what is kept; returns what it was.
+fn spoil(key: &[u8]) -> Vec<u8> {
+    let whole = unhashed::get_raw(key).unwrap();
+    unhashed::put_raw(key, &whole[..whole.len() - 1]);
+    whole
+}
+
+#[test]
+fn an_operator_that_does_not_decode_is_neither_changed_nor_removed_nor_drawn() {
+    build_and_execute(|| {
+        serve([1]);
+        let key = Operators::<Test>::hashed_key_for(1);
+        let whole = spoil(&key);
+        assert_storage_noop!({
+            Workers::note_kept(&1);
+            Workers::note_missed(&1);
+            Workers::release(&1, Duty::Execution, &DEMAND);
+            Workers::discharge(&1);
+            Workers::jail(&1);
+            assert_eq!(execution(&[]), None);
+        });
+        assert!(Workers::register(signed(1), hot(7), endpoint(), served(&MODELS[..1])).is_err());
+        unhashed::put_raw(&key, &whole);
+        assert_eq!(Operators::<Test>::get(1).unwrap().status, Status::Active);
+        assert_eq!(execution(&[]), Some(1));
+        Workers::release(&1, Duty::Execution, &DEMAND);
+        Workers::discharge(&1);
+    });
+}
+
+#[test]
+fn a_change_of_a_list_that_does_not_decode_is_kept_and_reported_and_holds_none_up() {
+    build_and_execute(|| {
+        register([1, 2]);
+        let queue = ChangeQueue::<Test>::get();
+        assert_eq!(queue.end - queue.first, 2);
+        let number = queue.first;
+        let key = QueuedChanges::<Test>::hashed_key_for(number);
+        let whole = spoil(&key);
+        System::reset_events();
+        lists_follow();
+        let reported = RuntimeEvent::Workers(Event::UnreadableChange { number });
+        let reports = || {
+            System::events()
+                .iter()
+                .filter(|record| record.event == reported)
+                .count()
+        };
+        assert_eq!(reports(), 1);
+        assert_eq!(unhashed::get_raw(&key).unwrap(), whole[..whole.len() - 1]);
+        assert_eq!(ChangeQueue::<Test>::get().first, queue.end);
+        assert_eq!(execution(&[]), Some(2));
+        Workers::release(&2, Duty::Execution, &DEMAND);
+        Workers::discharge(&2);
+        lists_follow();
+        assert_eq!(reports(), 1);
+
+        // An upgrade that repairs it makes it.
+        unhashed::put_raw(&key, &whole);
+        let queued = QueuedChanges::<Test>::take(number).unwrap();
+        let change = Changes::<Test>::take(queued.model, queued.operator).unwrap();
+        Workers::make(&queued.model, queued.operator, change);
+        assert_ok!(Workers::drain(signed(2)));
+    });
+}
