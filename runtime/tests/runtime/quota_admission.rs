@@ -134,7 +134,7 @@ fn an_operators_word_lets_a_stranger_register_without_a_ticket_on_probation() {
         // It vouches for nobody before its probation is over, and who vouched for it does not once it has failed that.
         assert_noop!(by_word(newcomer, "//Other"), Error::<Runtime>::NotEstablished);
         assert_noop!(by_word("//Alice", "//Dave"), Error::<Runtime>::AlreadyAdmitted);
-        Workers::note_disputed(&account(newcomer));
+        Workers::note_missed(&account(newcomer));
         assert_noop!(by_word("//Alice", "//Other"), Error::<Runtime>::VoucherBarred);
         Workers::jail(&account("//Bob"));
         assert_noop!(by_word("//Bob", "//Other"), Error::<Runtime>::NotEstablished);
