@@ -324,6 +324,12 @@ pub(crate) async fn operator_of(at: &AtBlock, hot: &AccountId) -> Result<Option<
     }
 }
 
+/// Blocks that were closed for migrations so far: by so much the numbers of blocks are ahead of the time that deadlines are measured in.
+pub(crate) async fn closed_blocks(at: &AtBlock) -> Result<BlockNumber, subxt::Error> {
+    let closed = at.storage().fetch(runtime::storage().clock().closed(), ()).await?;
+    Ok(closed.decode()?.count)
+}
+
 /// An operator's entry.
 pub(crate) async fn operator(at: &AtBlock, operator: &AccountId) -> Result<Option<Entry>, subxt::Error> {
     let entry = at
@@ -336,7 +342,7 @@ pub(crate) async fn operator(at: &AtBlock, operator: &AccountId) -> Result<Optio
         hot_keys: entry.hot_keys.0,
         endpoint: entry.endpoint.0,
         models: entry.models.0,
-        status: status(&entry.status, entry.resumable),
+        status: status(&entry.status, entry.resumable.saturating_add(closed_blocks(at).await?)),
     }))
 }
 

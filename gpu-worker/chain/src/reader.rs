@@ -95,10 +95,12 @@ impl Client {
         if let Some(entry) = interface::operator(&at, operator).await? {
             (view.status, view.hot_keys) = (Some(entry.status), entry.hot_keys);
         }
+        let closed = interface::closed_blocks(&at).await?;
         for id in jobs {
-            let Some(job) = interface::job(&at, id).await?.filter(|job| job.stage != Stage::Over) else {
+            let Some(mut job) = interface::job(&at, id).await?.filter(|job| job.stage != Stage::Over) else {
                 continue;
             };
+            job.due = job.due.map(|due| due.saturating_add(closed));
             view.open.insert(id);
             if let Some(due) = due(operator, id, &job, drawn.contains(&id)) {
                 view.due.insert(id, due);
