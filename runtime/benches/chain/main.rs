@@ -7,11 +7,11 @@
 //!
 //! The state is in memory, so the times that are printed have no disk in them; weights reckon with one.
 #[allow(dead_code)]
-#[path = "../tests/runtime/chain.rs"]
+#[path = "../../tests/runtime/chain.rs"]
 mod chain;
 mod lives;
 #[allow(dead_code)]
-#[path = "../tests/runtime/market.rs"]
+#[path = "../../tests/runtime/market.rs"]
 mod market;
 mod network;
 mod report;
