@@ -209,7 +209,7 @@ pub mod pallet {
         OptionQuery,
     >;
 
-    /// What a requester has in the rounds of a model, of newcomers or of others.
+    /// What a requester has in the queue of a model, of newcomers or of others.
     #[pallet::storage]
     pub type Standings<T: Config> = StorageNMap<
         _,
@@ -378,7 +378,7 @@ pub mod pallet {
             /// Its executor.
             operator: T::AccountId,
         },
-        /// Nobody answered in time.
+        /// Nobody answered in time, or a job of a requester whose turn comes before took its place in a full queue.
         Expired {
             /// The job.
             job: JobId,
@@ -418,7 +418,7 @@ pub mod pallet {
         EmptyStopString,
         /// No active operator serves the model.
         NobodyServes,
-        /// All places in the model's queue are taken, of those that the account may have; try again later.
+        /// All places in the model's queue are taken, of those that the account may have, by jobs whose turn comes before; try again later.
         QueueFull,
         /// There is no such job, or it was forgotten.
         UnknownJob,
