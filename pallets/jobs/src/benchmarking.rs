@@ -9,6 +9,7 @@ use crate::{
 use alloc::{vec, vec::Vec};
 use ergon_primitives::{
     commitment::{answer_id, output_hash, sealed, Header, Outcome, StopReason},
+    hash,
     quota::Quota,
     request::{
         DecodeSettings, Input, MAX_OUTPUT_BYTES, MAX_OUTPUT_TOKENS, MAX_PROMPT_BYTES, MAX_PROMPT_TOKENS, MAX_TOP_K,
@@ -448,7 +449,7 @@ mod benchmarks {
     #[benchmark]
     fn forget(p: Linear<0, { T::MaxPrunedPerBlock::get() - 1 }>) {
         for prompt in 0..p {
-            Credited::<T>::insert(0, H256::from_low_u64_be(prompt.into()), 1);
+            Credited::<T>::insert(0, hash(&[&prompt.to_le_bytes()]), 1);
         }
         let generation = Generation {
             number: 2,

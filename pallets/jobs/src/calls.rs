@@ -42,7 +42,7 @@ impl<T: Config> Pallet<T> {
         settings.check().map_err(Error::<T>::from)?;
         ensure!(T::Workers::serving(&model) > 0, Error::<T>::NobodyServes);
         let newcomer = T::Quota::is_newcomer(&requester);
-        Self::take_place(&model, newcomer)?;
+        Self::take_place(&model, newcomer, &requester)?;
         let max_prompt_tokens = input.max_tokens();
         let bound = terms.bound(max_prompt_tokens, settings.max_tokens);
         T::Quota::charge_life(&requester, T::LifeWeight::get().ref_time())?;

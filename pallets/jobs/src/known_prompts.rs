@@ -1,8 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What was credited for which prompt.
+//! What is credited for an answer, and what was for which prompt.
 //!
-//! An operator that has computed a prompt can answer it again from memory, so a prompt counts once. It is known by its hash for longer than weight
-//! lasts: for at least [`Config::CreditMemory`](crate::Config::CreditMemory), which is several half-lives, and at most twice as long. Else stored
+//! # What is credited
+//!
+//! The executor and its auditors are credited the units of an answer if an auditor, all of which are established operators, computed the
+//! same, and if at least [`JobParameters::min_serving`](crate::JobParameters::min_serving) established operators served the model when the
+//! auditors were drawn. Below an audit rate of 1, an answer that is sampled with probability `p` counts `1 / p` times for its executor, and one that is audited since
+//! its executor is on probation once: so probation is no privilege.
+//!
+//! Of a prompt only so many tokens count as its output has times [`CREDITED_PROMPT_PER_OUTPUT`](ergon_primitives::units::CREDITED_PROMPT_PER_OUTPUT),
+//! since a prompt that begins like an earlier one takes next to no work, see [`Prices::credited`](ergon_primitives::units::Prices::credited). What
+//! the requester pays is the whole.
+//!
+//! A prompt to a model, by its [`prompt_hash`](ergon_primitives::request::prompt_hash), is credited **once, by the excess**: an operator that
+//! computed it may answer it again from memory, whatever `max_tokens`, `temperature`, `top_k`, `top_p`, stop strings or seed are. So a
+//! longer answer to a known prompt is credited the units that it has more than those credited before. An answer that was not sampled counts
+//! as credited in this. And only equal prompts are known again: one that differs in a byte is another, and so is the same one as token ids.
+//!
+//! An answer to a new prompt that an auditor confirmed counts towards the end of its executor's probation, whether it is credited or
+//! not.
+//!
+//! # How long prompts are known
+//!
+//! Longer than weight lasts: for at least [`Config::CreditMemory`](crate::Config::CreditMemory), which is several half-lives, and at most twice as long. Else stored
 //! answers could be sold again as soon as they are forgotten, and their weight would never fade.
 //!
 //! The prompts of two **generations** are known. New ones go to the current one, and known ones with them when more is credited for them; when

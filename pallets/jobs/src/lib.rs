@@ -38,36 +38,10 @@
 //! the model's rate, and a margin. It follows from what was fixed at submission and never from what a party claims, so no executor can
 //! shorten its auditors' time by claiming that it did little. And an executor that is dead holds a job up for no longer than that.
 //!
-//! # What is credited
+//! # What is credited, and what a requester pays
 //!
-//! The executor and its auditors are credited the units of an answer if an auditor, all of which are established operators, computed the
-//! same, and if at least [`JobParameters::min_serving`] established operators served the model when the auditors were drawn. Below an audit
-//! rate of 1, an answer that is sampled with probability `p` counts `1 / p` times for its executor, and one that is audited since
-//! its executor is on probation once: so probation is no privilege.
-//!
-//! Of a prompt only so many tokens count as its output has times [`CREDITED_PROMPT_PER_OUTPUT`](ergon_primitives::units::CREDITED_PROMPT_PER_OUTPUT),
-//! since a prompt that begins like an earlier one takes next to no work, see [`Prices::credited`](ergon_primitives::units::Prices::credited). What
-//! the requester pays is the whole.
-//!
-//! A prompt to a model, by its [`prompt_hash`](ergon_primitives::request::prompt_hash), is credited **once, by the excess**: an operator that
-//! computed it may answer it again from memory, whatever `max_tokens`, `temperature`, `top_k`, `top_p`, stop strings or seed are. So a
-//! longer answer to a known prompt is credited the units that it has more than those credited before. An answer that was not sampled counts
-//! as credited in this. Prompts are [known](known_prompts) for longer than weight lasts. And only equal prompts are known again:
-//! one that differs in a byte is another, and so is the same one as token ids.
-//!
-//! An answer to a new prompt that an auditor confirmed counts towards the end of its executor's probation, whether it is credited or
-//! not.
-//!
-//! # What a requester pays
-//!
-//! What was reserved at the beginning is settled once:
-//!
-//! | the job | costs | when |
-//! |---|---|---|
-//! | is `Settled` or `Unaudited` | the units of its answer, credited or not | at once |
-//! | is `Cancelled` after it was assigned | all that was reserved: somebody may have computed it already | at once |
-//! | is taken back while it waits, or is `Expired` | nothing: others failed | at once |
-//! | is `Rejected`, `Voided` or `Disputed` | nothing | [`JobParameters::refund_delay`] blocks later, so that nobody makes work for others over and over with the same units |
+//! An answer that an established operator computed as well is credited, a prompt [once](known_prompts), and few of its tokens for each of the
+//! output. The requester [pays](lifecycle) for all of what was answered, and nothing for what others failed to do.
 //!
 //! # Room and obligations
 //!
@@ -99,7 +73,7 @@ mod assignment;
 pub mod benchmarking;
 mod calls;
 pub mod known_prompts;
-mod lifecycle;
+pub mod lifecycle;
 #[cfg(test)]
 mod mock;
 pub mod queue;
@@ -235,7 +209,7 @@ pub mod pallet {
         OptionQuery,
     >;
 
-    /// What a requester has in the rounds of a model, of newcomers or of others.
+    /// What a requester has in the queue of a model, of newcomers or of others.
     #[pallet::storage]
     pub type Standings<T: Config> = StorageNMap<
         _,
@@ -404,7 +378,7 @@ pub mod pallet {
             /// Its executor.
             operator: T::AccountId,
         },
-        /// Nobody answered in time.
+        /// Nobody answered in time, or a job of a requester whose turn comes before took its place in a full queue.
         Expired {
             /// The job.
             job: JobId,
@@ -444,7 +418,7 @@ pub mod pallet {
         EmptyStopString,
         /// No active operator serves the model.
         NobodyServes,
-        /// All places in the model's queue are taken, of those that the account may have; try again later.
+        /// All places in the model's queue are taken, of those that the account may have, by jobs whose turn comes before; try again later.
         QueueFull,
         /// There is no such job, or it was forgotten.
         UnknownJob,

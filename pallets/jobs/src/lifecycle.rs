@@ -1,5 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What happens to an assigned job, up to its end.
+//!
+//! # What a requester pays
+//!
+//! What was reserved at the beginning is settled once:
+//!
+//! | the job | costs | when |
+//! |---|---|---|
+//! | is `Settled` or `Unaudited` | the units of its answer, credited or not | at once |
+//! | is `Cancelled` after it was assigned | all that was reserved: somebody may have computed it already | at once |
+//! | is taken back while it waits, or is `Expired` | nothing: others failed | at once |
+//! | is `Rejected`, `Voided` or `Disputed` | nothing | [`JobParameters::refund_delay`](crate::JobParameters::refund_delay) blocks later, so that nobody makes work for others over and over with the same units |
 use crate::{Config, Event, Executing, Headers, Inputs, Job, Jobs, Outputs, Pallet, State};
 use ergon_primitives::{
     commitment::Outcome,

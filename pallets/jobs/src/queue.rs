@@ -8,13 +8,19 @@
 //! Newcomers have rounds of their own. They hold at most a tenth of a model's places, get at most a tenth of what can be assigned in a
 //! block, and while others wait for the same model one in [`TURNS`]` + 1` assignments.
 //!
+//! When all places are taken, a job whose requester would come to stand in an earlier round takes the place of the last job of the last round,
+//! which expires. So nobody keeps others out by filling the queue: only as many requesters as there are places do, each with one job. Jobs
+//! that still wait for the delay of their draw are in no round and keep their places, and count for their requester.
+//!
 //! A round is a list linked in both directions, so a job leaves it in O(1) from wherever it stands.
 use crate::{
-    Config, Error, Job, Link, Links, Pallet, Queue, Queues, Round, Rounds, Standing, Standings, Waiting, TURNS,
+    Config, Error, Job, Jobs, Lineup, Link, Links, Pallet, Queue, Queues, Round, Rounds, Standing, Standings, Waiting,
+    TURNS,
 };
 use ergon_primitives::{JobId, ModelId};
 use frame_support::{ensure, traits::Get};
 use frame_system::pallet_prelude::BlockNumberFor;
+use sp_runtime::traits::BlockNumberProvider;
 
 /// Most rounds without jobs that are passed over at once; such are left by requesters that took jobs back.
 const MAX_SKIPPED: u32 = 16;
@@ -36,22 +42,49 @@ impl<T: Config> Pallet<T> {
         (T::MaxAssignmentsPerBlock::get() / 10).max(1)
     }
 
-    /// Takes a place in the queue of `model`.
-    pub(crate) fn take_place(model: &ModelId, newcomer: bool) -> Result<(), Error<T>> {
-        let mut queue = Queues::<T>::get(model).unwrap_or_default();
-        let lineup = queue.of(newcomer);
-        ensure!(lineup.places < Self::max_places(newcomer), Error::<T>::QueueFull);
-        lineup.places = lineup.places.saturating_add(1);
-        Queues::<T>::insert(model, queue);
+    /// Takes a place in the queue of `model`, if need be from the last job of its last round.
+    pub(crate) fn take_place(model: &ModelId, newcomer: bool, requester: &T::AccountId) -> Result<(), Error<T>> {
+        let lineup = *Queues::<T>::get(model).unwrap_or_default().of(newcomer);
+        if lineup.places >= Self::max_places(newcomer) {
+            Self::displace_last(model, newcomer, requester, &lineup)?;
+        }
+        Self::add_place(model, newcomer, requester);
+        Ok(())
+    }
+
+    /// Lets the last job of the last round expire, if one of `requester` would come before it.
+    fn displace_last(
+        model: &ModelId,
+        newcomer: bool,
+        requester: &T::AccountId,
+        lineup: &Lineup,
+    ) -> Result<(), Error<T>> {
+        let held = Standings::<T>::get((model, newcomer, requester)).map_or(0, |standing| standing.jobs);
+        let round = lineup.round.saturating_add(held).saturating_add(1);
+        ensure!(round < lineup.last, Error::<T>::QueueFull);
+        let last = Rounds::<T>::get((model, newcomer, lineup.last))
+            .ok_or(Error::<T>::QueueFull)?
+            .tail;
+        let job = Jobs::<T>::get(last).ok_or(Error::<T>::QueueFull)?;
+        Self::dequeue(last, &job);
+        Self::expire(last, job, T::BlockNumberProvider::current_block_number());
         Ok(())
     }
 
     /// Takes a place back that the job had once, even if there is none.
     pub(crate) fn retake_place(job: &JobOf<T>) {
-        let mut queue = Queues::<T>::get(job.model).unwrap_or_default();
-        let lineup = queue.of(job.newcomer);
+        Self::add_place(&job.model, job.newcomer, &job.requester);
+    }
+
+    fn add_place(model: &ModelId, newcomer: bool, requester: &T::AccountId) {
+        let mut queue = Queues::<T>::get(model).unwrap_or_default();
+        let lineup = queue.of(newcomer);
         lineup.places = lineup.places.saturating_add(1);
-        Queues::<T>::insert(job.model, queue);
+        Queues::<T>::insert(model, queue);
+        let key = (model, newcomer, requester);
+        let mut standing = Standings::<T>::get(key).unwrap_or_default();
+        standing.jobs = standing.jobs.saturating_add(1);
+        Standings::<T>::insert(key, standing);
     }
 
     /// Puts a job that has a place at the end of its round. O(1). Whether there is room for its model.
@@ -61,12 +94,12 @@ impl<T: Config> Pallet<T> {
             return false;
         }
         let lineup = queue.of(job.newcomer);
-        let standing = Standings::<T>::get((job.model, job.newcomer, &job.requester));
-        let round = standing
-            .map_or(lineup.round, |standing| standing.round.max(lineup.round))
-            .saturating_add(1);
-        let jobs = standing.map_or(0, |standing| standing.jobs).saturating_add(1);
-        Standings::<T>::insert((job.model, job.newcomer, &job.requester), Standing { round, jobs });
+        let standing_key = (job.model, job.newcomer, &job.requester);
+        let mut standing = Standings::<T>::get(standing_key).unwrap_or_default();
+        let round = standing.round.max(lineup.round).saturating_add(1);
+        standing.round = round;
+        Standings::<T>::insert(standing_key, standing);
+        lineup.last = lineup.last.max(round);
         lineup.ready = lineup.ready.saturating_add(1);
         Queues::<T>::insert(job.model, queue);
 
@@ -94,8 +127,8 @@ impl<T: Config> Pallet<T> {
         let mut queue = Queues::<T>::get(job.model).unwrap_or_default();
         let lineup = queue.of(job.newcomer);
         lineup.places = lineup.places.saturating_sub(1);
+        Self::leave_standing(job);
         if Self::unlink(id, &job.model, job.newcomer) {
-            Self::leave_standing(job);
             Self::count_left(&job.model, job.newcomer, &mut queue);
         }
         match queue.places() {
@@ -118,8 +151,19 @@ impl<T: Config> Pallet<T> {
     fn count_left(model: &ModelId, newcomer: bool, queue: &mut Queue) {
         let lineup = queue.of(newcomer);
         lineup.ready = lineup.ready.saturating_sub(1);
+        Self::pass_over_last(model, newcomer, lineup);
         if queue.ready() == 0 {
             Waiting::<T>::mutate(|models| models.retain(|waiting| waiting != model));
+        }
+    }
+
+    /// Passes over rounds at the end that are empty. O(1).
+    fn pass_over_last(model: &ModelId, newcomer: bool, lineup: &mut Lineup) {
+        for _ in 0..MAX_SKIPPED {
+            if lineup.last <= lineup.round || Rounds::<T>::contains_key((model, newcomer, lineup.last)) {
+                break;
+            }
+            lineup.last = lineup.last.saturating_sub(1);
         }
     }
 
@@ -146,8 +190,8 @@ impl<T: Config> Pallet<T> {
         true
     }
 
-    /// The requester has a job less in the rounds of the model.
-    pub(crate) fn leave_standing(job: &JobOf<T>) {
+    /// The requester has a place less.
+    fn leave_standing(job: &JobOf<T>) {
         Standings::<T>::mutate_exists((job.model, job.newcomer, &job.requester), |standing| {
             *standing = standing
                 .map(|standing| Standing {
@@ -182,7 +226,9 @@ impl<T: Config> Pallet<T> {
             }
             head
         });
-        if lineup.round != first {
+        let last = lineup.last;
+        Self::pass_over_last(model, newcomers, lineup);
+        if (lineup.round, lineup.last) != (first, last) {
             Queues::<T>::insert(model, queue);
         }
         head

@@ -3,7 +3,7 @@
 //!
 //! That there is something that doesn't decode means that an upgrade went wrong. It is evidence and somebody's work, so nothing is overwritten,
 //! and nothing is decided without it: the job is set aside, which takes it off the agenda or out of its round and is reported once.
-use crate::{Config, Event, Job, Jobs, Lane, Pallet, SetAside, State};
+use crate::{Config, Event, Job, Jobs, Lane, Pallet, SetAside};
 use ergon_primitives::{
     traits::{Audits, Parameters},
     JobId,
@@ -36,10 +36,6 @@ impl<T: Config> Pallet<T> {
             return false;
         };
         SetAside::<T>::remove(id);
-        if job.state == State::Queued && job.due.is_none() {
-            // It was set aside from a round, and will enter one again.
-            Self::leave_standing(&job);
-        }
         let time = match job.state.lane() {
             Lane::Deadlines => T::Parameters::get().deadline(&job.demand()),
             Lane::Delays | Lane::Retention => 1,

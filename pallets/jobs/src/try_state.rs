@@ -151,6 +151,10 @@ impl<T: Config> Pallet<T> {
         let (mut queues, mut standings) = (BTreeMap::<_, Queue>::new(), BTreeMap::<_, Standing>::new());
         for (_, job) in Jobs::<T>::iter().filter(|(_, job)| job.state == State::Queued) {
             queues.entry(job.model).or_default().of(job.newcomer).places += 1;
+            standings
+                .entry((job.model, job.newcomer, job.requester))
+                .or_default()
+                .jobs += 1;
         }
         let mut in_rounds = 0;
         for ((model, newcomers, number), round) in Rounds::<T>::iter() {
@@ -169,10 +173,10 @@ impl<T: Config> Pallet<T> {
                     "a round's links disagree"
                 );
                 queues.entry(model).or_default().of(newcomers).ready += 1;
-                let standing = standings
-                    .entry((model, newcomers, job.requester))
-                    .or_insert(Standing { round: 0, jobs: 0 });
-                (standing.jobs, standing.round) = (standing.jobs + 1, standing.round.max(number));
+                let standing = standings.entry((model, newcomers, job.requester)).or_default();
+                standing.round = standing.round.max(number);
+                let last = Queues::<T>::get(model).map_or(0, |mut queue| queue.of(newcomers).last);
+                ensure!(number <= last, "a round comes after the last one");
                 in_rounds += 1;
                 (at, previous) = (link.next, Some(id));
             }
@@ -207,7 +211,7 @@ impl<T: Config> Pallet<T> {
                 && standings.iter().all(|(key, counted)| standing
                     .get(key)
                     .is_some_and(|kept| kept.jobs == counted.jobs && kept.round >= counted.round)),
-            "what requesters have in rounds is counted wrong"
+            "what requesters have in queues is counted wrong"
         );
         let ready: BTreeSet<_> = kept
             .iter()

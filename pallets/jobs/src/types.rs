@@ -269,6 +269,8 @@ impl Queue {
 pub struct Lineup {
     /// The round whose jobs come next.
     pub round: u32,
+    /// No later round has jobs.
+    pub last: u32,
     /// Jobs in all rounds.
     pub ready: u32,
     /// These, and those that still wait for the delay of their draw.
@@ -284,12 +286,14 @@ pub struct Round {
     pub tail: JobId,
 }
 
-/// What a requester has in the rounds of a model.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
+/// What a requester has in the queue of a model.
+#[derive(
+    Clone, Copy, Debug, Default, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo,
+)]
 pub struct Standing {
-    /// The round of its last job.
+    /// The round of its last job; 0 if all of them still wait for the delay of their draw.
     pub round: u32,
-    /// How many jobs.
+    /// Its places.
     pub jobs: u32,
 }
 

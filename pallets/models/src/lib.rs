@@ -12,7 +12,9 @@
 //!    [`MAX_PRICE_FACTOR`] times the default: work is credited at these prices, so setting them could mint vote weight.
 //! 3. A model's **rate** is how many output tokens any device that serves it is expected to decode in a block: deadlines and operators'
 //!    budgets follow from it. It is 1 to [`MAX_TOKENS_PER_BLOCK`], and [`Config::TokensPerBlock`] unless another is given: one that is too high
-//!    makes operators with small devices miss deadlines, and one that is too low lets dead operators hold jobs up for long.
+//!    makes operators with small devices miss deadlines, and one that is too low lets dead operators hold jobs up for long. A full budget
+//!    takes a device that decodes exactly at the rate until the deadlines. So register about 60 % of what the slowest device that is to serve
+//!    the model was measured at: then a budget is done in 6 of the 10 blocks of the margin, and 4 are left for inclusion and finality.
 //! 4. A retired model takes no new jobs; those under way keep the terms that they were submitted under. Its manifest stays for disputes
 //!    about them. As long as it does, the model can't be registered again.
 //! 5. The last active model can't be retired: a chain without one credits no work, and nobody could vote for another.

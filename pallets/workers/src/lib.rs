@@ -120,7 +120,7 @@ pub mod pallet {
         /// Blocks that the first suspension takes at least.
         #[pallet::constant]
         type SuspensionBlocks: Get<BlockNumberFor<Self>>;
-        /// Missed deadlines in a row after which an operator is drawn no more.
+        /// Missed deadlines in a row after which an operator is no longer drawn.
         #[pallet::constant]
         type MaxMissesInRow: Get<u32>;
         /// Most accounts that one operator ever brings onto the chain as its hot keys, at least [`MAX_HOT_KEYS`].
@@ -150,7 +150,7 @@ pub mod pallet {
     #[pallet::storage]
     pub type Sponsored<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, ()>;
 
-    /// Who is on probation, with the number of answers that were checked and stood since it began, or began anew.
+    /// Who is on probation, with the number of answers that were checked and stood since it began, or began again.
     #[pallet::storage]
     pub type Probation<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, u32>;
 
@@ -239,12 +239,12 @@ pub mod pallet {
             /// The key.
             hot: T::AccountId,
         },
-        /// An operator is drawn no more, by its own wish.
+        /// An operator is no longer drawn, by its own wish.
         Drained {
             /// Who.
             operator: T::AccountId,
         },
-        /// An operator is drawn no more, since it missed too many deadlines in a row.
+        /// An operator is no longer drawn, since it missed too many deadlines in a row.
         Suspended {
             /// Who.
             operator: T::AccountId,
@@ -264,12 +264,12 @@ pub mod pallet {
             /// Who.
             operator: T::AccountId,
         },
-        /// An operator is barred no more, and drawn again when it resumes.
+        /// An operator is no longer barred, and drawn again when it resumes.
         Unjailed {
             /// Who.
             operator: T::AccountId,
         },
-        /// What is kept of an operator can't be read. It stays as it is, and the operator is drawn no more until an upgrade repairs it.
+        /// What is kept of an operator can't be read. It stays as it is, and the operator isn't drawn until an upgrade repairs it.
         Unreadable {
             /// The operator.
             operator: T::AccountId,
@@ -454,7 +454,7 @@ pub mod pallet {
 
         /// Makes `operator`, which need not be known to the chain, an active operator by a ticket. It authorizes itself, as a transaction
         /// without signer, by `signature` of [`join_message`](ergon_primitives::ticket::join_message) with the operator's key; so nobody
-        /// can change it. Whoever has bound the account as a hot key loses it. Complexity: O(number of models), at most [`MAX_MODELS`].
+        /// can change it. An operator that has bound the account as a hot key loses it. Complexity: O(number of models), at most [`MAX_MODELS`].
         #[pallet::call_index(8)]
         #[pallet::authorize(|_, operator, hot, endpoint, models, ticket, signature| {
             Pallet::<T>::authorize_join(operator, hot, endpoint, models, ticket, signature)

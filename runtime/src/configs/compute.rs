@@ -134,6 +134,9 @@ impl Get<BlockNumber> for CreditMemory {
 }
 
 /// What a job takes of blocks after its submission: the work at the start of blocks, and the transactions of its executor and auditors.
+///
+/// That of a job whose operators keep their deadlines. Other executors and auditors are found at nobody's charge, since others than the requester
+/// cause it: a job has three executors at most, and operators that miss three deadlines in a row are suspended, each time for longer.
 pub struct LifeWeight;
 
 impl Get<Weight> for LifeWeight {

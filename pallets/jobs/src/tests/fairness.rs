@@ -138,15 +138,77 @@ fn newcomers_get_a_tenth_of_what_a_block_can_assign_when_nobody_else_asks() {
     });
 }
 
+/// One requester took all places of a model, and 20 newcomers all that newcomers may have.
+#[test]
+fn one_requester_keeps_nobody_out_of_a_models_queue() {
+    for (greedy, other) in [(1_001, 1_002), (NEWCOMER, NEWCOMER + 1)] {
+        Chain::default().build_and_execute(|| {
+            with_newcomers();
+            Places::set(&0);
+            let places = match greedy {
+                NEWCOMER => MaxQueued::get() / 10,
+                _ => MaxQueued::get() - MaxQueued::get() / 10,
+            };
+            let jobs: Vec<_> = (0..places).map(|_| submit_by(greedy, MODEL)).collect();
+            let ask = |who| Jobs::submit(signed(who), MODEL, prompt(99), DecodeSettings::greedy(4), None);
+            // While its jobs wait for the delay of their draws, they are in no round.
+            assert_noop!(ask(other), Error::<Test>::QueueFull);
+            while jobs.iter().any(|id| job(*id).due.is_some()) {
+                next_block();
+            }
+            take_events();
+            assert_noop!(ask(greedy), Error::<Test>::QueueFull);
+            // The jobs of the last rounds go, as long as the other one comes before them.
+            let round = |id: JobId| crate::Links::<Test>::get(id).map(|link| link.round);
+            for _ in 0..(places - 1) / 2 {
+                let last = *jobs.iter().max_by_key(|id| round(**id)).unwrap();
+                assert_ok!(ask(other));
+                assert_eq!(state(last), State::Expired);
+                assert!(take_events().contains(&Event::Expired { job: last }));
+            }
+            while ask(other).is_ok() {}
+            let left = jobs.iter().filter(|id| state(**id) == State::Queued).count() as u32;
+            assert!(
+                Jobs::waiting(MODEL) == places && (places / 2..=places / 2 + 2).contains(&left),
+                "{left}"
+            );
+        });
+    }
+}
+
+#[test]
+fn the_last_round_is_found_behind_any_number_of_jobs_that_were_taken_back() {
+    Chain::default().build_and_execute(|| {
+        Places::set(&0);
+        let places = MaxQueued::get() - MaxQueued::get() / 10;
+        let jobs: Vec<_> = (0..places).map(|_| submit_by(1_001, MODEL)).collect();
+        while jobs.iter().any(|id| job(*id).due.is_some()) {
+            next_block();
+        }
+        // From the front, so that holes are left that are more than are passed over at once.
+        for id in &jobs[1..] {
+            assert_ok!(Jobs::cancel(signed(1_001), *id));
+        }
+        run_to(System::block_number() + 3);
+        let mut queue = crate::Queues::<Test>::get(MODEL).unwrap();
+        assert_eq!(queue.of(false).last, crate::Links::<Test>::get(jobs[0]).unwrap().round);
+    });
+}
+
+/// Blocks of 28 assignments for any number of models.
+fn with_blocks_of_28() {
+    Places::set(&1_000);
+    MaxQueued::set(&1_000);
+    MaxWaitingModels::set(&60);
+    MaxAssignmentsPerBlock::set(&28);
+    MaxDuePerBlock::set(&200);
+}
+
 /// Jobs for 50 models whose operators have no room cut a model that is served from all assignments of a block to a few.
 #[test]
 fn models_without_room_take_no_turns_from_one_that_is_served() {
     Chain::default().build_and_execute(|| {
-        Places::set(&1_000);
-        MaxQueued::set(&1_000);
-        MaxWaitingModels::set(&60);
-        MaxAssignmentsPerBlock::set(&28);
-        MaxDuePerBlock::set(&200);
+        with_blocks_of_28();
         let busy: Vec<_> = (0..50).map(|number| H256::from_low_u64_be(number + 1)).collect();
         MoreModels::set(&busy);
         for model in &busy {
@@ -166,11 +228,7 @@ fn models_without_room_take_no_turns_from_one_that_is_served() {
 #[test]
 fn jobs_that_expire_use_up_no_turns() {
     Chain::default().build_and_execute(|| {
-        Places::set(&1_000);
-        MaxQueued::set(&1_000);
-        MaxWaitingModels::set(&60);
-        MaxAssignmentsPerBlock::set(&28);
-        MaxDuePerBlock::set(&200);
+        with_blocks_of_28();
         let left: Vec<_> = (0..20).map(|number| H256::from_low_u64_be(number + 1)).collect();
         MoreModels::set(&left);
         for model in &left {
