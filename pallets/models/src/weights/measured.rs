@@ -3,9 +3,9 @@
 //!
 //! | | |
 //! |---|---|
-//! | machine | AMD EPYC |
-//! | date | 2026-11-22 |
-//! | command | `make benchmarks` with `ERGON_BENCH_STEPS=20 ERGON_BENCH_REPEAT=10` |
+//! | machine | Intel(R) Xeon(R) Processor |
+//! | date | 2026-12-01 |
+//! | command | `make benchmarks` with `ERGON_BENCH_STEPS=8 ERGON_BENCH_REPEAT=3` |
 //!
 //! Times are in picoseconds, in the WebAssembly of a public network's runtime.
 use super::WeightInfo;
@@ -17,18 +17,15 @@ pub struct MeasuredWeight<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> WeightInfo for MeasuredWeight<T> {
     fn register() -> Weight {
-        // Provisional: until `make benchmarks` runs.
-        Weight::from_parts(50_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(3, 4))
+        Weight::from_parts(71_309_000, 0).saturating_add(T::DbWeight::get().reads_writes(4, 4))
     }
     fn retire() -> Weight {
-        // Provisional: until `make benchmarks` runs.
-        Weight::from_parts(30_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(3, 2))
+        Weight::from_parts(48_717_000, 0).saturating_add(T::DbWeight::get().reads_writes(3, 2))
     }
     fn set_prices() -> Weight {
-        Weight::from_parts(14_292_000, 0).saturating_add(T::DbWeight::get().reads_writes(1, 1))
+        Weight::from_parts(22_462_000, 0).saturating_add(T::DbWeight::get().reads_writes(1, 1))
     }
     fn set_rate() -> Weight {
-        // Provisional: until `make benchmarks` runs. The same entry as for prices.
-        Self::set_prices()
+        Weight::from_parts(22_174_000, 0).saturating_add(T::DbWeight::get().reads_writes(1, 1))
     }
 }
