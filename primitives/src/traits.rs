@@ -252,6 +252,8 @@ pub trait Audits<AccountId, BlockNumber> {
     fn open(job: JobId, answered: &Answered<AccountId, BlockNumber>) -> Opening;
     /// Whether what is kept of the job's audit can be read; if there is none, there is nothing that couldn't be.
     fn is_readable(job: JobId) -> bool;
+    /// The most auditors that are drawn at once, which is also how often [`Audits::open`] draws at most.
+    fn most_auditors() -> u32;
     /// One in how many answers is sampled like this one, in millionths: a million if it is audited for another reason than chance.
     fn sampled_in_a_million(job: JobId) -> u32;
     /// The answer waits for an auditor no longer: it goes on with what there is.

@@ -176,6 +176,10 @@ impl<T: Config> traits::Audits<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
         Audits::<T>::get(job).is_some() || !Audits::<T>::contains_key(job)
     }
 
+    fn most_auditors() -> u32 {
+        T::Parameters::get().auditors_per_job
+    }
+
     fn sampled_in_a_million(job: JobId) -> u32 {
         Audits::<T>::get(job).map_or(ALL, |audit| audit.sampled_in_a_million)
     }

@@ -137,6 +137,7 @@ mod benchmarks {
         adopt::<T>(poll)?;
         T::Polls::end_ongoing(poll, false).map_err(|()| BenchmarkError::Stop("the poll can't be ended"))?;
         // Enacted since.
+        T::Scheduler::cancel_named(T::Polls::task_name(poll))?;
         Adopted::<T>::mutate_extant(poll, |adoption| adoption.when = 0u32.into());
 
         #[extrinsic_call]

@@ -84,7 +84,8 @@ impl<T: Config> EnsureOrigin<T::RuntimeOrigin> for EnsureGuardian<T> {
     #[cfg(feature = "runtime-benchmarks")]
     fn try_successful_origin() -> Result<T::RuntimeOrigin, ()> {
         let who: T::AccountId = frame_benchmarking::account("guardian", 0, 0);
-        let end = T::BlockNumberProvider::current_block_number() + 1u32.into();
+        // Benchmarks begin in block 0 and call in block 1.
+        let end = T::BlockNumberProvider::current_block_number() + 2u32.into();
         Guardian::<T>::put((who.clone(), end));
         Ok(frame_system::RawOrigin::Signed(who).into())
     }

@@ -16,7 +16,7 @@
 //! assigned, if each has one auditor, see `integrity_test`. If they have more, no job is assigned in a block that leaves deadlines over,
 //! so that these don't get later and later. How many jobs are new delays nobody else's.
 use crate::{Agenda, AgendaCursor, Config, Job, Lane, Pallet, State, WeightInfo, Work, MAX_STEPS};
-use ergon_primitives::JobId;
+use ergon_primitives::{traits::Audits, JobId};
 use frame_support::{traits::Get, weights::Weight};
 use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::traits::{One, Saturating};
@@ -82,14 +82,10 @@ impl<T: Config> Pallet<T> {
 
     /// Upper bound of what the work in a block weighs by `W`.
     ///
-    /// A job that takes `n` steps of deadlines either has auditors drawn, at most `n + 1` times and so at most twice a step, or counts at
-    /// most `n` misses and draws at most `n` times. What weighs more is assumed of every step.
+    /// A job that takes `n` steps of deadlines draws at most `n` times and counts at most `n` misses.
     pub(crate) fn most_weight<W: WeightInfo>() -> Weight {
         let due = T::MaxDuePerBlock::get();
-        [(due.saturating_mul(2), 0), (due, due)]
-            .into_iter()
-            .map(|(draws, misses)| W::on_initialize(&Self::most_work(draws, misses)))
-            .fold(Weight::zero(), |most, weight| most.max(weight))
+        W::on_initialize(&Self::most_work(due, due))
     }
 
     /// The most work in a block that draws so often for deadlines and counts so many misses. The last visit of a queue may draw twice.
@@ -145,8 +141,11 @@ impl<T: Config> Pallet<T> {
                 Self::miss_result(id, job, now);
                 (1, 0)
             }
-            // One more may have been looked for in vain.
-            State::Answered => (0, Self::open_audit(id, job, now).saturating_add(1)),
+            // One more is looked for in vain, unless as many were found as are wanted.
+            State::Answered => {
+                let found = Self::open_audit(id, job, now);
+                (0, found.saturating_add(1).min(T::Audits::most_auditors()))
+            }
             State::Auditing if !attested => {
                 Self::miss_attestations(id, job, now);
                 (auditors, auditors)
@@ -160,6 +159,6 @@ impl<T: Config> Pallet<T> {
         };
         work.misses = work.misses.saturating_add(misses);
         work.draws = work.draws.saturating_add(draws);
-        misses.max(draws.saturating_sub(1)).max(1)
+        misses.max(draws).max(1)
     }
 }

@@ -218,6 +218,7 @@ mod benchmarks {
     fn submit() {
         let (requester, model) = (T::BenchmarkHelper::requester(), T::BenchmarkHelper::model(0));
         let input = UncheckedInput::Tokens(BoundedVec::truncate_from(vec![u32::MAX; MAX_PROMPT_TOKENS as usize]));
+        T::BenchmarkHelper::operator(0);
         others_wait::<T>();
         NextJob::<T>::put(JOB);
 
@@ -278,6 +279,7 @@ mod benchmarks {
     #[benchmark]
     fn on_initialize_idle() {
         let now = BlockNumberFor::<T>::from(1_000u32);
+        frame_system::Pallet::<T>::set_block_number(now);
 
         #[block]
         {
@@ -420,6 +422,8 @@ mod benchmarks {
     fn prune(a: Linear<1, MAX_AUDITORS>) {
         let ((executor, _), auditors) = (T::BenchmarkHelper::operator(0), auditors::<T>(a));
         let mut job = job::<T>(State::Disputed, Some(&executor));
+        // Its units were given back.
+        job.reserved = 0;
         if let Some(answer) = &mut job.answer {
             answer.auditors = a;
         }

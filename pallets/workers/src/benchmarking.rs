@@ -41,6 +41,7 @@ pub fn append<T: Config>(model: &ModelId, operator: &T::AccountId) {
             audit_weight: 1,
         }),
     };
+    Active::<T>::mutate(model, |active| *active = active.saturating_add(1));
     Pallet::<T>::make(model, operator.clone(), change);
 }
 
@@ -250,6 +251,7 @@ mod benchmarks {
             Pallet::<T>::leave(&model, &account("listed", index, 0));
         }
         let left = Pallet::<T>::left_at();
+        frame_system::Pallet::<T>::set_block_number(left);
 
         #[block]
         {

@@ -3,9 +3,9 @@
 //!
 //! | | |
 //! |---|---|
-//! | machine | AMD EPYC |
-//! | date | 2026-11-22 |
-//! | command | `make benchmarks` with `ERGON_BENCH_STEPS=20 ERGON_BENCH_REPEAT=10` |
+//! | machine | Intel(R) Xeon(R) Processor |
+//! | date | 2026-12-01 |
+//! | command | `make benchmarks` with `ERGON_BENCH_STEPS=10 ERGON_BENCH_REPEAT=4` |
 //!
 //! Times are in picoseconds, in the WebAssembly of a public network's runtime.
 use super::WeightInfo;
@@ -17,6 +17,6 @@ pub struct MeasuredWeight<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> WeightInfo for MeasuredWeight<T> {
     fn on_initialize() -> Weight {
-        Weight::from_parts(11_848_000, 0).saturating_add(T::DbWeight::get().reads_writes(3, 2))
+        Weight::from_parts(16_414_000, 0).saturating_add(T::DbWeight::get().reads_writes(3, 2))
     }
 }

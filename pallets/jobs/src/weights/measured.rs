@@ -3,9 +3,9 @@
 //!
 //! | | |
 //! |---|---|
-//! | machine | AMD EPYC |
-//! | date | 2026-11-22 |
-//! | command | `make benchmarks` with `ERGON_BENCH_STEPS=20 ERGON_BENCH_REPEAT=10` |
+//! | machine | Intel(R) Xeon(R) Processor |
+//! | date | 2026-12-01 |
+//! | command | `make benchmarks` with `ERGON_BENCH_STEPS=8 ERGON_BENCH_REPEAT=3` |
 //!
 //! Times are in picoseconds, in the WebAssembly of a public network's runtime.
 use super::WeightInfo;
@@ -17,63 +17,57 @@ pub struct MeasuredWeight<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> WeightInfo for MeasuredWeight<T> {
     fn submit() -> Weight {
-        Weight::from_parts(403_318_000, 0).saturating_add(T::DbWeight::get().reads_writes(24, 8))
+        Weight::from_parts(516_986_000, 0).saturating_add(T::DbWeight::get().reads_writes(25, 9))
     }
     fn submit_result() -> Weight {
-        Weight::from_parts(190_963_000, 0).saturating_add(T::DbWeight::get().reads_writes(4, 5))
+        Weight::from_parts(150_928_000, 0).saturating_add(T::DbWeight::get().reads_writes(3, 4))
     }
     fn reveal() -> Weight {
-        Weight::from_parts(932_953_000, 0).saturating_add(T::DbWeight::get().reads_writes(65, 38))
+        Weight::from_parts(1_766_509_000, 0).saturating_add(T::DbWeight::get().reads_writes(91, 56))
     }
     fn cancel() -> Weight {
-        Weight::from_parts(71_727_000, 0).saturating_add(T::DbWeight::get().reads_writes(10, 9))
+        Weight::from_parts(251_308_000, 0).saturating_add(T::DbWeight::get().reads_writes(25, 11))
     }
     fn on_initialize_idle() -> Weight {
-        Weight::from_parts(301_708_000, 0).saturating_add(T::DbWeight::get().reads_writes(60, 2))
+        Weight::from_parts(2_610_039_000, 0).saturating_add(T::DbWeight::get().reads_writes(408, 3))
     }
     fn due() -> Weight {
-        Weight::from_parts(127_850_000, 0).saturating_add(T::DbWeight::get().reads_writes(14, 9))
+        Weight::from_parts(177_939_000, 0).saturating_add(T::DbWeight::get().reads_writes(10, 8))
     }
     fn silent() -> Weight {
-        Weight::from_parts(105_907_000, 0).saturating_add(T::DbWeight::get().reads_writes(10, 8))
+        Weight::from_parts(188_585_000, 0).saturating_add(T::DbWeight::get().reads_writes(11, 7))
     }
     fn redraw() -> Weight {
-        // Provisional: until `make benchmarks` runs. A draw that finds somebody at once.
-        Self::silent()
-            .saturating_add(Weight::from_parts(100_000_000, 0))
-            .saturating_add(T::DbWeight::get().reads_writes(10, 4))
+        Weight::from_parts(813_384_000, 0).saturating_add(T::DbWeight::get().reads_writes(28, 9))
     }
     fn misses(m: u32) -> Weight {
-        Weight::from_parts(135_971_000, 0)
-            .saturating_add(Weight::from_parts(130_373_500, 0).saturating_mul(m.into()))
-            .saturating_add(T::DbWeight::get().reads_writes(20, 21))
-            .saturating_add(T::DbWeight::get().reads(14).saturating_mul(m.into()))
-            .saturating_add(T::DbWeight::get().writes(27).saturating_mul(m.into()))
+        Weight::from_parts(181_107_500, 0)
+            .saturating_add(Weight::from_parts(180_093_750, 0).saturating_mul(m.into()))
+            .saturating_add(T::DbWeight::get().reads_writes(17, 14))
+            .saturating_add(T::DbWeight::get().reads(11).saturating_mul(m.into()))
+            .saturating_add(T::DbWeight::get().writes(18).saturating_mul(m.into()))
     }
     fn ripen() -> Weight {
-        // Provisional: until `make benchmarks` runs.
-        Weight::from_parts(60_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(6, 7))
+        Weight::from_parts(116_883_000, 0).saturating_add(T::DbWeight::get().reads_writes(9, 8))
     }
     fn visit() -> Weight {
-        // Provisional: until `make benchmarks` runs. Eight operators are looked at: the tree, the listing, the record and the weight.
-        Weight::from_parts(200_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(48, 0))
+        Weight::from_parts(1_356_777_000, 0).saturating_add(T::DbWeight::get().reads_writes(75, 1))
     }
     fn assign() -> Weight {
-        // Provisional: until `make benchmarks` runs.
-        Weight::from_parts(150_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(12, 14))
+        Weight::from_parts(528_192_000, 0).saturating_add(T::DbWeight::get().reads_writes(24, 10))
     }
     fn prune(a: u32) -> Weight {
-        Weight::from_parts(77_304_000, 0)
-            .saturating_add(Weight::from_parts(11_587_500, 0).saturating_mul(a.into()))
+        Weight::from_parts(199_816_333, 0)
+            .saturating_add(Weight::from_parts(32_213_666, 0).saturating_mul(a.into()))
             .saturating_add(T::DbWeight::get().reads_writes(8, 8))
-            .saturating_add(T::DbWeight::get().reads(1).saturating_mul(a.into()))
+            .saturating_add(T::DbWeight::get().reads(2).saturating_mul(a.into()))
             .saturating_add(T::DbWeight::get().writes(2).saturating_mul(a.into()))
     }
     fn forget(p: u32) -> Weight {
-        // Provisional: until `make benchmarks` runs.
-        Weight::from_parts(10_000_000, 0)
-            .saturating_add(Weight::from_parts(8_000_000, 0).saturating_mul(p.into()))
+        Weight::from_parts(12_473_763, 0)
+            .saturating_add(Weight::from_parts(5_803_097, 0).saturating_mul(p.into()))
             .saturating_add(T::DbWeight::get().reads_writes(2, 1))
-            .saturating_add(T::DbWeight::get().reads_writes(1, 1).saturating_mul(p.into()))
+            .saturating_add(T::DbWeight::get().reads(1).saturating_mul(p.into()))
+            .saturating_add(T::DbWeight::get().writes(1).saturating_mul(p.into()))
     }
 }

@@ -3,9 +3,9 @@
 //!
 //! | | |
 //! |---|---|
-//! | machine | AMD EPYC |
-//! | date | 2026-11-22 |
-//! | command | `make benchmarks` with `ERGON_BENCH_STEPS=20 ERGON_BENCH_REPEAT=10` |
+//! | machine | Intel(R) Xeon(R) Processor |
+//! | date | 2026-12-01 |
+//! | command | `make benchmarks` with `ERGON_BENCH_STEPS=8 ERGON_BENCH_REPEAT=3` |
 //!
 //! Times are in picoseconds, in the WebAssembly of a public network's runtime.
 use super::WeightInfo;
@@ -16,22 +16,16 @@ use frame_support::{traits::Get, weights::Weight};
 pub struct MeasuredWeight<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> WeightInfo for MeasuredWeight<T> {
-    // Provisional: until `make benchmarks` runs. The sizes of both accounts are computed twice, from the same records, and the epoch's start
-    // is read.
     fn sponsor() -> Weight {
-        Weight::from_parts(260_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(26, 8))
+        Weight::from_parts(319_728_000, 0).saturating_add(T::DbWeight::get().reads_writes(24, 6))
     }
-    // Provisional: until `make benchmarks` runs. As `sponsor`.
     fn withdraw() -> Weight {
-        Weight::from_parts(260_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(26, 8))
+        Weight::from_parts(296_611_000, 0).saturating_add(T::DbWeight::get().reads_writes(23, 6))
     }
-    // Provisional: until `make benchmarks` runs. Reads: operator, probation, hot key, epoch, admission, record, block's count, account; writes:
-    // count, record, voucher, account, admission, sponsored, probation.
     fn vouch() -> Weight {
-        Weight::from_parts(200_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(10, 8))
+        Weight::from_parts(82_689_000, 0).saturating_add(T::DbWeight::get().reads_writes(9, 7))
     }
-    // Provisional: until `make benchmarks` runs. Two more reads and one more write than measured: admission and the epoch's start.
     fn charge_quota() -> Weight {
-        Weight::from_parts(160_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(25, 3))
+        Weight::from_parts(238_619_000, 0).saturating_add(T::DbWeight::get().reads_writes(25, 3))
     }
 }

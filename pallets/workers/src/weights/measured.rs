@@ -3,9 +3,9 @@
 //!
 //! | | |
 //! |---|---|
-//! | machine | AMD EPYC |
-//! | date | 2026-11-22 |
-//! | command | `make benchmarks` with `ERGON_BENCH_STEPS=20 ERGON_BENCH_REPEAT=10` |
+//! | machine | Intel(R) Xeon(R) Processor |
+//! | date | 2026-12-01 |
+//! | command | `make benchmarks` with `ERGON_BENCH_STEPS=8 ERGON_BENCH_REPEAT=3` |
 //!
 //! Times are in picoseconds, in the WebAssembly of a public network's runtime.
 use super::WeightInfo;
@@ -17,43 +17,40 @@ pub struct MeasuredWeight<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> WeightInfo for MeasuredWeight<T> {
     fn register() -> Weight {
-        Weight::from_parts(157_654_000, 0).saturating_add(T::DbWeight::get().reads_writes(22, 29))
+        Weight::from_parts(364_137_000, 0).saturating_add(T::DbWeight::get().reads_writes(35, 30))
     }
     fn update() -> Weight {
-        Weight::from_parts(268_007_000, 0).saturating_add(T::DbWeight::get().reads_writes(41, 65))
+        Weight::from_parts(449_582_000, 0).saturating_add(T::DbWeight::get().reads_writes(45, 42))
     }
     fn add_hot_key() -> Weight {
-        Weight::from_parts(45_828_000, 0).saturating_add(T::DbWeight::get().reads_writes(5, 5))
+        Weight::from_parts(72_615_000, 0).saturating_add(T::DbWeight::get().reads_writes(5, 5))
     }
     fn remove_hot_key() -> Weight {
-        Weight::from_parts(170_362_000, 0).saturating_add(T::DbWeight::get().reads_writes(26, 42))
+        Weight::from_parts(218_518_000, 0).saturating_add(T::DbWeight::get().reads_writes(19, 18))
     }
     fn drain() -> Weight {
-        Weight::from_parts(165_525_000, 0).saturating_add(T::DbWeight::get().reads_writes(25, 41))
+        Weight::from_parts(209_566_000, 0).saturating_add(T::DbWeight::get().reads_writes(18, 17))
     }
     fn resume() -> Weight {
-        Weight::from_parts(94_871_000, 0).saturating_add(T::DbWeight::get().reads_writes(10, 25))
+        Weight::from_parts(243_806_000, 0).saturating_add(T::DbWeight::get().reads_writes(21, 17))
     }
     fn remove() -> Weight {
-        Weight::from_parts(170_042_000, 0).saturating_add(T::DbWeight::get().reads_writes(25, 45))
+        Weight::from_parts(41_365_000, 0).saturating_add(T::DbWeight::get().reads_writes(1, 5))
     }
     fn unjail() -> Weight {
-        Weight::from_parts(19_118_000, 0).saturating_add(T::DbWeight::get().reads_writes(1, 1))
+        Weight::from_parts(31_962_000, 0).saturating_add(T::DbWeight::get().reads_writes(1, 1))
     }
     fn join() -> Weight {
-        Weight::from_parts(385_682_000, 0).saturating_add(T::DbWeight::get().reads_writes(54, 75))
+        Weight::from_parts(614_746_000, 0).saturating_add(T::DbWeight::get().reads_writes(58, 53))
     }
     fn authorize_join() -> Weight {
-        Weight::from_parts(148_621_000, 0).saturating_add(T::DbWeight::get().reads_writes(18, 0))
+        Weight::from_parts(205_810_000, 0).saturating_add(T::DbWeight::get().reads_writes(18, 0))
     }
-    fn on_initialize(changes: u32) -> Weight {
-        // Provisional: until `make benchmarks` runs. A change takes its entry, the listing, and three nodes of the tree twice.
-        Weight::from_parts(5_000_000, 0)
-            .saturating_add(T::DbWeight::get().reads_writes(2, 1))
-            .saturating_add(
-                Weight::from_parts(40_000_000, 0)
-                    .saturating_add(T::DbWeight::get().reads_writes(12, 12))
-                    .saturating_mul(changes.into()),
-            )
+    fn on_initialize(n: u32) -> Weight {
+        Weight::from_parts(298_108_363, 0)
+            .saturating_add(Weight::from_parts(144_179_045, 0).saturating_mul(n.into()))
+            .saturating_add(T::DbWeight::get().reads_writes(9, 9))
+            .saturating_add(T::DbWeight::get().reads(4).saturating_mul(n.into()))
+            .saturating_add(T::DbWeight::get().writes(6).saturating_mul(n.into()))
     }
 }
