@@ -10,7 +10,8 @@
 //!
 //! When all places are taken, a job whose requester would come to stand in an earlier round takes the place of the last job of the last round,
 //! which expires. So nobody keeps others out by filling the queue: only as many requesters as there are places do, each with one job. Jobs
-//! that still wait for the delay of their draw are in no round and keep their places, and count for their requester.
+//! that still wait for the delay of their draw are in no round and keep their places, and count for their requester. After somebody took many
+//! jobs back at once it may take some blocks until the last round is found again.
 //!
 //! A round is a list linked in both directions, so a job leaves it in O(1) from wherever it stands.
 use crate::{
@@ -59,8 +60,11 @@ impl<T: Config> Pallet<T> {
         requester: &T::AccountId,
         lineup: &Lineup,
     ) -> Result<(), Error<T>> {
-        let held = Standings::<T>::get((model, newcomer, requester)).map_or(0, |standing| standing.jobs);
-        let round = lineup.round.saturating_add(held).saturating_add(1);
+        let standing = Standings::<T>::get((model, newcomer, requester)).unwrap_or_default();
+        let round = standing
+            .round
+            .max(lineup.round.saturating_add(standing.jobs))
+            .saturating_add(1);
         ensure!(round < lineup.last, Error::<T>::QueueFull);
         let last = Rounds::<T>::get((model, newcomer, lineup.last))
             .ok_or(Error::<T>::QueueFull)?

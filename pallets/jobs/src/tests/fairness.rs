@@ -2,7 +2,7 @@
 //! Turns of requesters, shares of newcomers, turns of models.
 use crate::{mock::*, Error, Event, State, TURNS};
 use ergon_primitives::{request::DecodeSettings, JobId, H256};
-use frame_support::{assert_noop, assert_ok};
+use frame_support::{assert_noop, assert_ok, hypothetically};
 
 const NEWCOMER: AccountId = 2_000;
 
@@ -174,6 +174,29 @@ fn one_requester_keeps_nobody_out_of_a_models_queue() {
             );
         });
     }
+}
+
+/// Jobs that were taken back don't bring the next one forward, so they displace nobody's.
+#[test]
+fn a_requester_that_took_jobs_back_displaces_nobody_that_comes_before_it() {
+    Chain::default().build_and_execute(|| {
+        Places::set(&0);
+        let places = MaxQueued::get() - MaxQueued::get() / 10;
+        let jobs: Vec<_> = (0..places).map(|_| submit_by(1_001, MODEL)).collect();
+        while jobs.iter().any(|id| job(*id).due.is_some()) {
+            next_block();
+        }
+        let ask = || Jobs::submit(signed(1_002), MODEL, prompt(99), DecodeSettings::greedy(4), None);
+        hypothetically!({
+            assert_ok!(ask());
+        });
+        // All but one of its own were taken back, of which that one stands in the last round.
+        hypothetically!({
+            let standing = crate::Standing { round: places, jobs: 1 };
+            crate::Standings::<Test>::insert((MODEL, false, 1_002), standing);
+            assert_noop!(ask(), Error::<Test>::QueueFull);
+        });
+    });
 }
 
 #[test]
