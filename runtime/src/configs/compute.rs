@@ -34,8 +34,8 @@ const MAX_MISSES_IN_ROW: u32 = 3;
 const MAX_HOT_KEYS_EVER: u32 = 32;
 /// Most jobs that are assigned in a block: about as many as leave the work at the start of a block half of it at worst, which a test of the
 /// genesis checks. A block of a development network is half as long.
-const ASSIGNMENTS: u32 = if cfg!(feature = "production") { 80 } else { 24 };
-/// Most jobs of one model that wait, those that wait for the delay of their draw included: that of 15 blocks takes 1,200 places on a public
+const ASSIGNMENTS: u32 = if cfg!(feature = "production") { 60 } else { 16 };
+/// Most jobs of one model that wait, those that wait for the delay of their draw included: that of 15 blocks takes 900 places on a public
 /// network, if as many are submitted as can be assigned.
 const MAX_QUEUED: u32 = if cfg!(feature = "production") { 4_096 } else { 1_024 };
 

@@ -131,7 +131,7 @@ fn joins_take_at_least_their_weight_of_the_newcomers_share_of_a_block() {
         );
         assert_eq!(taken.block, System::block_number());
         assert!(
-            used > 5_000 && used <= taken.points && taken.points < 2 * used,
+            used > 3_000 && used <= taken.points && taken.points < 2 * used,
             "{used} of {}",
             taken.points
         );

@@ -138,8 +138,8 @@ fn as_many_jobs_as_can_be_assigned_are_audited_settled_and_forgotten_in_time() {
 
 /// `make bench-chain` runs them.
 #[test]
-fn assigning_80_jobs_takes_at_most_half_of_a_block_of_a_public_network() {
-    Chain::default().build_and_execute(|| set_budgets(80, 2_000));
+fn assigning_60_jobs_takes_at_most_half_of_a_block_of_a_public_network() {
+    Chain::default().build_and_execute(|| set_budgets(60, 2_000));
 }
 
 #[test]
