@@ -60,9 +60,9 @@ impl Prices {
     ///
     /// Commitments are of outputs only, so nothing shows that a prompt was computed: with a cache of prefixes, a prompt of thousands of
     /// tokens that differs from an earlier one in the last takes as long as one token. But each output token has to be computed one after the
-    /// other from the whole prompt. So what a cache can gain is bounded by the ratio: an answer counts for at most
-    /// `1 + 4 * prompt_token / output_token` times what its output alone counts for, and a token in the output takes a device at least as long as the
-    /// few prompt tokens that it brings along.
+    /// other from the whole prompt, and attends to all of it. So what a cache can gain is bounded by the ratio: where attention costs little, an
+    /// answer counts for at most `1 + 4 * prompt_token / output_token` times what its output counts for, and where it costs most for 25/9 times
+    /// what a cache leaves to be computed. A token of the output takes a device at least as long as the few prompt tokens that it brings along.
     ///
     /// ```
     /// use ergon_primitives::units::Prices;
