@@ -8,7 +8,7 @@ use crate::{
         account, answer, audit_and_reveal, by_root, job, open_market, submit, submit_prompt, wait_for, OPERATORS,
     },
 };
-use ergon_primitives::JobId;
+use ergon_primitives::{traits::Parameters as _, JobId};
 use ergon_runtime::{
     check_invariants,
     migrations::{id, report_job, report_operator, Append, Appended},
@@ -24,6 +24,7 @@ use frame_support::{
     storage::{unhashed, StoragePrefixedMap},
     weights::{Weight, WeightMeter},
 };
+use pallet_jobs::JobParameters;
 use pallet_migrations::{ActiveCursor, Cursor, MigrationCursor};
 use sp_runtime::{
     traits::BlockNumberProvider,
@@ -126,6 +127,8 @@ fn due(id: JobId) -> BlockNumber {
 #[test]
 fn jobs_in_flight_outlive_a_change_of_the_layout_of_jobs_and_operators() {
     dev().execute_with(|| {
+        // Or the first deadline would pass before the last job is assigned.
+        ergon_runtime::parameters::InForce::set(JobParameters::DEVELOPMENT);
         let model = open_market();
         let ids = ["audited", "answered", "assigned"].map(|prompt| submit_prompt(model, prompt, Some(1)));
         let [auditing, answered, assigned] = ids;
@@ -251,6 +254,8 @@ fn the_block_of_the_last_step_is_closed_and_the_next_one_open() {
 #[test]
 fn a_job_that_does_not_decode_is_kept_by_the_migration_and_by_what_falls_due_and_reported_by_both() {
     dev().execute_with(|| {
+        // Or the first deadline would pass before the last job is assigned.
+        ergon_runtime::parameters::InForce::set(JobParameters::DEVELOPMENT);
         let model = open_market();
         let ids = ["spoilt", "whole"].map(|prompt| submit_prompt(model, prompt, Some(1)));
         let [spoilt, whole] = ids;
