@@ -48,7 +48,7 @@ const EXAMPLES: &str = "Examples:
   The guide \"Running a node\" in the docs folder has the rest: keys, backup, pruning, upgrades, recovery, alerts.";
 
 /// Ergon Node.
-// The fork-aware pool checks a transaction again for every block it knows. Under a flood of transactions that nobody can pay for, votes
+// The fork-aware pool revalidates transactions for every block it knows. Under a flood of transactions that nobody can pay for, votes
 // came up to six blocks late there, and at most two with the pool that follows the best block only: e2e/load measures it.
 #[derive(Debug, clap::Parser)]
 #[command(

@@ -117,21 +117,13 @@ fn operator(name: &'static str, index: u32, weight: VoteWeight) -> AccountId {
 }
 
 fn make_operator(who: &AccountId, weight: VoteWeight) {
+    let endpoint = BoundedVec::truncate_from(vec![b'e'; MAX_ENDPOINT_BYTES as usize]);
+    let models = BoundedVec::truncate_from((0..MAX_MODELS).map(model).collect());
     let entry = Operator {
-        hot_keys: Default::default(),
-        endpoint: BoundedVec::truncate_from(vec![b'e'; MAX_ENDPOINT_BYTES as usize]),
-        models: BoundedVec::truncate_from((0..MAX_MODELS).map(model).collect()),
-        status: Status::Active,
         executing: 1,
         auditing: 1,
         obligations: 3,
-        misses_in_row: 0,
-        kept: 0,
-        missed: 0,
-        kept_since: 0,
-        suspensions: 0,
-        resumable: 0,
-        off_lists: 0,
+        ..Operator::new(endpoint, models)
     };
     Operators::<Runtime>::insert(who, entry);
     Records::<Runtime>::insert(who, full_record(weight));

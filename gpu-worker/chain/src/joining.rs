@@ -3,7 +3,7 @@
 //! vouched for is known, and registers like any.
 //!
 //! The transaction has no signer, since the chain knows nobody who could be it, but a signature of the operator among its arguments.
-//! It is signed again for every attempt: a pool doesn't take the same bytes again for a while once it has refused them.
+//! Every attempt has a new signature, since a pool that has refused a transaction bans its bytes for a while.
 use crate::{
     account,
     fate::{fate, Progress},

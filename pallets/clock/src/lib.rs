@@ -110,7 +110,7 @@ impl<T: Config> Pallet<T> {
         !count.is_zero() && last == frame_system::Pallet::<T>::block_number()
     }
 
-    /// Checks that no more blocks were closed than there were.
+    /// Checks that the chain has at least as many blocks as were closed.
     #[cfg(any(feature = "std", feature = "try-runtime"))]
     pub fn do_try_state() -> Result<(), sp_runtime::TryRuntimeError> {
         let ClosedBlocks { count, last } = Closed::<T>::get();

@@ -8,10 +8,7 @@ use alloc::vec::Vec;
 use ergon_primitives::{traits::Models, ModelId};
 use frame_support::{ensure, pallet_prelude::DispatchResult, traits::Get};
 use frame_system::{pallet_prelude::BlockNumberFor, Pallet as System};
-use sp_runtime::{
-    traits::{BlockNumberProvider, Zero},
-    DispatchError,
-};
+use sp_runtime::{traits::BlockNumberProvider, DispatchError};
 
 pub(crate) type OperatorOf<T> = Operator<<T as frame_system::Config>::AccountId, BlockNumberFor<T>>;
 
@@ -52,22 +49,10 @@ impl<T: Config> Pallet<T> {
             suspensions,
         } = Conducts::<T>::take(&operator).unwrap_or_default();
         let mut entry = Operator {
-            hot_keys: Default::default(),
-            endpoint,
-            models,
-            status: Status::Active,
-            executing: 0,
-            auditing: 0,
-            obligations: 0,
             misses_in_row,
-            kept: 0,
-            missed: 0,
             kept_since,
             suspensions,
-            resumable: Zero::zero(),
-            off_lists: Zero::zero(),
-            #[cfg(feature = "next-version")]
-            version: 2,
+            ..Operator::new(endpoint, models)
         };
         Self::bind_hot_key(&operator, &mut entry, &hot)?;
         Self::enter_lists(&operator, &entry.models);

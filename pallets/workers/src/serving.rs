@@ -15,7 +15,7 @@
 //! | drains, drops a model or its last hot key, is suspended or jailed in block `c` | until block `c + ListDelay` |
 //!
 //! At most one change waits for each operator and model: a later one takes its place. So changes don't pile up, however often somebody asks
-//! for them, and what waits is no more than there are operators and models that they serve.
+//! for them: the queue is at most as long as all operators' lists of models together.
 //!
 //! So an operator that leaves at the moment of an answer is still drawn to audit it: this is its **duty to audit**. It is drawn for no
 //! execution from the moment on in which it leaves, and one that is suspended or jailed for nothing; a draw that hits such an operator looks

@@ -4,6 +4,7 @@ use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use ergon_primitives::{traits::Load, ModelId};
 use frame_support::{traits::ConstU32, BoundedVec};
 use scale_info::TypeInfo;
+use sp_runtime::traits::Zero;
 
 /// Most hot keys of one operator.
 pub const MAX_HOT_KEYS: u32 = 4;
@@ -78,4 +79,28 @@ pub struct Operator<AccountId, BlockNumber> {
     /// Version of the runtime that wrote it first; there to rehearse an upgrade with.
     #[cfg(feature = "next-version")]
     pub version: u32,
+}
+
+impl<AccountId, BlockNumber: Zero> Operator<AccountId, BlockNumber> {
+    /// An active operator that was never drawn, without hot keys.
+    pub fn new(endpoint: Endpoint, models: ServedModels) -> Self {
+        Self {
+            hot_keys: BoundedVec::new(),
+            endpoint,
+            models,
+            status: Status::Active,
+            executing: 0,
+            auditing: 0,
+            obligations: 0,
+            misses_in_row: 0,
+            kept: 0,
+            missed: 0,
+            kept_since: 0,
+            suspensions: 0,
+            resumable: Zero::zero(),
+            off_lists: Zero::zero(),
+            #[cfg(feature = "next-version")]
+            version: 2,
+        }
+    }
 }

@@ -27,20 +27,8 @@ pub fn weighty(paths: &[String]) {
         let who = account(path);
         Quota::welcome(&who);
         let entry = pallet_workers::Operator {
-            hot_keys: Default::default(),
-            endpoint: Default::default(),
-            models: Default::default(),
             status: pallet_workers::Status::Draining,
-            executing: 0,
-            auditing: 0,
-            obligations: 0,
-            misses_in_row: 0,
-            kept: 0,
-            missed: 0,
-            kept_since: 0,
-            suspensions: 0,
-            resumable: 0,
-            off_lists: 0,
+            ..pallet_workers::Operator::new(Default::default(), Default::default())
         };
         pallet_workers::Operators::<Runtime>::insert(&who, entry);
         Contributions::credit(&who, Source::Job, units);

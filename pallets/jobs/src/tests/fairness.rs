@@ -138,6 +138,16 @@ fn newcomers_get_a_tenth_of_what_a_block_can_assign_when_nobody_else_asks() {
     });
 }
 
+/// So many jobs of one requester in rounds, while no operator has room.
+fn queue_of(requester: AccountId, count: u32) -> Vec<JobId> {
+    Places::set(&0);
+    let jobs: Vec<_> = (0..count).map(|_| submit_by(requester, MODEL)).collect();
+    while jobs.iter().any(|id| job(*id).due.is_some()) {
+        next_block();
+    }
+    jobs
+}
+
 /// One requester took all places of a model, and 20 newcomers all that newcomers may have.
 #[test]
 fn one_requester_keeps_nobody_out_of_a_models_queue() {
@@ -180,19 +190,17 @@ fn one_requester_keeps_nobody_out_of_a_models_queue() {
 #[test]
 fn a_requester_that_took_jobs_back_displaces_nobody_that_comes_before_it() {
     Chain::default().build_and_execute(|| {
-        Places::set(&0);
-        let places = MaxQueued::get() - MaxQueued::get() / 10;
-        let jobs: Vec<_> = (0..places).map(|_| submit_by(1_001, MODEL)).collect();
-        while jobs.iter().any(|id| job(*id).due.is_some()) {
-            next_block();
-        }
+        let jobs = queue_of(1_001, MaxQueued::get() - MaxQueued::get() / 10);
         let ask = || Jobs::submit(signed(1_002), MODEL, prompt(99), DecodeSettings::greedy(4), None);
         hypothetically!({
             assert_ok!(ask());
         });
         // All but one of its own were taken back, of which that one stands in the last round.
         hypothetically!({
-            let standing = crate::Standing { round: places, jobs: 1 };
+            let standing = crate::Standing {
+                round: jobs.len() as u32,
+                jobs: 1,
+            };
             crate::Standings::<Test>::insert((MODEL, false, 1_002), standing);
             assert_noop!(ask(), Error::<Test>::QueueFull);
         });
@@ -202,12 +210,7 @@ fn a_requester_that_took_jobs_back_displaces_nobody_that_comes_before_it() {
 #[test]
 fn the_last_round_is_found_behind_any_number_of_jobs_that_were_taken_back() {
     Chain::default().build_and_execute(|| {
-        Places::set(&0);
-        let places = MaxQueued::get() - MaxQueued::get() / 10;
-        let jobs: Vec<_> = (0..places).map(|_| submit_by(1_001, MODEL)).collect();
-        while jobs.iter().any(|id| job(*id).due.is_some()) {
-            next_block();
-        }
+        let jobs = queue_of(1_001, MaxQueued::get() - MaxQueued::get() / 10);
         // From the front, so that holes are left that are more than are passed over at once.
         for id in &jobs[1..] {
             assert_ok!(Jobs::cancel(signed(1_001), *id));

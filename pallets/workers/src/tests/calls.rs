@@ -29,19 +29,7 @@ fn a_registered_operator_is_active_and_serves_its_models() {
         );
         let expected = Operator {
             hot_keys: vec![7_000].try_into().unwrap(),
-            endpoint: endpoint(),
-            models: served(&MODELS[..2]),
-            status: Status::Active,
-            executing: 0,
-            auditing: 0,
-            obligations: 0,
-            misses_in_row: 0,
-            kept: 0,
-            missed: 0,
-            kept_since: 0,
-            suspensions: 0,
-            resumable: 0,
-            off_lists: 0,
+            ..Operator::new(endpoint(), served(&MODELS[..2]))
         };
         assert_eq!(Operators::<Test>::get(1), Some(expected));
         assert_eq!(Workers::operator_of(&7_000), Some(1));
