@@ -24,7 +24,7 @@ use pallet_contributions::{HalfLives, Record, Records, Schedule, Total, UnitsByS
 use pallet_models::{Model, Status as ModelStatus};
 use pallet_quota::{Difficulty, GenesisLines, Given, Line, Lines, Sponsors, TicketDifficulty};
 use pallet_workers::{
-    benchmarking::append, HotKeys, Operator, Operators, Probation, Status, MAX_ENDPOINT_BYTES, MAX_HOT_KEYS, MAX_MODELS,
+    benchmarking::append, HotKeys, Operator, Operators, Probation, MAX_ENDPOINT_BYTES, MAX_HOT_KEYS, MAX_MODELS,
 };
 use sp_core::{crypto::KeyTypeId, ed25519, sr25519};
 use sp_runtime::app_crypto::RuntimePublic;
