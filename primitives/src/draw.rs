@@ -25,6 +25,11 @@ impl Draw {
         }
     }
 
+    /// How many draws were taken.
+    pub fn taken(&self) -> u32 {
+        self.counter
+    }
+
     /// The next 64 bits.
     pub fn bits(&mut self) -> u64 {
         let block = hash(&[&self.key.0, &self.counter.to_le_bytes()]);

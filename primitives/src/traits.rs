@@ -122,6 +122,8 @@ pub trait Workers<AccountId, BlockNumber> {
     fn serving(model: &ModelId) -> u32;
     /// Number of established operators that serve `model`, those included whose duty to audit outlasts their leaving.
     fn established(model: &ModelId) -> u32;
+    /// The most that one drawing takes from its [`Draw`]: one for each operator that it looks at, and one to choose whom to look at.
+    fn most_tries() -> u32;
     /// Draws an active operator that serves `model` to answer a job, by weight; those without any weight together at most once in ten
     /// times while there are others. It must have been listed for long enough, have room for the demand, and not be among `exclude`.
     /// Bounded tries, so that it may find none. Takes room and adds one obligation.
@@ -248,8 +250,8 @@ pub struct Closing {
 /// The audits of answers, driven by the jobs they belong to.
 pub trait Audits<AccountId, BlockNumber> {
     /// Draws auditors for an answer, unless it isn't sampled; the answer of an executor on probation always is. Whether it is sampled is
-    /// decided once, so that it can be called again after [`Opening::Busy`].
-    fn open(job: JobId, answered: &Answered<AccountId, BlockNumber>) -> Opening;
+    /// decided once, so that it can be called again after [`Opening::Busy`]. What the draws looked at is added to `tries`.
+    fn open(job: JobId, answered: &Answered<AccountId, BlockNumber>, tries: &mut u32) -> Opening;
     /// Whether what is kept of the job's audit can be read; if there is none, there is nothing that couldn't be.
     fn is_readable(job: JobId) -> bool;
     /// The most auditors that are drawn at once, which is also how often [`Audits::open`] draws at most.
@@ -258,8 +260,8 @@ pub trait Audits<AccountId, BlockNumber> {
     fn sampled_in_a_million(job: JobId) -> u32;
     /// The answer waits for an auditor no longer: it goes on with what there is.
     fn give_up(job: JobId);
-    /// The audit's deadline has passed: counts misses and redraws, a bounded number of times.
-    fn overdue(job: JobId) -> AuditProgress;
+    /// The audit's deadline has passed: counts misses and redraws, a bounded number of times. What the draws looked at is added to `tries`.
+    fn overdue(job: JobId, tries: &mut u32) -> AuditProgress;
     /// One of those who have attested, if anybody has.
     fn attested_by(job: JobId) -> Option<AccountId>;
     /// Compares all attestations with the executor's root.

@@ -195,12 +195,15 @@ fn worker(index: u32) -> (AccountId, AccountId) {
     (who, hot)
 }
 
-/// Operators that serve the first model, so many that the tree over them has three levels; all of them are busy, or none.
-fn crowd(busy: bool) {
+/// Operators that serve the first model, so many that the tree over them has three levels, all of whom have room; or only so many of them weigh
+/// anything, far from each other, and these are busy.
+fn crowd(busy: u32) {
     let model = model(0);
+    let apart = CROWD / busy.max(1);
     for index in 0..CROWD {
-        let who = operator("crowd", index, 1);
-        let load = if busy { Load::MAX } else { 0 };
+        let is_busy = index % apart == 0 && index / apart < busy;
+        let who = operator("crowd", index, VoteWeight::from(busy == 0 || is_busy));
+        let load = if is_busy { Load::MAX } else { 0 };
         Operators::<Runtime>::mutate_extant(&who, |entry| (entry.executing, entry.auditing) = (load, load));
         append::<Runtime>(&model, &who);
     }
@@ -272,7 +275,7 @@ impl pallet_quota::benchmarking::BenchmarkHelper<AccountId, RuntimeCall> for Ben
 
     /// A reveal: the record of the job is what is longest of all that is looked at for a duty, and its header is hashed.
     fn duty(operator: &AccountId) -> RuntimeCall {
-        pallet_jobs::benchmarking::insert_attested::<Runtime>(1, operator).into()
+        pallet_jobs::benchmarking::insert_attested::<Runtime>(1, operator, pallet_jobs::MAX_AUDITORS).into()
     }
 }
 
@@ -292,11 +295,11 @@ impl pallet_jobs::benchmarking::BenchmarkHelper<AccountId> for Bench {
     }
 
     /// An operator with little weight, to which another gives more than it has.
-    fn requester() -> AccountId {
-        let (who, sponsor): (AccountId, AccountId) = (account("requester", 0, 0), account("sponsor", 0, 0));
+    fn requester(index: u32) -> AccountId {
+        let (who, sponsor): (AccountId, AccountId) = (account("requester", index, 0), account("sponsor", index, 0));
         if !Operators::<Runtime>::contains_key(&who) {
-            operator("requester", 0, 0);
-            operator("sponsor", 0, 1);
+            operator("requester", index, 0);
+            operator("sponsor", index, 1);
             let line = Line {
                 sponsor: sponsor.clone(),
                 points: 1_000,
@@ -335,12 +338,12 @@ impl pallet_jobs::benchmarking::BenchmarkHelper<AccountId> for Bench {
     }
 
     fn lengthen_replacement(job: JobId) {
-        crowd(false);
+        crowd(0);
         let redraws = <InForce as Parameters<AuditParameters>>::get().max_redraws;
         pallet_audits::Audits::<Runtime>::mutate_extant(job, |audit| audit.redraws = redraws - 1);
     }
 
-    fn crowd(busy: bool) {
+    fn crowd(busy: u32) {
         crowd(busy);
     }
 }

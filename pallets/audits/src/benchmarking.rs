@@ -32,7 +32,7 @@ pub fn longest_audit<AccountId: Clone, BlockNumber: Default>(
         model,
         executor: executor.clone(),
         answered: Default::default(),
-        demand: Demand { bound: 1, rate: 1 },
+        demand: Demand { bound: 1, rate: 100 },
         sampled_in_a_million: 1_000_000,
         awaited: None,
         auditors: BoundedVec::truncate_from(auditors.iter().map(auditor).collect()),

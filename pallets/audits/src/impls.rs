@@ -72,9 +72,16 @@ impl<T: Config> Pallet<T> {
         T::Beacon::draw(AUDITOR_DOMAIN, &(job, redraws).encode())
     }
 
-    /// Draws up to `count` more auditors into `audit`. If the first one has no room, the audit waits for it.
-    fn draw_auditors(job: JobId, audit: &mut AuditOf<T>, count: u32) -> Found {
+    /// Draws up to `count` more auditors into `audit`. If the first one has no room, the audit waits for it. Adds the operators that were looked
+    /// at to `tries`.
+    fn draw_auditors(job: JobId, audit: &mut AuditOf<T>, count: u32, tries: &mut u32) -> Found {
         let mut draw = Self::draw(job, audit.redraws);
+        let found = Self::draw_auditors_by(job, audit, count, &mut draw);
+        *tries = tries.saturating_add(draw.taken());
+        found
+    }
+
+    fn draw_auditors_by(job: JobId, audit: &mut AuditOf<T>, count: u32, draw: &mut Draw) -> Found {
         let mut exclude: Vec<_> = audit.auditors.iter().map(|auditor| auditor.operator.clone()).collect();
         exclude.extend(audit.silent.iter().cloned());
         exclude.push(audit.executor.clone());
@@ -89,7 +96,7 @@ impl<T: Config> Pallet<T> {
             Some((_, Turn::Gone)) | None => {}
         }
         while found < count && !audit.auditors.is_full() {
-            let Some(operator) = T::Workers::draw_auditor(&audit.model, audit.answered, &mut draw, &exclude) else {
+            let Some(operator) = T::Workers::draw_auditor(&audit.model, audit.answered, draw, &exclude) else {
                 break;
             };
             // Nobody is obliged for whom there is no room.
@@ -150,13 +157,13 @@ impl<T: Config> Pallet<T> {
 }
 
 impl<T: Config> traits::Audits<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
-    fn open(job: JobId, answered: &Answered<T::AccountId, BlockNumberFor<T>>) -> Opening {
+    fn open(job: JobId, answered: &Answered<T::AccountId, BlockNumberFor<T>>, tries: &mut u32) -> Opening {
         let opened = Audits::<T>::get(job)
             .or_else(|| Self::sample(job, &answered.executor).map(|rate| Audit::new(answered.clone(), rate)));
         let Some(mut audit) = opened else {
             return Opening::NotSampled;
         };
-        let opening = match Self::draw_auditors(job, &mut audit, T::Parameters::get().auditors_per_job) {
+        let opening = match Self::draw_auditors(job, &mut audit, T::Parameters::get().auditors_per_job, tries) {
             Found::Auditors(count) => Opening::Drawn(count),
             Found::Busy => Opening::Busy,
             Found::Nobody => {
@@ -184,7 +191,7 @@ impl<T: Config> traits::Audits<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
         Audits::<T>::get(job).map_or(ALL, |audit| audit.sampled_in_a_million)
     }
 
-    fn overdue(job: JobId) -> AuditProgress {
+    fn overdue(job: JobId, tries: &mut u32) -> AuditProgress {
         let Some(mut audit) = Audits::<T>::get(job) else {
             return AuditProgress::Complete(0);
         };
@@ -192,7 +199,7 @@ impl<T: Config> traits::Audits<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
         let mut redrawn = Found::Nobody;
         if silent > 0 && audit.redraws < T::Parameters::get().max_redraws {
             audit.redraws = audit.redraws.saturating_add(1);
-            redrawn = Self::draw_auditors(job, &mut audit, silent);
+            redrawn = Self::draw_auditors(job, &mut audit, silent, tries);
         }
         let attested = audit.attested();
         let progress = match redrawn {

@@ -144,6 +144,9 @@ impl Workers<AccountId, u64> for FakeWorkers {
             .filter(|o| Self::probation(o).is_none())
             .count() as u32
     }
+    fn most_tries() -> u32 {
+        1
+    }
     fn draw_executor(_: &ModelId, _: &Demand, _: &mut Draw, _: &[AccountId]) -> Option<AccountId> {
         None
     }

@@ -24,7 +24,7 @@ fn every_answer(auditors: u32, redraws: u32, test: impl FnOnce()) {
 
 /// How many auditors are drawn.
 fn open(job: JobId) -> u32 {
-    match Audits::open(job, &answered()) {
+    match Audits::open(job, &answered(), &mut 0) {
         Opening::Drawn(auditors) => auditors,
         _ => 0,
     }
@@ -87,7 +87,7 @@ fn fewer_operators_than_wanted_audit_as_far_as_they_go() {
         Operators::set(&vec![1, 2]);
         assert_eq!(open(JOB), 1);
         Operators::set(&vec![1]);
-        assert_eq!(Audits::open(JOB + 1, &answered()), Opening::NobodyThere);
+        assert_eq!(Audits::open(JOB + 1, &answered(), &mut 0), Opening::NobodyThere);
         assert_eq!(Stored::<Test>::get(JOB + 1), None);
         assert_eq!(take_events(), vec![Event::AuditorDrawn { job: JOB, operator: 2 }]);
     });
@@ -105,7 +105,7 @@ fn the_audit_rate_is_met_on_average() {
 fn whether_an_answer_is_audited_is_drawn_once() {
     build_and_execute(1, Permill::from_percent(25), 0, || {
         Busy::set(&vec![2, 3, 4]);
-        let openings: Vec<_> = (0..40).map(|job| Audits::open(job, &answered())).collect();
+        let openings: Vec<_> = (0..40).map(|job| Audits::open(job, &answered(), &mut 0)).collect();
         assert!(openings.contains(&Opening::NotSampled) && openings.contains(&Opening::Busy));
         System::set_block_number(2);
         Busy::set(&vec![]);
@@ -121,12 +121,12 @@ fn whether_an_answer_is_audited_is_drawn_once() {
 fn an_answer_waits_for_the_auditor_that_was_drawn_though_others_have_room() {
     every_answer(1, 0, || {
         Busy::set(&vec![2, 3, 4]);
-        assert_eq!(Audits::open(JOB, &answered()), Opening::Busy);
+        assert_eq!(Audits::open(JOB, &answered(), &mut 0), Opening::Busy);
         let awaited = Stored::<Test>::get(JOB).unwrap().awaited.unwrap().operator;
         for block in 2..20 {
             System::set_block_number(block);
             Busy::set(&vec![awaited]);
-            assert_eq!(Audits::open(JOB, &answered()), Opening::Busy);
+            assert_eq!(Audits::open(JOB, &answered(), &mut 0), Opening::Busy);
         }
         Busy::set(&vec![]);
         assert_eq!((open(JOB), auditors(JOB)), (1, vec![awaited]));
@@ -137,7 +137,7 @@ fn an_answer_waits_for_the_auditor_that_was_drawn_though_others_have_room() {
 fn another_auditor_is_drawn_if_the_one_that_is_awaited_can_not_audit_any_longer() {
     every_answer(1, 0, || {
         Busy::set(&vec![2, 3, 4]);
-        Audits::open(JOB, &answered());
+        Audits::open(JOB, &answered(), &mut 0);
         let awaited = Stored::<Test>::get(JOB).unwrap().awaited.unwrap().operator;
         Operators::set(&(1..=4).filter(|operator| *operator != awaited).collect());
         Busy::set(&vec![]);
@@ -152,8 +152,8 @@ fn an_answer_whose_silent_auditor_nobody_can_replace_waits_again() {
         open(JOB);
         let silent = auditors(JOB)[0];
         Busy::set(&vec![2, 3, 4]);
-        assert_eq!(Audits::overdue(JOB), AuditProgress::Busy);
-        assert_eq!(Audits::open(JOB, &answered()), Opening::Busy);
+        assert_eq!(Audits::overdue(JOB, &mut 0), AuditProgress::Busy);
+        assert_eq!(Audits::open(JOB, &answered(), &mut 0), Opening::Busy);
         Busy::set(&vec![]);
         assert_eq!(open(JOB), 1);
         assert_ne!(auditors(JOB)[0], silent);
@@ -258,7 +258,7 @@ fn a_silent_auditor_is_replaced_and_can_not_come_back() {
         open(JOB);
         let silent = auditors(JOB)[0];
         take_events();
-        assert_eq!(Audits::overdue(JOB), AuditProgress::Redrawn);
+        assert_eq!(Audits::overdue(JOB, &mut 0), AuditProgress::Redrawn);
         let second = auditors(JOB)[0];
         assert_ne!(second, silent);
         assert_eq!(Missed::get(), vec![silent]);
@@ -288,12 +288,12 @@ fn only_the_silent_auditors_are_replaced() {
         open(JOB);
         let [prompt, silent] = auditors(JOB).try_into().unwrap();
         assert_ok!(attest(prompt, JOB, ROOT));
-        assert_eq!(Audits::overdue(JOB), AuditProgress::Redrawn);
+        assert_eq!(Audits::overdue(JOB, &mut 0), AuditProgress::Redrawn);
         let [kept, second] = auditors(JOB).try_into().unwrap();
         assert_eq!(kept, prompt);
         assert_eq!(second, 2 + 3 + 4 - prompt - silent);
         // Nobody else is left.
-        assert_eq!(Audits::overdue(JOB), AuditProgress::Complete(1));
+        assert_eq!(Audits::overdue(JOB, &mut 0), AuditProgress::Complete(1));
         assert_eq!(Missed::get(), vec![silent, second]);
         assert_eq!(Audits::judge(JOB, &ROOT), Verdict::Match(1));
     });
@@ -303,8 +303,8 @@ fn only_the_silent_auditors_are_replaced() {
 fn redraws_end_and_leave_an_answer_that_nobody_attested() {
     every_answer(1, 1, || {
         open(JOB);
-        assert_eq!(Audits::overdue(JOB), AuditProgress::Redrawn);
-        assert_eq!(Audits::overdue(JOB), AuditProgress::Complete(0));
+        assert_eq!(Audits::overdue(JOB, &mut 0), AuditProgress::Redrawn);
+        assert_eq!(Audits::overdue(JOB, &mut 0), AuditProgress::Complete(0));
         assert_eq!(Missed::get().len(), 2);
         assert_eq!(Audits::judge(JOB, &ROOT), Verdict::Match(0));
         close(JOB, 9);
@@ -335,7 +335,7 @@ fn a_job_without_an_audit_matches_nobody() {
     every_answer(1, 0, || {
         assert_eq!(Audits::audit(JOB), None);
         assert_eq!(Audits::judge(JOB, &ROOT), Verdict::Match(0));
-        assert_eq!(Audits::overdue(JOB), AuditProgress::Complete(0));
+        assert_eq!(Audits::overdue(JOB, &mut 0), AuditProgress::Complete(0));
     });
 }
 
@@ -399,11 +399,15 @@ fn answers_that_wait_for_an_auditor_are_checked_in_the_order_in_which_they_came(
         Operators::set(&vec![1, 2]);
         Busy::set(&vec![2]);
         let [first, second, third] = [JOB, JOB + 1, JOB + 2];
-        assert_eq!(Audits::open(first, &answered()), Opening::Busy);
-        assert_eq!(Audits::open(second, &answered()), Opening::Busy);
+        assert_eq!(Audits::open(first, &answered(), &mut 0), Opening::Busy);
+        assert_eq!(Audits::open(second, &answered(), &mut 0), Opening::Busy);
         Busy::set(&vec![]);
-        assert_eq!(Audits::open(third, &answered()), Opening::Busy, "others come first");
-        assert_eq!(Audits::open(second, &answered()), Opening::Busy);
+        assert_eq!(
+            Audits::open(third, &answered(), &mut 0),
+            Opening::Busy,
+            "others come first"
+        );
+        assert_eq!(Audits::open(second, &answered(), &mut 0), Opening::Busy);
         assert_eq!((open(first), auditors(first)), (1, vec![2]));
         assert_eq!(Called::get(), [second], "its turn has come");
         assert_eq!((open(second), open(third)), (1, 1));
@@ -417,7 +421,7 @@ fn room_that_is_given_back_is_offered_to_the_first_in_line() {
         Operators::set(&vec![1, 2]);
         assert_eq!(open(JOB), 1);
         Busy::set(&vec![2]);
-        assert_eq!(Audits::open(JOB + 1, &answered()), Opening::Busy);
+        assert_eq!(Audits::open(JOB + 1, &answered(), &mut 0), Opening::Busy);
         assert_ok!(attest(2, JOB, H256::zero()));
         assert_eq!(Called::get(), [JOB + 1]);
         close(JOB, 0);
@@ -431,7 +435,7 @@ fn an_answer_that_gives_up_leaves_the_line_to_those_behind_it() {
         Busy::set(&vec![2]);
         let jobs: Vec<_> = (JOB..JOB + 40).collect();
         for job in &jobs {
-            assert_eq!(Audits::open(*job, &answered()), Opening::Busy);
+            assert_eq!(Audits::open(*job, &answered(), &mut 0), Opening::Busy);
         }
         // Holes everywhere, more than are passed over at once.
         for job in &jobs[1..39] {
@@ -441,7 +445,7 @@ fn an_answer_that_gives_up_leaves_the_line_to_those_behind_it() {
         Busy::set(&vec![]);
         assert_eq!(open(jobs[0]), 1);
         let last = jobs[39];
-        let tries = (1..5).find(|_| Audits::open(last, &answered()) == Opening::Drawn(1));
+        let tries = (1..5).find(|_| Audits::open(last, &answered(), &mut 0) == Opening::Drawn(1));
         assert!(tries.is_some_and(|tries| tries <= 3), "{tries:?}");
         assert_eq!(Lines::<Test>::get(2), None);
     });
@@ -452,7 +456,7 @@ fn try_state_finds_a_place_in_a_line_without_an_audit() {
     every_answer(1, 1, || {
         Operators::set(&vec![1, 2]);
         Busy::set(&vec![2]);
-        assert_eq!(Audits::open(JOB, &answered()), Opening::Busy);
+        assert_eq!(Audits::open(JOB, &answered(), &mut 0), Opening::Busy);
         hypothetically!({
             Stored::<Test>::remove(JOB);
             assert!(Audits::do_try_state().is_err());

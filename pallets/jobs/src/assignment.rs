@@ -32,28 +32,26 @@ pub(crate) enum Served {
 }
 
 impl<T: Config> Pallet<T> {
-    /// Lets the models with waiting jobs take turns until none has more to give, and notes the work: at most
-    /// [`Config::MaxAssignmentsPerBlock`] jobs are assigned, and each model looks in vain at most once.
+    /// Lets the models with waiting jobs take turns until none has more to give or the block has no [room](crate::budget), and notes the
+    /// work: at most [`Config::MaxAssignmentsPerBlock`] jobs are assigned, and each model looks in vain at most once.
     ///
-    /// A model uses up its turn by an assignment only. One without anybody who has room stays in front, and is passed over in this block.
+    /// A model uses up its turn by an assignment only. One without anybody who has room stays in front, and is passed over in this block. Only
+    /// if there was no room to look at all of them, those that were passed over go behind those that weren't looked at.
     pub(crate) fn assign_waiting(work: &mut Work) {
         let mut passed_over = 0;
-        while work.assigned < T::MaxAssignmentsPerBlock::get() && work.visits < Self::max_visits() {
+        while work.assigned < T::MaxAssignmentsPerBlock::get() {
             let Some(model) = Waiting::<T>::get().get(passed_over).copied() else {
-                break;
+                return;
             };
+            if !Self::has_room_for_turn(work) {
+                return Waiting::<T>::mutate(|models| models[..].rotate_left(passed_over));
+            }
             match Self::serve_next(&model, work) {
                 Served::Assigned => Self::end_turn(&model),
                 Served::Expired => {}
                 Served::Nothing => passed_over += 1,
             }
         }
-    }
-
-    /// Most visits of queues in a block: each model's newcomers and others once in vain. The last may draw twice, and reach it by one.
-    pub(crate) fn max_visits() -> u32 {
-        let in_vain = T::MaxWaitingModels::get().saturating_mul(2);
-        T::MaxAssignmentsPerBlock::get().saturating_add(in_vain)
     }
 
     /// The model goes behind all others that wait, unless none of its jobs waits any longer. O(waiting models).
@@ -92,6 +90,7 @@ impl<T: Config> Pallet<T> {
         if now.saturating_sub(job.since) >= T::Parameters::get().queue_timeout.into() {
             Self::dequeue(id, &job);
             Self::expire(id, job, now);
+            work.expired = work.expired.saturating_add(1);
             return Served::Expired;
         }
         if !is_served || !Self::assign(id, job, now, work) {
@@ -121,6 +120,7 @@ impl<T: Config> Pallet<T> {
             work.visits = work.visits.saturating_add(1);
             T::Workers::draw_executor(&job.model, &demand, &mut draw, &[])
         });
+        work.tries = work.tries.saturating_add(draw.taken());
         let Some(operator) = found else { return false };
 
         Self::count_turn(&job);

@@ -3,8 +3,8 @@
 //! as many auditors as can be, all of them credited for the first time.
 use crate::{
     known_prompts::Generation, types::UncheckedOutput, Agenda, AgendaCursor, Answer, Call, Config, Credited, Executing,
-    Generations, Headers, Inputs, Job, Jobs, Lane, Links, NextJob, Outputs, Pallet, Standings, State, UncheckedInput,
-    Waiting, Work, MAX_AUDITORS,
+    Generations, Headers, Inputs, Job, Jobs, Lane, Links, NextJob, Outputs, Pallet, Queues, Standings, State,
+    UncheckedInput, Waiting, Work, MAX_AUDITORS,
 };
 use alloc::{vec, vec::Vec};
 use ergon_primitives::{
@@ -30,8 +30,8 @@ use sp_runtime::traits::BlockNumberProvider;
 pub trait BenchmarkHelper<AccountId> {
     /// A model that takes jobs, another for each index; the first is what jobs ask for.
     fn model(index: u32) -> ModelId;
-    /// An account that may ask for jobs, and whose quota depends on as many others as can be.
-    fn requester() -> AccountId;
+    /// An account that may ask for jobs, and whose quota depends on as many others as can be, another for each index.
+    fn requester(index: u32) -> AccountId;
     /// An operator and its hot key, others for each index. It serves as many models as can be, the first one among them, and nobody has
     /// been told of its work.
     fn operator(index: u32) -> (AccountId, AccountId);
@@ -41,13 +41,15 @@ pub trait BenchmarkHelper<AccountId> {
     fn audit(job: JobId, executor: &AccountId, auditors: &[AccountId], root: Option<H256>);
     /// One auditor of `job` is going to be replaced by one of many.
     fn lengthen_replacement(job: JobId);
-    /// Many operators serve the first model, and all are busy, or none.
-    fn crowd(busy: bool);
+    /// Many operators serve the first model, all of whom have room; or only so many of them weigh anything, and these are busy.
+    fn crowd(busy: u32);
 }
 
 /// Number of the jobs in benchmarks.
 const JOB: JobId = 1_000;
 const SEAL: H256 = H256::repeat_byte(0x5E);
+/// Most operators that a measured draw looks at.
+const TRIES: u32 = 8;
 /// Units that are reserved for a job.
 const RESERVED: u64 = 10_000;
 /// Terms of the jobs.
@@ -58,7 +60,7 @@ const TERMS: ModelTerms = ModelTerms {
         attended_position: 0,
     },
     context: MAX_PROMPT_TOKENS,
-    rate: 1_000,
+    rate: 100,
 };
 const OUTCOME: Outcome = Outcome::Completed(StopReason::EndOfSequence);
 
@@ -82,7 +84,7 @@ fn longest_output() -> Vec<u8> {
 
 /// A job with everything that jobs can have, and its units reserved.
 fn job<T: Config>(state: State, executor: Option<&T::AccountId>) -> Job<T::AccountId, BlockNumberFor<T>> {
-    let requester = T::BenchmarkHelper::requester();
+    let requester = T::BenchmarkHelper::requester(0);
     let reserved = if T::Quota::reserve(&requester, RESERVED).is_ok() {
         RESERVED
     } else {
@@ -153,8 +155,8 @@ pub fn insert_auditing<T: Config>(id: JobId, executor: &T::AccountId) {
     insert::<T>(id, job::<T>(State::Auditing, Some(executor)));
 }
 
-/// Stores an audited job, and gives the reveal that its executor owes.
-pub fn insert_attested<T: Config>(id: JobId, executor: &T::AccountId) -> Call<T> {
+/// Stores a job with so many auditors who have attested, and gives the reveal that its executor owes.
+pub fn insert_attested<T: Config>(id: JobId, executor: &T::AccountId, auditors: u32) -> Call<T> {
     let mut job = job::<T>(State::Auditing, Some(executor));
     let header = Header {
         answer_id: answer_id(id, &job.request_hash, &job.sampling_key.unwrap_or_default()),
@@ -165,7 +167,7 @@ pub fn insert_attested<T: Config>(id: JobId, executor: &T::AccountId) -> Call<T>
         leaves: H256::repeat_byte(4),
     };
     if let Some(answer) = &mut job.answer {
-        (answer.auditors, answer.attested) = (MAX_AUDITORS, true);
+        (answer.auditors, answer.attested) = (auditors, true);
         answer.sealed = sealed(&SEAL, &header.root());
     }
     insert::<T>(id, job);
@@ -198,7 +200,10 @@ fn enqueue<T: Config>(id: JobId, job: &Job<T::AccountId, BlockNumberFor<T>>) -> 
     Pallet::<T>::retake_place(job);
     // As if each were another requester's.
     Standings::<T>::remove((job.model, job.newcomer, &job.requester));
-    let room = Pallet::<T>::enqueue(id, job);
+    enough(Pallet::<T>::enqueue(id, job))
+}
+
+fn enough(room: bool) -> Result<(), BenchmarkError> {
     room.then_some(())
         .ok_or(BenchmarkError::Stop("there is no room in the queue"))
 }
@@ -213,19 +218,28 @@ fn others_wait<T: Config>() {
 mod benchmarks {
     use super::*;
 
-    /// The first job of the last model that had none; token ids take longer to decode than bytes.
+    /// It takes the place of the last job that waits; token ids take longer to decode than bytes.
     #[benchmark]
-    fn submit() {
-        let (requester, model) = (T::BenchmarkHelper::requester(), T::BenchmarkHelper::model(0));
+    fn submit() -> Result<(), BenchmarkError> {
+        let (requester, model) = (T::BenchmarkHelper::requester(1), T::BenchmarkHelper::model(0));
         let input = UncheckedInput::Tokens(BoundedVec::truncate_from(vec![u32::MAX; MAX_PROMPT_TOKENS as usize]));
         T::BenchmarkHelper::operator(0);
         others_wait::<T>();
+        let displaced = job::<T>(State::Queued, None);
+        for id in [JOB - 2, JOB - 1] {
+            Pallet::<T>::retake_place(&displaced);
+            enough(Pallet::<T>::enqueue(id, &displaced))?;
+            insert::<T>(id, displaced.clone());
+        }
+        Queues::<T>::mutate_extant(model, |queue| queue.others.places = T::MaxQueued::get());
         NextJob::<T>::put(JOB);
 
         #[extrinsic_call]
         _(RawOrigin::Signed(requester), model, input, settings(), Some(0));
 
         assert!(Jobs::<T>::contains_key(JOB));
+        assert!(Jobs::<T>::get(JOB - 1).is_some_and(|job| job.state == State::Expired));
+        Ok(())
     }
 
     #[benchmark]
@@ -242,9 +256,9 @@ mod benchmarks {
 
     /// It settles the job, and everybody is credited for the first time.
     #[benchmark]
-    fn reveal() -> Result<(), BenchmarkError> {
-        let ((executor, hot), auditors) = (T::BenchmarkHelper::operator(0), auditors::<T>(MAX_AUDITORS));
-        let Call::reveal { seal, header, .. } = insert_attested::<T>(JOB, &executor) else {
+    fn reveal(a: Linear<1, MAX_AUDITORS>) -> Result<(), BenchmarkError> {
+        let ((executor, hot), auditors) = (T::BenchmarkHelper::operator(0), auditors::<T>(a));
+        let Call::reveal { seal, header, .. } = insert_attested::<T>(JOB, &executor, a) else {
             return Err(BenchmarkError::Stop("it is no reveal"));
         };
         T::BenchmarkHelper::audit(JOB, &executor, &auditors, Some(header.root()));
@@ -266,7 +280,7 @@ mod benchmarks {
             insert::<T>(id, job);
         }
         Outputs::<T>::insert(JOB, BoundedVec::truncate_from(longest_output()));
-        let requester = T::BenchmarkHelper::requester();
+        let requester = T::BenchmarkHelper::requester(0);
 
         #[extrinsic_call]
         _(RawOrigin::Signed(requester), JOB);
@@ -359,7 +373,7 @@ mod benchmarks {
         }
         Agenda::<T>::remove((Lane::Delays, now::<T>(), JOB - 1));
         Pallet::<T>::enqueue(JOB - 1, &job::<T>(State::Queued, None));
-        Standings::<T>::remove((T::BenchmarkHelper::model(0), false, T::BenchmarkHelper::requester()));
+        Standings::<T>::remove((T::BenchmarkHelper::model(0), false, T::BenchmarkHelper::requester(0)));
         let mut work = Work::default();
 
         #[block]
@@ -374,11 +388,13 @@ mod benchmarks {
 
     /// A job for which nobody with room is found.
     #[benchmark]
-    fn visit() -> Result<(), BenchmarkError> {
-        let job = job::<T>(State::Queued, None);
+    fn visit(t: Linear<1, TRIES>) -> Result<(), BenchmarkError> {
+        let mut job = job::<T>(State::Queued, None);
+        // So that it is one draw.
+        job.missed = Default::default();
         others_wait::<T>();
         enqueue::<T>(JOB, &job)?;
-        T::BenchmarkHelper::crowd(true);
+        T::BenchmarkHelper::crowd(t);
         let model = job.model;
         insert::<T>(JOB, job);
         let mut work = Work::default();
@@ -388,7 +404,29 @@ mod benchmarks {
             Pallet::<T>::serve_next(&model, &mut work);
         }
 
+        assert_eq!((work.visits, work.tries), (1, t));
         assert!(Jobs::<T>::get(JOB).is_some_and(|job| job.state == State::Queued));
+        Ok(())
+    }
+
+    /// A job at the head of its queue that has waited for too long, the last one of the last model.
+    #[benchmark]
+    fn expire() -> Result<(), BenchmarkError> {
+        let job = job::<T>(State::Queued, None);
+        frame_system::Pallet::<T>::set_block_number(T::Parameters::get().queue_timeout.into());
+        others_wait::<T>();
+        enqueue::<T>(JOB, &job)?;
+        let model = job.model;
+        insert::<T>(JOB, job);
+        let mut work = Work::default();
+
+        #[block]
+        {
+            Pallet::<T>::serve_next(&model, &mut work);
+        }
+
+        assert_eq!(work.expired, 1);
+        assert!(Jobs::<T>::get(JOB).is_some_and(|job| job.state == State::Expired));
         Ok(())
     }
 
@@ -404,7 +442,7 @@ mod benchmarks {
         for id in [JOB, JOB + 1] {
             enqueue::<T>(id, &job)?;
         }
-        T::BenchmarkHelper::crowd(false);
+        T::BenchmarkHelper::crowd(0);
         insert::<T>(JOB, job);
         let mut work = Work::default();
 

@@ -2,7 +2,7 @@
 //! What requesters and executors do.
 use crate::{
     types::UncheckedOutput, Answer, Call, Config, Error, Event, Headers, Inputs, Job, Jobs, NextJob, Outputs, Pallet,
-    State, UncheckedInput,
+    State, UncheckedInput, WeightInfo,
 };
 use ergon_primitives::{
     commitment::{self, Header, Outcome},
@@ -11,7 +11,12 @@ use ergon_primitives::{
     traits::{Audits, Models, Parameters, Verdict, Workers},
     JobId, ModelId, H256,
 };
-use frame_support::{dispatch::DispatchResult, ensure, pallet_prelude::DispatchError, traits::Get};
+use frame_support::{
+    dispatch::{DispatchResult, DispatchResultWithPostInfo},
+    ensure,
+    pallet_prelude::DispatchError,
+    traits::Get,
+};
 use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::traits::BlockNumberProvider;
 
@@ -214,7 +219,7 @@ impl<T: Config> Pallet<T> {
         Ok((job, operator, root))
     }
 
-    pub(crate) fn do_reveal(hot: T::AccountId, id: JobId, seal: H256, header: Header) -> DispatchResult {
+    pub(crate) fn do_reveal(hot: T::AccountId, id: JobId, seal: H256, header: Header) -> DispatchResultWithPostInfo {
         let (job, operator, root) = Self::revealable(&hot, id, &seal, &header)?;
         let now = T::BlockNumberProvider::current_block_number();
         Headers::<T>::insert(id, header);
@@ -223,11 +228,12 @@ impl<T: Config> Pallet<T> {
             operator: operator.clone(),
             root,
         });
+        let auditors = job.answer.as_ref().map_or(0, |answer| answer.auditors);
         match T::Audits::judge(id, &root) {
             Verdict::Match(auditors) => Self::settle(id, job, operator, auditors, now),
             Verdict::Mismatch(auditor) => Self::dispute(id, job, operator, auditor, now),
         }
-        Ok(())
+        Ok(Some(T::WeightInfo::reveal(auditors)).into())
     }
 
     /// Whether a header says what was published on chain.

@@ -51,9 +51,9 @@
 //!
 //! # Work in a block
 //!
-//! At most [`Config::MaxAssignmentsPerBlock`] jobs leave their queues and twice as many enter them, [`Config::MaxDuePerBlock`] steps are done of what falls due and
-//! [`Config::MaxPrunedPerBlock`] of forgetting jobs, see [`Work`]; what is left over is done in the next block. Nobody's deadline can be put
-//! off by submitting and cancelling: what is taken back leaves nothing to do, and no executor is drawn in a block that
+//! The start of a block lets jobs enter their queues, does what falls due, forgets jobs, and with the [weight](budget) that is left of
+//! [`Config::ServiceWeight`] assigns jobs, at most [`Config::MaxAssignmentsPerBlock`]; what is left over is done in the next block. Nobody's
+//! deadline can be put off by submitting and cancelling: what is taken back leaves nothing to do, and no executor is drawn in a block that
 //! leaves deadlines over. The beacon's `on_initialize` must run before this one.
 //!
 //! All times are those of [`Config::BlockNumberProvider`], which stands still while nobody can do anything. A job that can't be read when
@@ -71,6 +71,7 @@ mod agenda;
 mod assignment;
 #[cfg(feature = "runtime-benchmarks")]
 pub mod benchmarking;
+pub mod budget;
 mod calls;
 mod events;
 pub mod known_prompts;
@@ -93,7 +94,7 @@ use frame_support::pallet_macros::import_section;
 pub mod pallet {
     use super::{
         known_prompts::Generation, types, Job, Lane, Link, Queue, Round, Standing, UncheckedInput, UncheckedOutput,
-        WeightInfo, Work, MAX_STEPS,
+        WeightInfo, Work, MAX_AUDITORS,
     };
     use alloc::vec::Vec;
     use ergon_primitives::{
@@ -140,7 +141,9 @@ pub mod pallet {
         /// Most models with waiting jobs: as many as there can be models that take jobs.
         #[pallet::constant]
         type MaxWaitingModels: Get<u32>;
-        /// Most jobs that leave their queues in a block; those of newcomers are at most a tenth of that.
+        /// What the start of a block may take, at most half of one.
+        type ServiceWeight: Get<Weight>;
+        /// Most jobs that leave their queues in a block, if that has room; those of newcomers are at most a tenth of that.
         #[pallet::constant]
         type MaxAssignmentsPerBlock: Get<u32>;
         /// Most steps in a block of what falls due: a job is one, or as many as it has auditors.
@@ -329,11 +332,12 @@ pub mod pallet {
             let now = T::BlockNumberProvider::current_block_number();
             let mut work = Work::default();
             Self::process_delays(now, &mut work);
-            if Self::process_due(now, &mut work) {
-                Self::assign_waiting(&mut work);
-            }
+            let are_deadlines_kept = Self::process_due(now, &mut work);
             Self::process_retention(now, &mut work);
             Self::process_known(now, &mut work);
+            if are_deadlines_kept {
+                Self::assign_waiting(&mut work);
+            }
             T::WeightInfo::on_initialize(&work)
         }
 
@@ -342,23 +346,7 @@ pub mod pallet {
             assert!(
                 T::MaxQueued::get() >= 10 && T::MaxWaitingModels::get() > 0 && T::MaxAssignmentsPerBlock::get() > 0
             );
-            // Each assigned job with one auditor falls due once, gives its units back late at worst, and is forgotten once. In either lane a step goes to finding that a block
-            // is done, and a job is begun only if the most steps that it may take are left.
-            let assigned = T::MaxAssignmentsPerBlock::get();
-            assert!(
-                T::MaxDuePerBlock::get() >= assigned.saturating_add(MAX_STEPS),
-                "deadlines could not keep up with assignments"
-            );
-            assert!(
-                T::MaxPrunedPerBlock::get() >= assigned.saturating_mul(2).saturating_add(MAX_STEPS),
-                "pruning could not keep up with assignments"
-            );
-            let most = Self::most_weight::<T::WeightInfo>();
-            let half = T::BlockWeights::get().max_block.div(2);
-            assert!(
-                most.all_lte(half),
-                "the work at the start of a block could fill half of it: {most} of {half}"
-            );
+            Self::check_budgets();
         }
 
         #[cfg(feature = "try-runtime")]
@@ -414,7 +402,8 @@ pub mod pallet {
         /// [`Event::Revealed`], then [`Event::Settled`], [`Event::Rejected`], [`Event::Unaudited`] or [`Event::Disputed`]. Complexity:
         /// O(auditors).
         #[pallet::call_index(2)]
-        pub fn reveal(origin: OriginFor<T>, job: JobId, seal: H256, header: Header) -> DispatchResult {
+        #[pallet::weight(T::WeightInfo::reveal(MAX_AUDITORS))]
+        pub fn reveal(origin: OriginFor<T>, job: JobId, seal: H256, header: Header) -> DispatchResultWithPostInfo {
             Self::do_reveal(ensure_signed(origin)?, job, seal, header)
         }
 

@@ -61,8 +61,9 @@ impl<T: Config> Pallet<T> {
         Self::deposit_event(Event::Reassigned { job: id, operator });
     }
 
-    /// The audit delay is over, or it is time to look again for auditors with room: draws them. How many.
-    pub(crate) fn open_audit(id: JobId, mut job: JobOf<T>, now: BlockNumberFor<T>) -> u32 {
+    /// The audit delay is over, or it is time to look again for auditors with room: draws them, and adds the operators that were looked at to
+    /// `tries`. How many it draws.
+    pub(crate) fn open_audit(id: JobId, mut job: JobOf<T>, now: BlockNumberFor<T>, tries: &mut u32) -> u32 {
         let demand = job.demand();
         let (Some(executor), Some(answer)) = (job.executor.clone(), &mut job.answer) else {
             return 0;
@@ -73,7 +74,7 @@ impl<T: Config> Pallet<T> {
             at: answer.at,
             demand,
         };
-        let opening = T::Audits::open(id, &answered);
+        let opening = T::Audits::open(id, &answered, tries);
         let parameters = T::Parameters::get();
         let waited = now.saturating_sub(answer.at);
         if opening == Opening::Busy {
@@ -103,9 +104,9 @@ impl<T: Config> Pallet<T> {
         auditors
     }
 
-    /// The deadline of the auditors has passed.
-    pub(crate) fn miss_attestations(id: JobId, mut job: JobOf<T>, now: BlockNumberFor<T>) {
-        match T::Audits::overdue(id) {
+    /// The deadline of the auditors has passed. Adds the operators that are looked at in their place to `tries`.
+    pub(crate) fn miss_attestations(id: JobId, mut job: JobOf<T>, now: BlockNumberFor<T>, tries: &mut u32) {
+        match T::Audits::overdue(id, tries) {
             AuditProgress::Redrawn => Self::await_attestations(id, job, now),
             AuditProgress::Complete(_) => Self::await_reveal(id, job, now),
             AuditProgress::Busy => {

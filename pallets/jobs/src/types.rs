@@ -129,6 +129,8 @@ pub struct Work {
     pub due: u32,
     /// Auditors that were drawn, or looked for in vain.
     pub draws: u32,
+    /// Operators that draws looked at, of executors and of auditors.
+    pub tries: u32,
     /// Operators that may have missed a deadline.
     pub misses: u32,
     /// Draws of executors, and looks at queues without one.
@@ -137,10 +139,31 @@ pub struct Work {
     pub pruned: u32,
     /// Prompts that are no longer known.
     pub forgotten: u32,
+    /// Jobs that had waited for too long when their turn came.
+    pub expired: u32,
     /// Jobs that were assigned.
     pub assigned: u32,
     /// Those of them that newcomers asked for.
     pub assigned_newcomers: u32,
+}
+
+impl Work {
+    /// This and more.
+    pub fn and(&self, more: &Self) -> Self {
+        Self {
+            ripe: self.ripe.saturating_add(more.ripe),
+            due: self.due.saturating_add(more.due),
+            draws: self.draws.saturating_add(more.draws),
+            tries: self.tries.saturating_add(more.tries),
+            misses: self.misses.saturating_add(more.misses),
+            visits: self.visits.saturating_add(more.visits),
+            pruned: self.pruned.saturating_add(more.pruned),
+            forgotten: self.forgotten.saturating_add(more.forgotten),
+            expired: self.expired.saturating_add(more.expired),
+            assigned: self.assigned.saturating_add(more.assigned),
+            assigned_newcomers: self.assigned_newcomers.saturating_add(more.assigned_newcomers),
+        }
+    }
 }
 
 /// What the executor published with its output, and how it was checked.

@@ -14,8 +14,8 @@ pub trait WeightInfo {
     fn submit() -> Weight;
     /// An output of the longest accepted length.
     fn submit_result() -> Weight;
-    /// A reveal that settles the job, with the most auditors to credit.
-    fn reveal() -> Weight;
+    /// A reveal that settles the job, with so many auditors to credit.
+    fn reveal(auditors: u32) -> Weight;
     /// A cancelled job, queued or assigned.
     fn cancel() -> Weight;
 
@@ -31,28 +31,32 @@ pub trait WeightInfo {
     fn redraw() -> Weight;
     /// A job with `missed` silent auditors, each of whom is suspended, and nobody in their place.
     fn misses(missed: u32) -> Weight;
-    /// A draw of an executor in vain.
-    fn visit() -> Weight;
-    /// A job is assigned to the first operator that the draw hits.
+    /// A draw of an executor that looks at so many operators in vain.
+    fn visit(tries: u32) -> Weight;
+    /// A job that has waited for too long when its turn comes.
+    fn expire() -> Weight;
+    /// A job is assigned to the first operator that the draw looks at.
     fn assign() -> Weight;
     /// A job with `auditors` is forgotten.
     fn prune(auditors: u32) -> Weight;
     /// So many prompts are forgotten.
     fn forget(prompts: u32) -> Weight;
 
-    /// A block in which this was done. Linear in all of it. Every draw may hit as many operators as one in vain before it finds one.
+    /// A block in which this was done. Linear in all of it. What a draw takes for each operator that it looks at is counted apart.
     fn on_initialize(work: &Work) -> Weight {
-        let draw = Self::redraw()
-            .saturating_sub(Self::silent())
-            .saturating_add(Self::visit());
+        let a_try = Self::visit(2).saturating_sub(Self::visit(1));
+        let visit = Self::visit(1).saturating_sub(a_try);
+        let draw = Self::redraw().saturating_sub(Self::silent()).saturating_sub(a_try);
         let miss = Self::misses(2).saturating_sub(Self::misses(1));
         let parts = [
             (Self::ripen(), work.ripe),
             (Self::due(), work.due),
             (draw, work.draws),
             (miss, work.misses),
-            (Self::visit(), work.visits),
-            (Self::assign(), work.assigned),
+            (a_try, work.tries),
+            (visit, work.visits),
+            (Self::expire().saturating_sub(visit), work.expired),
+            (Self::assign().saturating_sub(Self::visit(1)), work.assigned),
             (Self::prune(1), work.pruned),
             (Self::forget(1).saturating_sub(Self::forget(0)), work.forgotten),
         ];
@@ -64,7 +68,7 @@ pub trait WeightInfo {
     }
 }
 
-/// Nothing weighs anything, but the work at the start of a block, which is counted. For tests.
+/// Nothing weighs anything but steps at the start of a block and the operators that draws look at, which are counted. For tests.
 impl WeightInfo for () {
     fn submit() -> Weight {
         Weight::zero()
@@ -72,7 +76,7 @@ impl WeightInfo for () {
     fn submit_result() -> Weight {
         Weight::zero()
     }
-    fn reveal() -> Weight {
+    fn reveal(_: u32) -> Weight {
         Weight::zero()
     }
     fn cancel() -> Weight {
@@ -96,8 +100,11 @@ impl WeightInfo for () {
     fn ripen() -> Weight {
         Weight::zero()
     }
-    fn visit() -> Weight {
-        Weight::from_parts(1, 0)
+    fn visit(tries: u32) -> Weight {
+        Weight::from_parts(tries.into(), 0)
+    }
+    fn expire() -> Weight {
+        Weight::zero()
     }
     fn assign() -> Weight {
         Weight::zero()

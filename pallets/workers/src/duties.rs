@@ -115,6 +115,10 @@ impl<T: Config> Workers<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
         Self::all_shares(model).auditors
     }
 
+    fn most_tries() -> u32 {
+        2 * crate::serving::TRIES + 1
+    }
+
     /// Complexity: O([`TRIES`](crate::serving::TRIES) * log n).
     fn draw_executor(
         model: &ModelId,

@@ -32,10 +32,10 @@ const BUDGET_BLOCKS: u32 = 10;
 const MAX_MISSES_IN_ROW: u32 = 3;
 /// Most accounts that one operator ever brings onto the chain as its hot keys.
 const MAX_HOT_KEYS_EVER: u32 = 32;
-/// Most jobs that are assigned in a block: about as many as leave the work at the start of a block half of it at worst, which a test of the
-/// genesis checks. A block of a development network is half as long.
-const ASSIGNMENTS: u32 = if cfg!(feature = "production") { 60 } else { 16 };
-/// Most jobs of one model that wait, those that wait for the delay of their draw included: that of 15 blocks takes 900 places on a public
+/// Most jobs that are assigned in a block, which [`ServiceWeight`] leaves room for unless many operators are busy. A block of a development
+/// network is half as long.
+const ASSIGNMENTS: u32 = if cfg!(feature = "production") { 160 } else { 80 };
+/// Most jobs of one model that wait, those that wait for the delay of their draw included: that of 15 blocks takes 2,400 places on a public
 /// network, if as many are submitted as can be assigned.
 const MAX_QUEUED: u32 = if cfg!(feature = "production") { 4_096 } else { 1_024 };
 
@@ -101,6 +101,7 @@ impl pallet_jobs::Config for Runtime {
     type CreditMemory = CreditMemory;
     type MaxQueued = ConstU32<MAX_QUEUED>;
     type MaxWaitingModels = ConstU32<MAX_MODELS>;
+    type ServiceWeight = ServiceWeight;
     type MaxAssignmentsPerBlock = ConstU32<ASSIGNMENTS>;
     type MaxDuePerBlock = ConstU32<{ ASSIGNMENTS + pallet_jobs::MAX_STEPS }>;
     type MaxPrunedPerBlock = ConstU32<{ 2 * ASSIGNMENTS + pallet_jobs::MAX_STEPS }>;
@@ -133,6 +134,18 @@ impl Get<BlockNumber> for CreditMemory {
     }
 }
 
+/// Half of a block for what its start does for jobs.
+pub struct ServiceWeight;
+
+impl Get<Weight> for ServiceWeight {
+    fn get() -> Weight {
+        Weights::get().max_block.div(2)
+    }
+}
+
+/// Operators that a draw looks at until it finds one that has room, where half of them are busy.
+const TRIES: u32 = 2;
+
 /// What a job takes of blocks after its submission: the work at the start of blocks, and the transactions of its executor and auditors.
 ///
 /// That of a job whose operators keep their deadlines. Other executors and auditors are found at nobody's charge, since others than the requester
@@ -149,12 +162,12 @@ impl Get<Weight> for LifeWeight {
             ripe: 1,
             due: 1,
             draws: auditors_per_job,
-            misses: 0,
+            tries: TRIES.saturating_mul(auditors_per_job.saturating_add(1)),
             visits: 1,
             assigned: 1,
-            assigned_newcomers: 0,
             pruned: 1,
             forgotten: 1,
+            ..Default::default()
         };
         let transaction = Weights::get().get(DispatchClass::Normal).base_extrinsic;
         let transactions = transaction.saturating_mul(u64::from(auditors_per_job).saturating_add(2));
@@ -162,7 +175,7 @@ impl Get<Weight> for LifeWeight {
             .saturating_sub(<Runtime as pallet_jobs::Config>::WeightInfo::on_initialize_idle());
         jobs.saturating_add(<Runtime as pallet_jobs::Config>::WeightInfo::submit_result())
             .saturating_add(<Runtime as pallet_audits::Config>::WeightInfo::attest().saturating_mul(auditors))
-            .saturating_add(<Runtime as pallet_jobs::Config>::WeightInfo::reveal())
+            .saturating_add(<Runtime as pallet_jobs::Config>::WeightInfo::reveal(auditors_per_job))
             .saturating_add(transactions)
     }
 }

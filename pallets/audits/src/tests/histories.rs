@@ -46,7 +46,7 @@ fn take(step: &Step) {
         Step::Open(job) => {
             let opened = |job| Audits::audit(job).map(|audit| audit.auditors.len() as u32);
             if opened(job).unwrap_or_default() == 0 {
-                match Audits::open(job, &answered()) {
+                match Audits::open(job, &answered(), &mut 0) {
                     Opening::Drawn(found) => assert_eq!(opened(job), Some(found)),
                     Opening::Busy => assert_eq!(opened(job), Some(0)),
                     Opening::NotSampled | Opening::NobodyThere => assert_eq!(opened(job), None),
@@ -61,7 +61,7 @@ fn take(step: &Step) {
             assert_eq!(attested.is_ok(), drawn && Operators::get().contains(&who));
         }
         Step::Overdue(job) => {
-            let waiting = matches!(Audits::overdue(job), AuditProgress::Redrawn);
+            let waiting = matches!(Audits::overdue(job, &mut 0), AuditProgress::Redrawn);
             let complete = Audits::audit(job).is_none_or(|audit| audit.is_complete());
             assert_eq!(waiting, !complete);
         }

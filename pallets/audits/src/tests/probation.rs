@@ -76,7 +76,7 @@ fn answers_of_the_established_are_not_counted() {
 fn newcomers_do_not_audit_each_other() {
     every_answer(3, 0, || {
         Newcomers::set(&vec![(EXECUTOR, 0), (2, 0), (3, 0), (4, 0)]);
-        assert_eq!(Audits::open(JOB, &answered()), Opening::NobodyThere);
+        assert_eq!(Audits::open(JOB, &answered(), &mut 0), Opening::NobodyThere);
         Newcomers::set(&vec![(EXECUTOR, 0), (2, 0), (3, 0)]);
         assert_eq!(open(JOB), 1);
         assert_eq!(auditors(JOB), vec![4]);

@@ -12,8 +12,8 @@ impl pallet_jobs::benchmarking::BenchmarkHelper<AccountId> for Bench {
         model
     }
 
-    fn requester() -> AccountId {
-        REQUESTER
+    fn requester(index: u32) -> AccountId {
+        REQUESTER + u64::from(index)
     }
 
     fn operator(index: u32) -> (AccountId, AccountId) {
@@ -39,9 +39,10 @@ impl pallet_jobs::benchmarking::BenchmarkHelper<AccountId> for Bench {
         pallet_audits::Audits::<Test>::mutate_extant(job, |audit| audit.redraws = 0);
     }
 
-    fn crowd(busy: bool) {
-        if busy {
-            Operators::set(&vec![]);
+    fn crowd(busy: u32) {
+        if busy > 0 {
+            Places::set(&0);
+            Looked::set(&busy);
         }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What requesters, executors and auditors do, and what they find.
 use super::*;
+use frame_support::dispatch::DispatchResultWithPostInfo;
 
 pub fn signed(who: AccountId) -> RuntimeOrigin {
     RuntimeOrigin::signed(who)
@@ -105,7 +106,7 @@ pub fn attest_all(id: JobId, header: &Header) {
     }
 }
 
-pub fn reveal(id: JobId) -> DispatchResult {
+pub fn reveal(id: JobId) -> DispatchResultWithPostInfo {
     Jobs::reveal(signed(hot(executor(id))), id, SEAL, honest_header(id))
 }
 

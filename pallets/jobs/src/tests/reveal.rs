@@ -7,10 +7,10 @@ use ergon_primitives::{
     traits::Source,
     JobId, H256,
 };
-use frame_support::{assert_noop, assert_ok};
+use frame_support::{assert_noop, assert_ok, dispatch::DispatchResultWithPostInfo};
 
 /// Answers a job with this header, has it attested, and reveals it.
-fn answer_and_reveal(id: JobId, header: &Header) -> sp_runtime::DispatchResult {
+fn answer_and_reveal(id: JobId, header: &Header) -> DispatchResultWithPostInfo {
     assert_ok!(answer_as(hot(executor(id)), id, header));
     run_to(System::block_number() + 3);
     attest_all(id, header);

@@ -22,8 +22,12 @@ impl<T: frame_system::Config> WeightInfo for MeasuredWeight<T> {
     fn submit_result() -> Weight {
         Weight::from_parts(150_928_000, 0).saturating_add(T::DbWeight::get().reads_writes(3, 4))
     }
-    fn reveal() -> Weight {
-        Weight::from_parts(1_766_509_000, 0).saturating_add(T::DbWeight::get().reads_writes(91, 56))
+    fn reveal(a: u32) -> Weight {
+        Weight::from_parts(400_000_000, 0)
+            .saturating_add(Weight::from_parts(170_000_000, 0).saturating_mul(a.into()))
+            .saturating_add(T::DbWeight::get().reads_writes(19, 16))
+            .saturating_add(T::DbWeight::get().reads(9).saturating_mul(a.into()))
+            .saturating_add(T::DbWeight::get().writes(5).saturating_mul(a.into()))
     }
     fn cancel() -> Weight {
         Weight::from_parts(251_308_000, 0).saturating_add(T::DbWeight::get().reads_writes(25, 11))
@@ -50,8 +54,14 @@ impl<T: frame_system::Config> WeightInfo for MeasuredWeight<T> {
     fn ripen() -> Weight {
         Weight::from_parts(116_883_000, 0).saturating_add(T::DbWeight::get().reads_writes(9, 8))
     }
-    fn visit() -> Weight {
-        Weight::from_parts(1_356_777_000, 0).saturating_add(T::DbWeight::get().reads_writes(75, 1))
+    fn visit(t: u32) -> Weight {
+        Weight::from_parts(150_000_000, 0)
+            .saturating_add(Weight::from_parts(150_000_000, 0).saturating_mul(t.into()))
+            .saturating_add(T::DbWeight::get().reads_writes(11, 1))
+            .saturating_add(T::DbWeight::get().reads(8).saturating_mul(t.into()))
+    }
+    fn expire() -> Weight {
+        Weight::from_parts(500_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(30, 12))
     }
     fn assign() -> Weight {
         Weight::from_parts(528_192_000, 0).saturating_add(T::DbWeight::get().reads_writes(24, 10))
