@@ -189,8 +189,8 @@ fn worker(index: u32) -> (AccountId, AccountId) {
         Probation::<Runtime>::insert(&who, required - 1);
     }
     for model in (0..MAX_MODELS).map(model) {
-        append::<Runtime>(&model, &who);
-        append::<Runtime>(&model, &account("neighbour", index, 0));
+        append::<Runtime>(&model, &who, 1);
+        append::<Runtime>(&model, &account("neighbour", index, 0), 1);
     }
     (who, hot)
 }
@@ -202,10 +202,10 @@ fn crowd(busy: u32) {
     let apart = CROWD / busy.max(1);
     for index in 0..CROWD {
         let is_busy = index % apart == 0 && index / apart < busy;
-        let who = operator("crowd", index, VoteWeight::from(busy == 0 || is_busy));
+        let who = operator("crowd", index, 1);
         let load = if is_busy { Load::MAX } else { 0 };
         Operators::<Runtime>::mutate_extant(&who, |entry| (entry.executing, entry.auditing) = (load, load));
-        append::<Runtime>(&model, &who);
+        append::<Runtime>(&model, &who, VoteWeight::from(busy == 0 || is_busy));
     }
 }
 

@@ -225,13 +225,14 @@ mod benchmarks {
         let input = UncheckedInput::Tokens(BoundedVec::truncate_from(vec![u32::MAX; MAX_PROMPT_TOKENS as usize]));
         T::BenchmarkHelper::operator(0);
         others_wait::<T>();
-        let displaced = job::<T>(State::Queued, None);
+        let mut displaced = job::<T>(State::Queued, None);
+        displaced.newcomer = T::Quota::is_newcomer(&requester);
         for id in [JOB - 2, JOB - 1] {
             Pallet::<T>::retake_place(&displaced);
             enough(Pallet::<T>::enqueue(id, &displaced))?;
             insert::<T>(id, displaced.clone());
         }
-        Queues::<T>::mutate_extant(model, |queue| queue.others.places = T::MaxQueued::get());
+        Queues::<T>::mutate_extant(model, |queue| queue.of(displaced.newcomer).places = T::MaxQueued::get());
         NextJob::<T>::put(JOB);
 
         #[extrinsic_call]

@@ -8,7 +8,7 @@ use crate::{
     Status, MAX_ENDPOINT_BYTES, MAX_HOT_KEYS, MAX_MODELS,
 };
 use alloc::{vec, vec::Vec};
-use ergon_primitives::{ticket::Ticket, ModelId, H256};
+use ergon_primitives::{ticket::Ticket, ModelId, VoteWeight, H256};
 use frame_benchmarking::{v2::*, BenchmarkError};
 use frame_support::traits::{Authorize, EnsureOrigin, Get, Hooks};
 use frame_system::RawOrigin;
@@ -30,15 +30,15 @@ pub trait BenchmarkHelper<AccountId, Signature> {
 }
 
 /// Puts an operator at the end of a model's list, as if it had been there from the beginning.
-pub fn append<T: Config>(model: &ModelId, operator: &T::AccountId) {
+pub fn append<T: Config>(model: &ModelId, operator: &T::AccountId, weight: VoteWeight) {
     let change = Change {
         asked: Default::default(),
         due: Default::default(),
         kind: ChangeKind::Enter(Shares {
-            weight: 1,
-            weightless: 0,
+            weight,
+            weightless: (weight == 0).into(),
             auditors: 1,
-            audit_weight: 1,
+            audit_weight: weight,
         }),
     };
     Active::<T>::mutate(model, |active| *active = active.saturating_add(1));
