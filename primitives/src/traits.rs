@@ -97,6 +97,13 @@ impl Demand {
     }
 }
 
+/// Room that a duty takes of its operator: millionths of the half of the [budget](Workers) that is for such duties, as it was when the operator was
+/// obliged. At least 1.
+pub type Room = u64;
+
+/// All room that an operator has for duties of a kind. What would take more is taken alone.
+pub const ALL_ROOM: Room = 1_000_000;
+
 /// What an operator is drawn for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Encode, Decode, DecodeWithMemTracking, MaxEncodedLen, TypeInfo)]
 pub enum Duty {
@@ -127,7 +134,12 @@ pub trait Workers<AccountId, BlockNumber> {
     /// Draws an active operator that serves `model` to answer a job, by weight; those without any weight together at most once in ten
     /// times while there are others. It must have been listed for long enough, have room for the demand, and not be among `exclude`.
     /// Bounded tries, so that it may find none. Takes room and adds one obligation.
-    fn draw_executor(model: &ModelId, demand: &Demand, draw: &mut Draw, exclude: &[AccountId]) -> Option<AccountId>;
+    fn draw_executor(
+        model: &ModelId,
+        demand: &Demand,
+        draw: &mut Draw,
+        exclude: &[AccountId],
+    ) -> Option<(AccountId, Room)>;
     /// Draws an established operator to audit an answer of block `answered`, by weight, or evenly if none that may weighs anything, whether
     /// it has room or not. It must have been listed when the answer came and not be among `exclude`. Bounded tries, so that it may find
     /// none. Obliges nobody.
@@ -139,10 +151,10 @@ pub trait Workers<AccountId, BlockNumber> {
     ) -> Option<AccountId>;
     /// Whether an operator that was drawn for an audit may still be obliged to it once it has room.
     fn may_audit(operator: &AccountId) -> bool;
-    /// Obliges an operator to an audit that it was drawn for, if it has room: takes room and adds one obligation. Whether it has.
-    fn oblige_auditor(operator: &AccountId, demand: &Demand) -> bool;
+    /// Obliges an operator to an audit that it was drawn for, if it has room: takes room and adds one obligation.
+    fn oblige_auditor(operator: &AccountId, demand: &Demand) -> Option<Room>;
     /// Gives back the room that a drawing took, once for each.
-    fn release(operator: &AccountId, duty: Duty, demand: &Demand);
+    fn release(operator: &AccountId, duty: Duty, room: Room);
     /// The operator owes nothing more for one drawing.
     ///
     /// `draw_executor` and `oblige_auditor` each add one obligation, and an operator that has any can't leave: what it may still be held

@@ -9,7 +9,7 @@ use alloc::{string::String, vec, vec::Vec};
 use ergon_primitives::{
     commitment, hash,
     ticket::Ticket,
-    traits::{Contributions as _, Load, Parameters, Source},
+    traits::{Contributions as _, Parameters, Room, Source},
     units::Prices,
     JobId, ModelId, VoteWeight, H256,
 };
@@ -203,8 +203,8 @@ fn crowd(busy: u32) {
     for index in 0..CROWD {
         let is_busy = index % apart == 0 && index / apart < busy;
         let who = operator("crowd", index, 1);
-        let load = if is_busy { Load::MAX } else { 0 };
-        Operators::<Runtime>::mutate_extant(&who, |entry| (entry.executing, entry.auditing) = (load, load));
+        let room = if is_busy { Room::MAX } else { 0 };
+        Operators::<Runtime>::mutate_extant(&who, |entry| (entry.executing, entry.auditing) = (room, room));
         append::<Runtime>(&model, &who, VoteWeight::from(busy == 0 || is_busy));
     }
 }

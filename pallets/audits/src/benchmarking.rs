@@ -22,9 +22,13 @@ pub fn longest_audit<AccountId: Clone, BlockNumber: Default>(
     auditors: &[AccountId],
     attestation: impl Fn(&AccountId) -> Option<H256>,
 ) -> Audit<AccountId, BlockNumber> {
-    let auditor = |operator: &AccountId| Auditor {
-        operator: operator.clone(),
-        attestation: attestation(operator),
+    let auditor = |operator: &AccountId| {
+        let attestation = attestation(operator);
+        Auditor {
+            operator: operator.clone(),
+            room: attestation.is_none().into(),
+            attestation,
+        }
     };
     // Room for those who may still be silent.
     let silent = MAX_SILENT as usize - auditors.len();
@@ -54,7 +58,7 @@ mod benchmarks {
         let mut audit = longest_audit(H256::repeat_byte(2), &executor, &operators, |_| Some(attestation));
         let (last, hot) = auditors[MAX_AUDITORS as usize - 1].clone();
         if let Some(auditor) = audit.auditors.last_mut() {
-            auditor.attestation = None;
+            (auditor.attestation, auditor.room) = (None, 1);
         }
         Audits::<T>::insert(job, audit);
         Pending::<T>::insert(last, job, ());

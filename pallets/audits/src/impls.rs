@@ -7,7 +7,7 @@ use ergon_primitives::{
     commitment,
     draw::Draw,
     traits::{
-        self, Answered, AuditProgress, Beacon, Closing, Contributions, Demand, Duty, OnAudit, Opening, Parameters,
+        self, Answered, AuditProgress, Beacon, Closing, Contributions, Duty, OnAudit, Opening, Parameters, Room,
         Source, Verdict, Workers,
     },
     JobId, H256,
@@ -43,8 +43,9 @@ impl<T: Config> Pallet<T> {
             .ok_or(Error::<T>::NotDrawn)?;
         ensure!(auditor.attestation.is_none(), Error::<T>::AlreadyAttested);
         auditor.attestation = Some(attestation);
+        let room = core::mem::take(&mut auditor.room);
         let complete = audit.is_complete();
-        Self::release(&operator, &audit.demand);
+        Self::release(&operator, room);
         Audits::<T>::insert(job, audit);
         Pending::<T>::remove(&operator, job);
         Self::deposit_event(Event::Attested {
@@ -88,9 +89,9 @@ impl<T: Config> Pallet<T> {
         let mut found = 0;
         match Self::take_turn(audit) {
             Some((_, Turn::Waits)) => return Found::Busy,
-            Some((operator, Turn::Obliged)) => {
+            Some((operator, Turn::Obliged(room))) => {
                 exclude.push(operator.clone());
-                Self::add_auditor(job, audit, operator);
+                Self::add_auditor(job, audit, operator, room);
                 found = 1;
             }
             Some((_, Turn::Gone)) | None => {}
@@ -100,15 +101,15 @@ impl<T: Config> Pallet<T> {
                 break;
             };
             // Nobody is obliged for whom there is no room.
-            if !Self::oblige(&operator, &audit.demand) {
+            let Some(room) = Self::oblige(&operator, &audit.demand) else {
                 if found == 0 {
                     audit.awaited = Some(Self::join_line(job, operator));
                     return Found::Busy;
                 }
                 break;
-            }
+            };
             exclude.push(operator.clone());
-            Self::add_auditor(job, audit, operator);
+            Self::add_auditor(job, audit, operator, room);
             found += 1;
         }
         match found {
@@ -117,9 +118,10 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    fn add_auditor(job: JobId, audit: &mut AuditOf<T>, operator: T::AccountId) {
+    fn add_auditor(job: JobId, audit: &mut AuditOf<T>, operator: T::AccountId, room: Room) {
         let auditor = Auditor {
             operator: operator.clone(),
+            room,
             attestation: None,
         };
         let _ = audit.auditors.try_push(auditor);
@@ -128,8 +130,8 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Gives room for audits back.
-    fn release(operator: &T::AccountId, demand: &Demand) {
-        T::Workers::release(operator, Duty::Audit, demand);
+    fn release(operator: &T::AccountId, room: Room) {
+        T::Workers::release(operator, Duty::Audit, room);
         Self::call_first(operator);
     }
 
@@ -139,14 +141,14 @@ impl<T: Config> Pallet<T> {
             .auditors
             .iter()
             .filter(|a| a.attestation.is_none())
-            .map(|a| a.operator.clone())
+            .map(|a| (a.operator.clone(), a.room))
             .collect();
         audit.auditors.retain(|auditor| auditor.attestation.is_some());
         let count = silent.len() as u32;
-        for operator in silent {
+        for (operator, room) in silent {
             Pending::<T>::remove(&operator, job);
             T::Workers::note_missed(&operator);
-            Self::release(&operator, &audit.demand);
+            Self::release(&operator, room);
             T::Workers::discharge(&operator);
             // `AuditParameters::check` keeps the list from filling up, unless they change meanwhile; one more would only stay eligible.
             let _ = audit.silent.try_push(operator.clone());
@@ -245,7 +247,7 @@ impl<T: Config> traits::Audits<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
         for auditor in audit.auditors {
             if auditor.attestation.is_none() {
                 Pending::<T>::remove(&auditor.operator, job);
-                Self::release(&auditor.operator, &audit.demand);
+                Self::release(&auditor.operator, auditor.room);
             } else if closing.stands {
                 T::Workers::note_kept(&auditor.operator);
                 T::Contributions::credit(&auditor.operator, Source::Audit, closing.reward);

@@ -11,7 +11,7 @@
 use crate::{AuditOf, Awaited, Config, Lines, Pallet, Waiting};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use ergon_primitives::{
-    traits::{Demand, OnAudit, Workers},
+    traits::{Demand, OnAudit, Room, Workers},
     JobId,
 };
 use scale_info::TypeInfo;
@@ -34,8 +34,8 @@ pub struct Line {
 
 /// What became of an operator that was drawn for an audit.
 pub(crate) enum Turn {
-    /// It is obliged.
-    Obliged,
+    /// It is obliged, which takes this room.
+    Obliged(Room),
     /// It has no room, or others come first.
     Waits,
     /// It can't audit any longer.
@@ -44,8 +44,11 @@ pub(crate) enum Turn {
 
 impl<T: Config> Pallet<T> {
     /// Obliges an operator that was just drawn, unless it has no room or others wait for it.
-    pub(crate) fn oblige(operator: &T::AccountId, demand: &Demand) -> bool {
-        !Lines::<T>::contains_key(operator) && T::Workers::oblige_auditor(operator, demand)
+    pub(crate) fn oblige(operator: &T::AccountId, demand: &Demand) -> Option<Room> {
+        match Lines::<T>::contains_key(operator) {
+            true => None,
+            false => T::Workers::oblige_auditor(operator, demand),
+        }
     }
 
     /// The answer of `job` waits for `operator` from now on.
@@ -64,9 +67,10 @@ impl<T: Config> Pallet<T> {
         let Awaited { operator, place } = audit.awaited.clone()?;
         let turn = if !T::Workers::may_audit(&operator) {
             Turn::Gone
-        } else if Self::first_in_line(&operator) == Some(place) && T::Workers::oblige_auditor(&operator, &audit.demand)
-        {
-            Turn::Obliged
+        } else if Self::first_in_line(&operator) != Some(place) {
+            return Some((operator, Turn::Waits));
+        } else if let Some(room) = T::Workers::oblige_auditor(&operator, &audit.demand) {
+            Turn::Obliged(room)
         } else {
             return Some((operator, Turn::Waits));
         };

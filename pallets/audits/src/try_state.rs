@@ -31,6 +31,10 @@ impl<T: Config> Pallet<T> {
                     Pending::<T>::contains_key(&auditor.operator, job) == waiting,
                     "pending and audit disagree"
                 );
+                ensure!(
+                    (auditor.room > 0) == waiting,
+                    "an auditor's room and its attestation disagree"
+                );
                 pending += usize::from(waiting);
             }
         }

@@ -2,7 +2,7 @@
 //! What is kept about an audit.
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use ergon_primitives::{
-    traits::{Answered, Demand},
+    traits::{Answered, Demand, Room},
     ModelId, H256,
 };
 use frame_support::{traits::ConstU32, BoundedVec};
@@ -25,6 +25,8 @@ pub const MAX_PROBATION_JOBS: u32 = 1_000;
 pub struct Auditor<AccountId> {
     /// The operator.
     pub operator: AccountId,
+    /// Room that it takes of the operator, until this has attested.
+    pub room: Room,
     /// [`attestation`](ergon_primitives::commitment::attestation) of the root that it computed, once it has posted it.
     pub attestation: Option<H256>,
 }

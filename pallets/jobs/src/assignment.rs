@@ -121,7 +121,7 @@ impl<T: Config> Pallet<T> {
             T::Workers::draw_executor(&job.model, &demand, &mut draw, &[])
         });
         work.tries = work.tries.saturating_add(draw.taken());
-        let Some(operator) = found else { return false };
+        let Some((operator, room)) = found else { return false };
 
         Self::count_turn(&job);
         Self::dequeue(id, &job);
@@ -129,6 +129,7 @@ impl<T: Config> Pallet<T> {
         job.sampling_key
             .get_or_insert_with(|| sampling_key(job.seed, id, &T::Beacon::value()));
         job.executor = Some(operator.clone());
+        job.room = room;
         let deadline = Self::schedule(id, &mut job, now, T::Parameters::get().deadline(&demand));
         Jobs::<T>::insert(id, job);
         Executing::<T>::insert(&operator, id, ());

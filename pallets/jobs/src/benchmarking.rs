@@ -109,6 +109,7 @@ fn job<T: Config>(state: State, executor: Option<&T::AccountId>) -> Job<T::Accou
         due: None,
         sampling_key: Some(H256::repeat_byte(3)),
         executor: executor.cloned(),
+        room: executor.is_some().into(),
         missed: BoundedVec::truncate_from(vec![requester.clone(); crate::MAX_REASSIGNMENTS as usize + 1]),
         requester,
         answer: answered.then(|| Answer {

@@ -74,6 +74,7 @@ impl<T: Config> Pallet<T> {
             due: None,
             sampling_key: None,
             executor: None,
+            room: 0,
             missed: Default::default(),
             answer: None,
             credited: 0,

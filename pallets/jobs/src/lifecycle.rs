@@ -45,7 +45,7 @@ impl<T: Config> Pallet<T> {
     /// The executor did not answer in time: back into the queue, or the end.
     pub(crate) fn miss_result(id: JobId, mut job: JobOf<T>, now: BlockNumberFor<T>) {
         let Some(operator) = job.executor.take() else { return };
-        T::Workers::release(&operator, Duty::Execution, &job.demand());
+        T::Workers::release(&operator, Duty::Execution, core::mem::take(&mut job.room));
         T::Workers::note_missed(&operator);
         T::Workers::discharge(&operator);
         Executing::<T>::remove(&operator, id);
@@ -242,9 +242,10 @@ impl<T: Config> Pallet<T> {
         let (parameters, disputed) = (T::Parameters::get(), state == State::Disputed);
         Self::enter(id, &mut job, state, now);
         Self::settle_quota(&mut job);
+        let room = core::mem::take(&mut job.room);
         if let Some(operator) = &job.executor {
             Executing::<T>::remove(operator, id);
-            T::Workers::release(operator, Duty::Execution, &job.demand());
+            T::Workers::release(operator, Duty::Execution, room);
             if !disputed {
                 T::Workers::discharge(operator);
             }

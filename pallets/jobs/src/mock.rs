@@ -12,7 +12,7 @@ use ergon_primitives::{
     hash,
     quota::Quota,
     request::DecodeSettings,
-    traits::{Beacon, Contributions, Demand, Duty, ModelTerms, Models, Parameters, Source, Workers},
+    traits::{Beacon, Contributions, Demand, Duty, ModelTerms, Models, Parameters, Room, Source, Workers},
     units::Prices,
     JobId, ModelId, Units, VoteWeight, H256,
 };
@@ -243,12 +243,12 @@ impl Workers<AccountId, u64> for FakeWorkers {
     fn most_tries() -> u32 {
         Looked::get()
     }
-    fn draw_executor(model: &ModelId, _: &Demand, draw: &mut Draw, exclude: &[AccountId]) -> Option<AccountId> {
+    fn draw_executor(model: &ModelId, _: &Demand, draw: &mut Draw, exclude: &[AccountId]) -> Option<(AccountId, Room)> {
         let drawn = Self::draw(model, draw, |o| {
             !exclude.contains(o) && Self::in_flight(*o) < Places::get()
         })?;
         InFlight::set(&[InFlight::get(), vec![drawn]].concat());
-        Some(drawn)
+        Some((drawn, 1))
     }
     fn draw_auditor(model: &ModelId, answered: u64, draw: &mut Draw, exclude: &[AccountId]) -> Option<AccountId> {
         assert!(answered < System::block_number());
@@ -263,7 +263,7 @@ impl Workers<AccountId, u64> for FakeWorkers {
     fn may_audit(operator: &AccountId) -> bool {
         Operators::get().contains(operator)
     }
-    fn oblige_auditor(operator: &AccountId, demand: &Demand) -> bool {
+    fn oblige_auditor(operator: &AccountId, demand: &Demand) -> Option<Room> {
         let audits = InAudit::get().iter().filter(|other| *other == operator).count() as u64;
         let fits = audits == 0 || demand.bound <= AuditRoom::get();
         let has_room = !BusyAuditors::get().contains(operator) && fits;
@@ -271,10 +271,10 @@ impl Workers<AccountId, u64> for FakeWorkers {
             Owed::set(&[Owed::get(), vec![*operator]].concat());
             InAudit::set(&[InAudit::get(), vec![*operator]].concat());
         }
-        has_room
+        has_room.then_some(1)
     }
-    fn release(operator: &AccountId, duty: Duty, demand: &Demand) {
-        assert!(demand.bound > 0 && demand.rate == TERMS.rate);
+    fn release(operator: &AccountId, duty: Duty, room: Room) {
+        assert_eq!(room, 1);
         match duty {
             Duty::Execution => InFlight::set(&without(InFlight::get(), operator)),
             Duty::Audit => InAudit::set(&without(InAudit::get(), operator)),

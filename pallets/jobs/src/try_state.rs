@@ -144,6 +144,7 @@ impl<T: Config> Pallet<T> {
                 "executing and state disagree"
             );
         }
+        ensure!((job.room > 0) == job.state.is_active(), "room and state disagree");
         Ok(())
     }
 

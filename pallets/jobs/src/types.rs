@@ -4,7 +4,7 @@ use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use ergon_primitives::{
     commitment::Outcome,
     request::{DecodeSettings, Input, MAX_OUTPUT_BYTES, MAX_PROMPT_BYTES, MAX_PROMPT_TOKENS},
-    traits::{Demand, ModelTerms},
+    traits::{Demand, ModelTerms, Room},
     JobId, ModelId, Units, H256,
 };
 use frame_support::{traits::ConstU32, BoundedVec};
@@ -234,6 +234,8 @@ pub struct Job<AccountId, BlockNumber> {
     pub sampling_key: Option<H256>,
     /// Operator to which it is assigned.
     pub executor: Option<AccountId>,
+    /// Room that it takes of the executor, while it is assigned, answered or auditing; 0 otherwise.
+    pub room: Room,
     /// Operators to which it was assigned before, and which let the deadline pass.
     pub missed: BoundedVec<AccountId, ConstU32<{ MAX_REASSIGNMENTS + 1 }>>,
     /// The answer.

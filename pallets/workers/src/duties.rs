@@ -4,9 +4,10 @@
 //! # The budget
 //!
 //! An operator has one budget for all duties, of [`Config::BudgetBlocks`] blocks of work at the rates that its models are registered with,
-//! or at the rate that its vote weight shows if that is higher. A duty takes its [load](Demand::load): the most that it can
-//! need. One half is for executions and the other for audits, so that operators full of jobs can still check each other's. A duty that is
-//! larger than a half is taken if it is the only one of its kind.
+//! or at the rate that its vote weight shows if that is higher. One half is for executions and the other for audits, so that operators full
+//! of jobs can still check each other's. A duty takes [room](Room): the part of the half that its [load](Demand::load) is, the most that it can
+//! need. What a budget is depends on the model's rate, so parts of it are added up, not loads. A duty that is larger than a half is taken if it
+//! is the only one of its kind.
 //!
 //! The deadlines of jobs are twice the time of their load and [`BudgetBlocks`](Config::BudgetBlocks) more. So an operator that works at the
 //! registered rate, gives half of its time to either kind and does what came first misses none, however full its budget is and whatever
@@ -18,12 +19,10 @@
 //! [`Config::SuspensionBlocks`] later, after the next time twice as many, and so on up to [`MAX_DOUBLINGS`] times; and
 //! [`FORGIVEN_AFTER`] deadlines kept wipe the slate clean. Leaving and coming back don't. What it attested counts as kept once it is found right, so a wrong
 //! attestation ends no row of misses.
-use crate::{
-    registry::OperatorOf, serving::Eligibility, Active, Config, Event, HotKeys, Operators, Pallet, Probation, Status,
-};
+use crate::{registry::OperatorOf, Active, Config, Event, HotKeys, Operators, Pallet, Probation, Status};
 use ergon_primitives::{
     draw::Draw,
-    traits::{Contributions, Demand, Duty, Load, Workers},
+    traits::{Contributions, Demand, Duty, Load, Room, Workers, ALL_ROOM},
     ModelId, Units,
 };
 use frame_support::traits::Get;
@@ -36,7 +35,7 @@ pub const MAX_DOUBLINGS: u32 = 10;
 pub const FORGIVEN_AFTER: u32 = 32;
 
 impl<T: Config> Pallet<T> {
-    /// The load of all duties that an operator may have at once, for a model with this rate.
+    /// The load of all duties that an operator may have at once, if all are for a model with this rate.
     pub fn budget(operator: &T::AccountId, rate: Units) -> Load {
         let least = u128::from(T::BudgetBlocks::get()) * 1_000;
         let expected = u128::from(rate.max(1)) * u128::from(T::EpochBlocks::get().max(1));
@@ -44,26 +43,27 @@ impl<T: Config> Pallet<T> {
         Load::try_from(shown.max(least)).unwrap_or(Load::MAX)
     }
 
-    fn has_room(operator: &T::AccountId, entry: &OperatorOf<T>, duty: Duty, demand: &Demand) -> bool {
-        let taken = match duty {
-            Duty::Execution => entry.executing,
-            Duty::Audit => entry.auditing,
-        };
-        taken == 0 || taken.saturating_add(demand.load()) <= Self::budget(operator, demand.rate) / 2
+    /// The room that a duty takes of `operator`.
+    fn room(operator: &T::AccountId, demand: &Demand) -> Room {
+        let half = u128::from(Self::budget(operator, demand.rate) / 2).max(1);
+        let room = (u128::from(demand.load()) * u128::from(ALL_ROOM)).div_ceil(half);
+        Room::try_from(room).unwrap_or(Room::MAX).max(1)
     }
 
-    /// Whether an operator that `may` be drawn has room.
-    fn eligibility(
+    /// The room that a duty would take of an operator that `may` be obliged to it, if it has that.
+    fn room_left(
         operator: &T::AccountId,
         duty: Duty,
         demand: &Demand,
         may: impl Fn(&OperatorOf<T>) -> bool,
-    ) -> Eligibility {
-        match Operators::<T>::get(operator).filter(may) {
-            None => Eligibility::Barred,
-            Some(entry) if Self::has_room(operator, &entry, duty, demand) => Eligibility::Free,
-            Some(_) => Eligibility::Busy,
-        }
+    ) -> Option<Room> {
+        let entry = Operators::<T>::get(operator).filter(may)?;
+        let taken = match duty {
+            Duty::Execution => entry.executing,
+            Duty::Audit => entry.auditing,
+        };
+        let room = Self::room(operator, demand);
+        (taken == 0 || taken.saturating_add(room) <= ALL_ROOM).then_some(room)
     }
 
     /// Whether an operator on a list can be obliged to an audit.
@@ -75,15 +75,15 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    fn oblige(operator: &T::AccountId, duty: Duty, demand: &Demand) {
+    fn oblige(operator: &T::AccountId, duty: Duty, room: Room) {
         Self::change(operator, |entry| {
             let taken = Self::taken(entry, duty);
-            *taken = taken.saturating_add(demand.load());
+            *taken = taken.saturating_add(room);
             entry.obligations = entry.obligations.saturating_add(1);
         });
     }
 
-    fn taken(entry: &mut OperatorOf<T>, duty: Duty) -> &mut Load {
+    fn taken(entry: &mut OperatorOf<T>, duty: Duty) -> &mut Room {
         match duty {
             Duty::Execution => &mut entry.executing,
             Duty::Audit => &mut entry.auditing,
@@ -125,13 +125,14 @@ impl<T: Config> Workers<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
         demand: &Demand,
         draw: &mut Draw,
         exclude: &[T::AccountId],
-    ) -> Option<T::AccountId> {
+    ) -> Option<(T::AccountId, Room)> {
         let serves = |entry: &OperatorOf<T>| entry.status == Status::Active && entry.models.contains(model);
         let operator = Self::draw_listed_executor(model, draw, exclude, |listing| {
-            Self::eligibility(&listing.operator, Duty::Execution, demand, serves)
+            Self::room_left(&listing.operator, Duty::Execution, demand, serves).is_some()
         })?;
-        Self::oblige(&operator, Duty::Execution, demand);
-        Some(operator)
+        let room = Self::room(&operator, demand);
+        Self::oblige(&operator, Duty::Execution, room);
+        Some((operator, room))
     }
 
     /// Complexity: O([`TRIES`](crate::serving::TRIES) * log n).
@@ -142,10 +143,7 @@ impl<T: Config> Workers<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
         exclude: &[T::AccountId],
     ) -> Option<T::AccountId> {
         Self::draw_listed_auditor(model, draw, exclude, |listing| {
-            match listing.since <= answered && Self::may_audit(&listing.operator) {
-                true => Eligibility::Free,
-                false => Eligibility::Barred,
-            }
+            listing.since <= answered && Self::may_audit(&listing.operator)
         })
     }
 
@@ -153,19 +151,16 @@ impl<T: Config> Workers<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
         Operators::<T>::get(operator).is_some_and(|entry| Self::is_on_audit_duty(&entry))
     }
 
-    fn oblige_auditor(operator: &T::AccountId, demand: &Demand) -> bool {
-        let eligibility = Self::eligibility(operator, Duty::Audit, demand, Self::is_on_audit_duty);
-        let has_room = eligibility == Eligibility::Free;
-        if has_room {
-            Self::oblige(operator, Duty::Audit, demand);
-        }
-        has_room
+    fn oblige_auditor(operator: &T::AccountId, demand: &Demand) -> Option<Room> {
+        let room = Self::room_left(operator, Duty::Audit, demand, Self::is_on_audit_duty)?;
+        Self::oblige(operator, Duty::Audit, room);
+        Some(room)
     }
 
-    fn release(operator: &T::AccountId, duty: Duty, demand: &Demand) {
+    fn release(operator: &T::AccountId, duty: Duty, room: Room) {
         Self::change(operator, |entry| {
             let taken = Self::taken(entry, duty);
-            *taken = taken.saturating_sub(demand.load());
+            *taken = taken.saturating_sub(room);
         });
     }
 
@@ -194,9 +189,12 @@ impl<T: Config> Workers<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
         Self::fail_probation(operator);
         let suspended = Self::change(operator, |entry| {
             entry.missed = entry.missed.saturating_add(1);
+            // What else it owed when it was suspended is part of what it is suspended for.
+            if !matches!(entry.status, Status::Active | Status::Draining) {
+                return false;
+            }
             entry.misses_in_row = entry.misses_in_row.saturating_add(1);
-            let may_be_drawn = matches!(entry.status, Status::Active | Status::Draining);
-            let suspended = may_be_drawn && entry.misses_in_row >= T::MaxMissesInRow::get();
+            let suspended = entry.misses_in_row >= T::MaxMissesInRow::get();
             if suspended {
                 Self::suspend(operator, entry);
             }

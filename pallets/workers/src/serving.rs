@@ -266,7 +266,7 @@ impl<T: Config> Pallet<T> {
         model: &ModelId,
         draw: &mut Draw,
         exclude: &[T::AccountId],
-        eligible: impl Fn(&ListingOf<T>) -> Eligibility,
+        eligible: impl Fn(&ListingOf<T>) -> bool,
     ) -> Option<T::AccountId> {
         let mut excluded = Self::places(model, exclude);
         let mut draw_by = |by, draw: &mut Draw| Self::draw_by(model, by, draw, &mut excluded, &eligible).operator();
@@ -299,7 +299,7 @@ impl<T: Config> Pallet<T> {
         model: &ModelId,
         draw: &mut Draw,
         exclude: &[T::AccountId],
-        eligible: impl Fn(&ListingOf<T>) -> Eligibility,
+        eligible: impl Fn(&ListingOf<T>) -> bool,
     ) -> Option<T::AccountId> {
         let mut excluded = Self::places(model, exclude);
         match Self::draw_by(model, By::AuditWeight, draw, &mut excluded, &eligible) {
@@ -326,7 +326,7 @@ impl<T: Config> Pallet<T> {
         by: By,
         draw: &mut Draw,
         excluded: &mut Vec<Place>,
-        eligible: impl Fn(&ListingOf<T>) -> Eligibility,
+        eligible: impl Fn(&ListingOf<T>) -> bool,
     ) -> Drawn<T::AccountId> {
         let all = Self::all_shares(model).by(by);
         for _ in 0..TRIES {
@@ -342,7 +342,7 @@ impl<T: Config> Pallet<T> {
             let Some((index, shares, listing)) = found else {
                 return Drawn::Nobody;
             };
-            if eligible(&listing) == Eligibility::Free {
+            if eligible(&listing) {
                 Self::follow_weight(model, &listing.operator);
                 return Drawn::Operator(listing.operator);
             }
@@ -369,17 +369,6 @@ impl<AccountId> Drawn<AccountId> {
             Self::NotFound | Self::Nobody => None,
         }
     }
-}
-
-/// Whether an operator that a draw hits can be drawn.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Eligibility {
-    /// It can.
-    Free,
-    /// It has no room.
-    Busy,
-    /// It can't, whether it has room or not.
-    Barred,
 }
 
 impl Shares {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the registry keeps of an operator.
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
-use ergon_primitives::{traits::Load, ModelId};
+use ergon_primitives::{traits::Room, ModelId};
 use frame_support::{traits::ConstU32, BoundedVec};
 use scale_info::TypeInfo;
 use sp_runtime::traits::Zero;
@@ -56,10 +56,10 @@ pub struct Operator<AccountId, BlockNumber> {
     pub models: ServedModels,
     /// Whether it is drawn.
     pub status: Status,
-    /// What the jobs that it executes take of its budget, until they are over.
-    pub executing: Load,
-    /// What the audits that it has yet to attest take of its budget.
-    pub auditing: Load,
+    /// Room that the jobs that it executes take, until they are over.
+    pub executing: Room,
+    /// Room that the audits take that it has yet to attest.
+    pub auditing: Room,
     /// Drawings, for jobs and audits, from which something may still follow: a deadline, a miss, a verdict.
     pub obligations: u32,
     /// Deadlines missed since the last one kept.

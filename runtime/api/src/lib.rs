@@ -76,9 +76,9 @@ pub struct WorkerInfo {
     pub models: Vec<ModelId>,
     /// Whether it takes part.
     pub status: WorkerStatus,
-    /// What the jobs that it executes take of its budget, in thousandths of a block.
+    /// Room that the jobs that it executes take, in millionths of the half of its budget that is for jobs; more for a single one that is larger.
     pub executing: u64,
-    /// What the audits that it has yet to attest take of it.
+    /// Room that the audits take that it has yet to attest, in millionths of the other half.
     pub auditing: u64,
     /// Deadlines kept.
     pub kept: u32,

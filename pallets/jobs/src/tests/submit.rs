@@ -49,6 +49,7 @@ fn a_submitted_job_waits_for_an_executor() {
             due: Some(3),
             sampling_key: None,
             executor: None,
+            room: 0,
             missed: Default::default(),
             answer: None,
             credited: 0,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What attackers tried on a running network.
-use super::{draw_auditor, stream, DEMAND, MODEL};
+use super::{draw_auditor, draw_executor, stream, DEMAND, MODEL, ROOM};
 use crate::{mock::*, Operators, Probation};
 use ergon_primitives::traits::{Duty, Workers as _};
 use frame_support::assert_ok;
@@ -24,13 +24,13 @@ fn a_thousand_newcomers_get_a_tenth_of_the_executions_and_no_audit() {
         assert_eq!((Workers::serving(&MODEL), Workers::established(&MODEL)), (1_010, 10));
         let mut newcomers = 0;
         for round in 0..1_000 {
-            let executor = Workers::draw_executor(&MODEL, &DEMAND, &mut stream(round), &[]).unwrap();
+            let executor = draw_executor(&MODEL, &DEMAND, &mut stream(round), &[]).unwrap();
             newcomers += u32::from(executor > 10);
             let now = System::block_number();
             let auditor = draw_auditor(&MODEL, &DEMAND, now, &mut stream(round), &[executor]).unwrap();
             assert!(auditor <= 10);
             for (who, duty) in [(executor, Duty::Execution), (auditor, Duty::Audit)] {
-                Workers::release(&who, duty, &DEMAND);
+                Workers::release(&who, duty, ROOM);
                 Workers::discharge(&who);
             }
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-use super::{audit, execution, DEMAND};
+use super::{audit, execution, ROOM};
 use crate::{
     mock::*, Active, Error, Event, HotKeys, HotKeysEver, Operator, Operators, Serving, Sponsored, Status, Sums,
     MAX_HOT_KEYS,
@@ -284,8 +284,8 @@ fn an_operator_leaves_only_when_every_drawing_is_discharged() {
         lists_follow();
         assert_noop!(Workers::remove(signed(1)), Error::<Test>::ObligationsLeft);
         // It has answered, but the answer is still to be audited.
-        Workers::release(&1, Duty::Execution, &DEMAND);
-        Workers::release(&1, Duty::Audit, &DEMAND);
+        Workers::release(&1, Duty::Execution, ROOM);
+        Workers::release(&1, Duty::Audit, ROOM);
         assert_noop!(Workers::remove(signed(1)), Error::<Test>::ObligationsLeft);
         Workers::discharge(&1);
         assert_noop!(Workers::remove(signed(1)), Error::<Test>::ObligationsLeft);
@@ -318,7 +318,7 @@ fn an_operator_that_owes_an_attestation_can_be_jailed_or_miss_it() {
         Workers::note_missed(&1);
         Workers::jail(&1);
         assert_eq!(Operators::<Test>::get(1).unwrap().missed, 1);
-        Workers::release(&1, Duty::Audit, &DEMAND);
+        Workers::release(&1, Duty::Audit, ROOM);
         Workers::discharge(&1);
         assert_noop!(Workers::remove(signed(1)), Error::<Test>::OperatorJailed);
     });

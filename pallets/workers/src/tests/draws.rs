@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-use super::{audit, draw_auditor, execution, stream, DEMAND, MODEL};
+use super::{audit, draw_auditor, draw_executor, execution, stream, DEMAND, MODEL, ROOM};
 use crate::{
     mock::*, serving::TRIES, serving::WEIGHTED_TURNS, Changes, Operators, QueuedChanges, Serving, WeightlessTurns,
 };
@@ -14,7 +14,7 @@ fn audits(rounds: u32) -> BTreeMap<u64, u32> {
     for round in 0..rounds {
         let now = System::block_number();
         let drawn = draw_auditor(&MODEL, &DEMAND, now, &mut stream(round), &[]).unwrap();
-        Workers::release(&drawn, Duty::Audit, &DEMAND);
+        Workers::release(&drawn, Duty::Audit, ROOM);
         Workers::discharge(&drawn);
         *counts.entry(drawn).or_default() += 1;
     }
@@ -25,8 +25,8 @@ fn audits(rounds: u32) -> BTreeMap<u64, u32> {
 fn executions(rounds: u32) -> BTreeMap<u64, u32> {
     let mut counts = BTreeMap::new();
     for round in 0..rounds {
-        let drawn = Workers::draw_executor(&MODEL, &DEMAND, &mut stream(round), &[]).unwrap();
-        Workers::release(&drawn, Duty::Execution, &DEMAND);
+        let drawn = draw_executor(&MODEL, &DEMAND, &mut stream(round), &[]).unwrap();
+        Workers::release(&drawn, Duty::Execution, ROOM);
         Workers::discharge(&drawn);
         *counts.entry(drawn).or_default() += 1;
     }
@@ -38,10 +38,7 @@ fn nobody_is_drawn_for_a_model_that_nobody_serves() {
     build_and_execute(|| {
         serve([1]);
         let other = MODELS[1];
-        assert_storage_noop!(assert_eq!(
-            Workers::draw_executor(&other, &DEMAND, &mut stream(0), &[]),
-            None
-        ));
+        assert_storage_noop!(assert_eq!(draw_executor(&other, &DEMAND, &mut stream(0), &[]), None));
         let drawn = draw_auditor(&other, &DEMAND, 1, &mut stream(0), &[]);
         assert_eq!(drawn, None);
     });
@@ -148,10 +145,10 @@ fn a_draw_looks_at_a_bounded_number_of_operators() {
             });
         }
         let drawn = |round| {
-            let drawn = Workers::draw_executor(&MODEL, &DEMAND, &mut stream(round), &[]);
+            let drawn = draw_executor(&MODEL, &DEMAND, &mut stream(round), &[]);
             drawn
                 .iter()
-                .for_each(|operator| Workers::release(operator, Duty::Execution, &DEMAND));
+                .for_each(|operator| Workers::release(operator, Duty::Execution, ROOM));
             drawn
         };
         let found = (0..200).filter(|round| drawn(*round) == Some(1)).count();
@@ -237,9 +234,12 @@ fn the_auditor_that_is_drawn_is_waited_for_whether_others_have_room_or_not() {
         let accomplice = (0..200).filter(|round| draw(*round) == Some(8)).count();
         assert!(accomplice <= 3, "{accomplice} of 200");
         let drawn = (0..).find_map(|round| draw(round).filter(|drawn| *drawn != 8)).unwrap();
-        assert!(!Workers::oblige_auditor(&drawn, &large), "all that weigh much are busy");
+        assert!(
+            Workers::oblige_auditor(&drawn, &large).is_none(),
+            "all that weigh much are busy"
+        );
         Operators::<Test>::mutate_extant(drawn, |entry| (entry.auditing, entry.obligations) = (0, 0));
-        assert!(Workers::oblige_auditor(&drawn, &large));
+        assert!(Workers::oblige_auditor(&drawn, &large).is_some());
         (1..=8).for_each(|operator| {
             Operators::<Test>::mutate_extant(operator, |entry| (entry.auditing, entry.obligations) = (0, 0))
         });
@@ -330,7 +330,7 @@ fn the_largest_weights_do_not_overflow() {
             bound: u64::MAX,
             rate: 0,
         };
-        assert!(Workers::draw_executor(&MODEL, &demand, &mut stream(0), &[]).is_some());
+        assert!(draw_executor(&MODEL, &demand, &mut stream(0), &[]).is_some());
         (1..=20).for_each(|operator| {
             Operators::<Test>::mutate_extant(operator, |entry| (entry.executing, entry.obligations) = (0, 0))
         });

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-use super::{audit, draw_auditor, execution, stream, DEMAND, MODEL};
+use super::{audit, execution, stream, DEMAND, MODEL, ROOM};
 use crate::{
     duties::{FORGIVEN_AFTER, MAX_DOUBLINGS},
     mock::*,
     Error, Event, Operators, Status,
 };
-use ergon_primitives::traits::{Demand, Duty, Workers as _};
+use ergon_primitives::traits::{Demand, Duty, Room, Workers as _, ALL_ROOM};
 use frame_support::{assert_noop, assert_ok, assert_storage_noop};
 use std::collections::BTreeMap;
 
@@ -16,14 +16,22 @@ fn blocks(blocks: u64) -> Demand {
     }
 }
 
-fn draw(duty: Duty, demand: Demand) -> bool {
+/// Obliges somebody to a duty; the room that it takes.
+fn take(duty: Duty, demand: Demand) -> Option<Room> {
     match duty {
-        Duty::Execution => Workers::draw_executor(&MODEL, &demand, &mut stream(0), &[]).is_some(),
-        Duty::Audit => draw_auditor(&MODEL, &demand, System::block_number(), &mut stream(0), &[]).is_some(),
+        Duty::Execution => Workers::draw_executor(&MODEL, &demand, &mut stream(0), &[]).map(|(_, room)| room),
+        Duty::Audit => {
+            let drawn = Workers::draw_auditor(&MODEL, System::block_number(), &mut stream(0), &[])?;
+            Workers::oblige_auditor(&drawn, &demand)
+        }
     }
 }
 
-fn load(operator: u64) -> (u64, u64) {
+fn draw(duty: Duty, demand: Demand) -> bool {
+    take(duty, demand).is_some()
+}
+
+fn taken(operator: u64) -> (u64, u64) {
     let entry = Operators::<Test>::get(operator).unwrap();
     (entry.executing, entry.auditing)
 }
@@ -47,8 +55,8 @@ fn executions_take_half_of_the_budget_and_audits_the_other() {
             assert!(draw(Duty::Audit, DEMAND));
         }
         assert_storage_noop!(assert!(!draw(Duty::Audit, DEMAND)));
-        assert_eq!(load(1), (5_000, 5_000));
-        Workers::release(&1, Duty::Execution, &DEMAND);
+        assert_eq!(taken(1), (ALL_ROOM, ALL_ROOM));
+        Workers::release(&1, Duty::Execution, ROOM);
         assert!(!draw(Duty::Audit, DEMAND));
         assert!(draw(Duty::Execution, DEMAND));
         assert_eq!(Operators::<Test>::get(1).unwrap().obligations, BUDGET + 1);
@@ -61,10 +69,10 @@ fn one_duty_larger_than_the_budget_is_taken_alone() {
     build_and_execute(|| {
         serve([1]);
         for duty in [Duty::Execution, Duty::Audit] {
-            assert!(draw(duty, blocks(1_000)));
+            assert_eq!(take(duty, blocks(1_000)), Some(1_000 * ROOM));
             assert!(!draw(duty, DEMAND));
         }
-        Workers::release(&1, Duty::Execution, &blocks(1_000));
+        Workers::release(&1, Duty::Execution, 1_000 * ROOM);
         assert!(draw(Duty::Execution, DEMAND));
         assert!(!draw(Duty::Execution, blocks(5)));
         done(1);
@@ -97,12 +105,48 @@ fn a_budget_grows_with_the_work_that_weight_shows() {
     });
 }
 
+/// Budgets differ by model: that of a slow one is many blocks at its rate for an operator whose weight shows that it is fast.
+#[test]
+fn a_fast_operator_owes_no_more_than_a_budget_with_several_models_either() {
+    build_and_execute(|| {
+        serve([1]);
+        // As fast as a model of ten times the rate demands.
+        Weights::set(BTreeMap::from([(1, 10 * RATE * u64::from(EPOCH))]));
+        let of_rate = |rate| Demand { bound: RATE, rate };
+        for (duty, rates) in [(Duty::Execution, [10, 3, 1]), (Duty::Audit, [10, 1, 3])] {
+            let mut units = 0;
+            for rate in rates {
+                while draw(duty, of_rate(rate * RATE)) && units < 1_000 * RATE {
+                    units += RATE;
+                }
+            }
+            assert_eq!(units, u64::from(BUDGET) / 2 * 10 * RATE);
+        }
+        done(1);
+    });
+}
+
+#[test]
+fn what_is_given_back_is_what_was_taken_even_if_budgets_changed_meanwhile() {
+    build_and_execute(|| {
+        serve([1]);
+        let before = take(Duty::Execution, DEMAND).unwrap();
+        Weights::set(BTreeMap::from([(1, 10 * RATE * u64::from(EPOCH))]));
+        let after = take(Duty::Execution, DEMAND).unwrap();
+        assert_eq!((before, after), (ROOM, ROOM / 10));
+        Workers::release(&1, Duty::Execution, before);
+        Workers::release(&1, Duty::Execution, after);
+        assert_eq!(taken(1), (0, 0));
+        done(1);
+    });
+}
+
 /// However an operator is loaded, within its budget and at whatever times, it keeps every deadline if it works at the registered rate, half of
 /// the time for either kind of duty, and does what came first.
 #[test]
 fn a_full_budget_can_be_kept_at_the_registered_rate() {
     struct Open {
-        demand: Demand,
+        room: Room,
         left: u64,
         deadline: u64,
     }
@@ -116,10 +160,10 @@ fn a_full_budget_can_be_kept_at_the_registered_rate() {
                     for _ in 0..10 {
                         let bound = [1, 3, 10, 50, 250, 800, 3_000][draws.below(7) as usize];
                         let demand = Demand { bound, rate: RATE };
-                        if draw(*duty, demand) {
+                        if let Some(room) = take(*duty, demand) {
                             let time = u64::from(BUDGET) + 2 * demand.load().div_ceil(1_000);
                             queue.push(Open {
-                                demand,
+                                room,
                                 left: bound,
                                 deadline: now + time,
                             });
@@ -133,7 +177,7 @@ fn a_full_budget_can_be_kept_at_the_registered_rate() {
                             let done = queue.remove(0);
                             assert!(now < done.deadline, "seed {seed}: missed in block {now}");
                             closest = closest.min(done.deadline - now);
-                            Workers::release(&1, *duty, &done.demand);
+                            Workers::release(&1, *duty, done.room);
                             Workers::discharge(&1);
                         }
                     }
@@ -166,7 +210,7 @@ fn too_many_misses_in_a_row_suspend_until_resumed() {
         let entry = Operators::<Test>::get(1).unwrap();
         assert_eq!(
             (entry.status, entry.misses_in_row, entry.missed),
-            (Status::Active, 1, 3)
+            (Status::Active, 0, 3)
         );
         lists_follow();
         assert_eq!(audit(&[]), Some(1));
@@ -199,6 +243,25 @@ fn each_suspension_takes_twice_as_long_until_enough_was_kept() {
         assert_eq!(suspend(), SUSPENSION << MAX_DOUBLINGS);
         (0..FORGIVEN_AFTER).for_each(|_| Workers::note_kept(&1));
         assert_eq!(suspend(), SUSPENSION);
+    });
+}
+
+/// An operator with many duties that failed misses all of their deadlines, most of them while it is suspended already. Each of these counted towards
+/// the next suspension, so that it had too many when it came back.
+#[test]
+fn deadlines_missed_while_suspended_do_not_count_again_after_it() {
+    build_and_execute(|| {
+        serve([1]);
+        (0..3 * MAX_MISSES).for_each(|_| Workers::note_missed(&1));
+        System::set_block_number(Operators::<Test>::get(1).unwrap().resumable);
+        assert_ok!(Workers::resume(signed(1)));
+        let entry = Operators::<Test>::get(1).unwrap();
+        assert_eq!(
+            (entry.missed, entry.misses_in_row, entry.suspensions),
+            (3 * MAX_MISSES, 0, 1)
+        );
+        (1..MAX_MISSES).for_each(|_| Workers::note_missed(&1));
+        assert_eq!(Operators::<Test>::get(1).unwrap().status, Status::Active);
     });
 }
 
@@ -270,7 +333,7 @@ fn a_kept_deadline_ends_the_row_of_misses() {
 fn notes_about_unknown_operators_change_nothing() {
     build_and_execute(|| {
         assert_storage_noop!({
-            Workers::release(&9, Duty::Audit, &DEMAND);
+            Workers::release(&9, Duty::Audit, ROOM);
             Workers::discharge(&9);
             Workers::reweigh(&9, &MODEL);
             Workers::note_kept(&9);

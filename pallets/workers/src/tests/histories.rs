@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-use super::{draw_auditor, stream, DEMAND};
+use super::{draw_auditor, draw_executor, stream, DEMAND, ROOM};
 use crate::{mock::*, Operators, Status};
 use ergon_primitives::{
     ticket::Ticket,
@@ -76,7 +76,7 @@ fn draw(model: u8, number: u32, answered: Option<u64>) {
     let owed = |who: u64| Operators::<Test>::get(who).map_or(0, |entry| entry.obligations);
     let before = (1..7).map(owed).collect::<Vec<_>>();
     let drawn = match answered {
-        None => Workers::draw_executor(&model, &DEMAND, &mut stream(number), &[]),
+        None => draw_executor(&model, &DEMAND, &mut stream(number), &[]),
         Some(answered) => draw_auditor(&model, &DEMAND, answered, &mut stream(number), &[]),
     };
     if let Some(operator) = drawn {
@@ -138,7 +138,7 @@ fn take(step: &Step, number: u32) {
         }
         Step::Done(who, audit) => {
             let duty = if audit { Duty::Audit } else { Duty::Execution };
-            Workers::release(&who, duty, &DEMAND);
+            Workers::release(&who, duty, ROOM);
             Ok(())
         }
         Step::Discharge(who) => {

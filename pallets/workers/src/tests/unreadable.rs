@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What doesn't decode is kept and reported.
-use super::{execution, DEMAND};
+use super::{execution, ROOM};
 use crate::{mock::*, ChangeQueue, Changes, Event, Operators, QueuedChanges, Status};
 use ergon_primitives::traits::{Duty, Workers as _};
 use frame_support::{assert_ok, assert_storage_noop, storage::unhashed};
@@ -21,7 +21,7 @@ fn an_operator_that_does_not_decode_is_neither_changed_nor_removed_nor_drawn() {
         assert_storage_noop!({
             Workers::note_kept(&1);
             Workers::note_missed(&1);
-            Workers::release(&1, Duty::Execution, &DEMAND);
+            Workers::release(&1, Duty::Execution, ROOM);
             Workers::discharge(&1);
             Workers::jail(&1);
             assert_eq!(execution(&[]), None);
@@ -30,7 +30,7 @@ fn an_operator_that_does_not_decode_is_neither_changed_nor_removed_nor_drawn() {
         unhashed::put_raw(&key, &whole);
         assert_eq!(Operators::<Test>::get(1).unwrap().status, Status::Active);
         assert_eq!(execution(&[]), Some(1));
-        Workers::release(&1, Duty::Execution, &DEMAND);
+        Workers::release(&1, Duty::Execution, ROOM);
         Workers::discharge(&1);
     });
 }
@@ -57,7 +57,7 @@ fn a_change_of_a_list_that_does_not_decode_is_kept_and_reported_and_holds_none_u
         assert_eq!(unhashed::get_raw(&key).unwrap(), whole[..whole.len() - 1]);
         assert_eq!(ChangeQueue::<Test>::get().first, queue.end);
         assert_eq!(execution(&[]), Some(2));
-        Workers::release(&2, Duty::Execution, &DEMAND);
+        Workers::release(&2, Duty::Execution, ROOM);
         Workers::discharge(&2);
         lists_follow();
         assert_eq!(reports(), 1);
