@@ -12,6 +12,7 @@ use ergon_primitives::{
     },
     JobId, H256,
 };
+use ergon_storage::Kept;
 use frame_support::{dispatch::DispatchResult, ensure};
 use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::Permill;
@@ -103,7 +104,7 @@ impl<T: Config> Pallet<T> {
             // Nobody is obliged for whom there is no room.
             let Some(room) = Self::oblige(&operator, &audit.demand) else {
                 if found == 0 {
-                    audit.awaited = Some(Self::join_line(job, operator));
+                    audit.awaited = Self::join_line(job, operator);
                     return Found::Busy;
                 }
                 break;
@@ -178,11 +179,11 @@ impl<T: Config> traits::Audits<T::AccountId, BlockNumberFor<T>> for Pallet<T> {
     }
 
     fn give_up(job: JobId) {
-        Audits::<T>::mutate_extant(job, Self::leave_line);
+        Audits::<T>::change_readable(&Audits::<T>::hashed_key_for(job), Self::leave_line);
     }
 
     fn is_readable(job: JobId) -> bool {
-        Audits::<T>::get(job).is_some() || !Audits::<T>::contains_key(job)
+        Audits::<T>::read(&Audits::<T>::hashed_key_for(job)).is_ok()
     }
 
     fn most_auditors() -> u32 {

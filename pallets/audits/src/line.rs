@@ -14,6 +14,7 @@ use ergon_primitives::{
     traits::{Demand, OnAudit, Room, Workers},
     JobId,
 };
+use ergon_storage::Kept;
 use scale_info::TypeInfo;
 
 /// Most holes that are passed over at once.
@@ -51,15 +52,18 @@ impl<T: Config> Pallet<T> {
         }
     }
 
-    /// The answer of `job` waits for `operator` from now on.
-    pub(crate) fn join_line(job: JobId, operator: T::AccountId) -> Awaited<T::AccountId> {
-        let mut line = Lines::<T>::get(&operator).unwrap_or_default();
-        let place = line.end;
-        line.end = line.end.saturating_add(1);
-        line.waiting = line.waiting.saturating_add(1);
+    /// The answer of `job` waits for `operator` from now on; for nobody if the line can't be read.
+    pub(crate) fn join_line(job: JobId, operator: T::AccountId) -> Option<Awaited<T::AccountId>> {
+        let place = Lines::<T>::change(&Lines::<T>::hashed_key_for(&operator), |line| {
+            let line = line.get_or_insert_default();
+            let place = line.end;
+            line.end = line.end.saturating_add(1);
+            line.waiting = line.waiting.saturating_add(1);
+            place
+        });
+        let place = place.ok()?;
         Waiting::<T>::insert(&operator, place, job);
-        Lines::<T>::insert(&operator, line);
-        Awaited { operator, place }
+        Some(Awaited { operator, place })
     }
 
     /// Obliges the operator that an audit waits for if it is the audit's turn; then, or if the operator is gone, the audit leaves the line.
@@ -84,7 +88,7 @@ impl<T: Config> Pallet<T> {
             return;
         };
         Waiting::<T>::remove(&operator, place);
-        Lines::<T>::mutate_exists(&operator, |line| {
+        let _ = Lines::<T>::change(&Lines::<T>::hashed_key_for(&operator), |line| {
             *line = line
                 .map(|line| Line {
                     waiting: line.waiting.saturating_sub(1),

@@ -11,7 +11,7 @@ use ergon_primitives::{
     traits::{AuditProgress, Audits as _, Closing, Opening, Verdict},
     JobId, H256,
 };
-use frame_support::{assert_noop, assert_ok, hypothetically};
+use frame_support::{assert_noop, assert_ok, hypothetically, storage::unhashed};
 use sp_runtime::Permill;
 
 const JOB: JobId = 7;
@@ -448,6 +448,25 @@ fn an_answer_that_gives_up_leaves_the_line_to_those_behind_it() {
         let tries = (1..5).find(|_| Audits::open(last, &answered(), &mut 0) == Opening::Drawn(1));
         assert!(tries.is_some_and(|tries| tries <= 3), "{tries:?}");
         assert_eq!(Lines::<Test>::get(2), None);
+    });
+}
+
+#[test]
+fn a_line_that_does_not_decode_is_kept_and_its_answers_wait() {
+    every_answer(1, 1, || {
+        Operators::set(&vec![1, 2]);
+        Busy::set(&vec![2]);
+        assert_eq!(Audits::open(JOB, &answered(), &mut 0), Opening::Busy);
+        let key = Lines::<Test>::hashed_key_for(2);
+        let whole = unhashed::get_raw(&key).unwrap();
+        let spoilt = &whole[..whole.len() - 1];
+        unhashed::put_raw(&key, spoilt);
+        Busy::set(&vec![]);
+        assert_eq!(Audits::open(JOB, &answered(), &mut 0), Opening::Busy);
+        assert_eq!(Audits::open(JOB + 1, &answered(), &mut 0), Opening::Busy);
+        assert_eq!(unhashed::get_raw(&key).unwrap(), spoilt);
+        unhashed::put_raw(&key, &whole);
+        assert_eq!((open(JOB), open(JOB + 1)), (1, 1));
     });
 }
 

@@ -5,6 +5,7 @@
 //! each account's weight belongs to exactly one voter: to its delegate then, or to itself.
 use crate::{Change, Config, Delegations, Delegators, Error, Event, HistoryOf, Pallet, Weights};
 use ergon_primitives::{traits::CurrentEpoch, Epoch, VoteWeight};
+use ergon_storage::{Kept, Unreadable};
 use frame_support::{
     ensure,
     pallet_prelude::DispatchResult,
@@ -27,7 +28,7 @@ impl<T: Config> Pallet<T> {
             Error::<T>::AlreadyDelegated
         );
         Self::link(&who, &delegate)?;
-        Self::schedule(&who, Some(delegate.clone()));
+        Self::schedule(&who, Some(delegate.clone()))?;
         Self::deposit_event(Event::Delegated {
             who,
             delegate,
@@ -38,8 +39,7 @@ impl<T: Config> Pallet<T> {
 
     pub(crate) fn do_undelegate(who: T::AccountId) -> DispatchResult {
         let delegate = Self::delegate_at(&who, Self::next_epoch()).ok_or(Error::<T>::NotDelegating)?;
-        Self::end_delegation(who, delegate);
-        Ok(())
+        Self::end_delegation(who, delegate)
     }
 
     pub(crate) fn do_dismiss(delegate: T::AccountId, delegator: T::AccountId) -> DispatchResult {
@@ -47,8 +47,7 @@ impl<T: Config> Pallet<T> {
             Self::delegate_at(&delegator, Self::next_epoch()).as_ref() == Some(&delegate),
             Error::<T>::NotDelegator
         );
-        Self::end_delegation(delegator, delegate);
-        Ok(())
+        Self::end_delegation(delegator, delegate)
     }
 
     /// The account that votes with the weight of `who` on polls of `epoch`, if it isn't `who`. Exact from
@@ -106,8 +105,8 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Puts `who` on the list of `delegate`, from which those fall that don't matter any more.
-    fn link(who: &T::AccountId, delegate: &T::AccountId) -> Result<(), Error<T>> {
-        let mut delegators = Delegators::<T>::get(delegate);
+    fn link(who: &T::AccountId, delegate: &T::AccountId) -> DispatchResult {
+        let mut delegators = Delegators::<T>::read(&Delegators::<T>::hashed_key_for(delegate))?.unwrap_or_default();
         delegators.retain(|delegator| Self::matters(delegator, delegate));
         if !delegators.contains(who) {
             delegators
@@ -118,19 +117,21 @@ impl<T: Config> Pallet<T> {
         Ok(())
     }
 
-    fn end_delegation(who: T::AccountId, delegate: T::AccountId) {
-        Self::schedule(&who, None);
+    fn end_delegation(who: T::AccountId, delegate: T::AccountId) -> DispatchResult {
+        Self::schedule(&who, None)?;
         Self::deposit_event(Event::Undelegated {
             who,
             delegate,
             from: Self::next_epoch(),
         });
+        Ok(())
     }
 
     /// Sets who votes with the weight of `who` from the next epoch on, instead of what was scheduled for it.
-    fn schedule(who: &T::AccountId, delegate: Option<T::AccountId>) {
+    fn schedule(who: &T::AccountId, delegate: Option<T::AccountId>) -> Result<(), Unreadable> {
         let next = Self::next_epoch();
-        let mut history = Delegations::<T>::get(who).into_inner();
+        let history = Delegations::<T>::read(&Delegations::<T>::hashed_key_for(who))?.unwrap_or_default();
+        let mut history = history.into_inner();
         history.retain(|change| change.from < next);
         history.drain(..superseded(&history, Self::oldest_poll_epoch()));
         if in_force(&history, next) != delegate.as_ref() {
@@ -145,6 +146,7 @@ impl<T: Config> Pallet<T> {
         } else {
             Delegations::<T>::insert(who, HistoryOf::<T>::defensive_truncate_from(history));
         }
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 //! Who is a member, and when there are enough of them for the chain to open.
 use crate::{Config, Error, Event, MemberRecord, Members, Opened, Opening, Pallet, Progress, Weights};
 use ergon_primitives::traits::CurrentEpoch;
+use ergon_storage::Kept;
 use frame_support::{
     pallet_prelude::DispatchResult,
     traits::{Contains, Get},
@@ -17,7 +18,7 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn do_refresh_member(who: T::AccountId) -> DispatchResult {
         let now = T::CurrentEpoch::current_epoch();
         let weighs = T::Operators::contains(&who) && T::Weights::weight_at(&who, now) > 0;
-        match Members::<T>::get(&who) {
+        match Members::<T>::read(&Members::<T>::hashed_key_for(&who))? {
             None if weighs => Self::add_member(who),
             // Members that came in this epoch cannot weigh anything yet.
             Some(member) if !weighs && (member.since < now || !T::Operators::contains(&who)) => {

@@ -4,6 +4,7 @@ use crate::{
     Adopted, Config, Error, Event, Pallet, PollIndexOf, Referenda, Tally, TaskNames, VoteRecord, Voting, VotingCleanup,
     WeightInfo,
 };
+use ergon_storage::Kept;
 use frame_support::{
     dispatch::{DispatchResultWithPostInfo, Pays, PostDispatchInfo},
     ensure,
@@ -37,7 +38,8 @@ impl<T: Config> Pallet<T> {
             let weight = Self::effective_weight(&who, tally.epoch)?;
             ensure!(weight > 0, Error::<T>::NoWeight);
             let vote = VoteRecord::new(aye, weight);
-            tally.replace(Voting::<T>::get(poll, &who), Some(vote));
+            let old = Voting::<T>::read(&Voting::<T>::hashed_key_for(poll, &who))?;
+            tally.replace(old, Some(vote));
             Voting::<T>::insert(poll, &who, vote);
             Ok((tally.clone(), vote))
         })?;

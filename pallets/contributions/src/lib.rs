@@ -77,6 +77,7 @@ use ergon_primitives::{
     traits::{Contributions, CurrentEpoch, Source},
     Epoch, Units, VoteWeight,
 };
+use ergon_storage::Kept;
 use frame_support::traits::Get;
 pub use half_life::{Change, Schedule, HALF_LIFE_EPOCHS};
 pub use hook::OnContribution;
@@ -125,6 +126,15 @@ pub mod pallet {
             operator: T::AccountId,
             /// The current epoch.
             epoch: Epoch,
+            /// What they are for.
+            source: Source,
+            /// How many.
+            units: Units,
+        },
+        /// The operator's record doesn't decode. It stays as it is, for an upgrade to repair, and these units were not credited.
+        Unreadable {
+            /// Whose.
+            operator: T::AccountId,
             /// What they are for.
             source: Source,
             /// How many.
@@ -288,9 +298,16 @@ impl<T: Config> Contributions<T::AccountId> for Pallet<T> {
         }
         let now = Self::now();
         let added = UnitsBySource::from_source(source, units);
-        let mut record = Records::<T>::get(operator).unwrap_or_default();
-        record.credit(now, &added, average);
-        Records::<T>::insert(operator, record);
+        let credited = Records::<T>::change(&Records::<T>::hashed_key_for(operator), |record| {
+            record.get_or_insert_default().credit(now, &added, average);
+        });
+        if credited.is_err() {
+            return Self::deposit_event(Event::Unreadable {
+                operator: operator.clone(),
+                source,
+                units,
+            });
+        }
         Total::<T>::mutate(|total| total.credit(now, &added, average_of_all));
         Self::deposit_event(Event::Credited {
             operator: operator.clone(),

@@ -18,13 +18,14 @@ use ergon_primitives::{
     units::Prices,
     JobId, ModelId, H256,
 };
+use ergon_storage::Unreadable;
 use frame_benchmarking::{v2::*, BenchmarkError};
 use frame_support::{
     traits::{Get, Hooks},
     BoundedVec,
 };
 use frame_system::{pallet_prelude::BlockNumberFor, RawOrigin};
-use sp_runtime::traits::BlockNumberProvider;
+use sp_runtime::{traits::BlockNumberProvider, DispatchError};
 
 /// Makes what benchmarks need, with the runtime's own registries, ledger, audits and quotas.
 pub trait BenchmarkHelper<AccountId> {
@@ -198,15 +199,21 @@ fn silently_audited<T: Config>(count: u32) -> Vec<T::AccountId> {
 
 /// Gives a job a place in its queue and in a round, the same for all of them.
 fn enqueue<T: Config>(id: JobId, job: &Job<T::AccountId, BlockNumberFor<T>>) -> Result<(), BenchmarkError> {
-    Pallet::<T>::retake_place(job);
+    place::<T>(job)?;
     // As if each were another requester's.
     Standings::<T>::remove((job.model, job.newcomer, &job.requester));
     enough(Pallet::<T>::enqueue(id, job))
 }
 
-fn enough(room: bool) -> Result<(), BenchmarkError> {
-    room.then_some(())
-        .ok_or(BenchmarkError::Stop("there is no room in the queue"))
+fn place<T: Config>(job: &Job<T::AccountId, BlockNumberFor<T>>) -> Result<(), BenchmarkError> {
+    Ok(Pallet::<T>::retake_place(job).map_err(DispatchError::from)?)
+}
+
+fn enough(room: Result<bool, Unreadable>) -> Result<(), BenchmarkError> {
+    match room {
+        Ok(true) => Ok(()),
+        _ => Err(BenchmarkError::Stop("there is no room in the queue")),
+    }
 }
 
 /// Jobs wait for as many other models as can be.
@@ -229,7 +236,7 @@ mod benchmarks {
         let mut displaced = job::<T>(State::Queued, None);
         displaced.newcomer = T::Quota::is_newcomer(&requester);
         for id in [JOB - 2, JOB - 1] {
-            Pallet::<T>::retake_place(&displaced);
+            place::<T>(&displaced)?;
             enough(Pallet::<T>::enqueue(id, &displaced))?;
             insert::<T>(id, displaced.clone());
         }
@@ -370,11 +377,11 @@ mod benchmarks {
     fn ripen() -> Result<(), BenchmarkError> {
         for id in [JOB - 1, JOB] {
             let job = job::<T>(State::Queued, None);
-            Pallet::<T>::retake_place(&job);
+            place::<T>(&job)?;
             insert::<T>(id, job);
         }
         Agenda::<T>::remove((Lane::Delays, now::<T>(), JOB - 1));
-        Pallet::<T>::enqueue(JOB - 1, &job::<T>(State::Queued, None));
+        enough(Pallet::<T>::enqueue(JOB - 1, &job::<T>(State::Queued, None)))?;
         Standings::<T>::remove((T::BenchmarkHelper::model(0), false, T::BenchmarkHelper::requester(0)));
         let mut work = Work::default();
 

@@ -132,7 +132,7 @@ mod events {
             /// The job.
             job: JobId,
         },
-        /// What is kept of a job, or of its audit, can't be read. It stays as it is, and nothing happens to the job until an upgrade repairs it.
+        /// What is kept of a job, of its audit or of the queue that it is to enter can't be read. It stays as it is, and nothing happens to the job until an upgrade repairs it.
         Unreadable {
             /// The job.
             job: JobId,

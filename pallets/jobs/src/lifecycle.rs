@@ -20,6 +20,7 @@ use ergon_primitives::{
     },
     JobId, Units,
 };
+use ergon_storage::Unreadable;
 use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::traits::{BlockNumberProvider, Saturating, UniqueSaturatedInto};
 
@@ -35,11 +36,17 @@ impl<T: Config> Pallet<T> {
 
     /// The delay of the draw is over: the job waits for its turn.
     pub(crate) fn ripen(id: JobId, job: JobOf<T>, now: BlockNumberFor<T>) {
-        if Self::enqueue(id, &job) {
-            return Jobs::<T>::insert(id, job);
+        match Self::enqueue(id, &job) {
+            Ok(true) => Jobs::<T>::insert(id, job),
+            Ok(false) => {
+                Self::dequeue(id, &job);
+                Self::expire(id, job, now);
+            }
+            Err(Unreadable) => {
+                Jobs::<T>::insert(id, job);
+                Self::set_aside(id);
+            }
         }
-        Self::dequeue(id, &job);
-        Self::expire(id, job, now);
     }
 
     /// The executor did not answer in time: back into the queue, or the end.
@@ -55,7 +62,8 @@ impl<T: Config> Pallet<T> {
             return Self::expire(id, job, now);
         }
         Self::enter(id, &mut job, State::Queued, now);
-        Self::retake_place(&job);
+        // If the queue can't be read, the job will be set aside when it is to enter it.
+        let _ = Self::retake_place(&job);
         Self::schedule(id, &mut job, now, parameters.assignment_delay);
         Jobs::<T>::insert(id, job);
         Self::deposit_event(Event::Reassigned { job: id, operator });

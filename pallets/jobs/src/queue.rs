@@ -19,9 +19,10 @@ use crate::{
     TURNS,
 };
 use ergon_primitives::{JobId, ModelId};
-use frame_support::{ensure, traits::Get};
+use ergon_storage::{Kept, Unreadable};
+use frame_support::{ensure, pallet_prelude::DispatchResult, traits::Get};
 use frame_system::pallet_prelude::BlockNumberFor;
-use sp_runtime::traits::BlockNumberProvider;
+use sp_runtime::{traits::BlockNumberProvider, DispatchError};
 
 /// Most rounds without jobs that are passed over at once; such are left by requesters that took jobs back.
 const MAX_SKIPPED: u32 = 16;
@@ -44,76 +45,88 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Takes a place in the queue of `model`, if need be from the last job of its last round.
-    pub(crate) fn take_place(model: &ModelId, newcomer: bool, requester: &T::AccountId) -> Result<(), Error<T>> {
-        let lineup = *Queues::<T>::get(model).unwrap_or_default().of(newcomer);
+    pub(crate) fn take_place(model: &ModelId, newcomer: bool, requester: &T::AccountId) -> DispatchResult {
+        let lineup = *Self::queue(model)?.unwrap_or_default().of(newcomer);
         if lineup.places >= Self::max_places(newcomer) {
             Self::displace_last(model, newcomer, requester, &lineup)?;
         }
-        Self::add_place(model, newcomer, requester);
+        Self::add_place(model, newcomer, requester)?;
         Ok(())
     }
 
+    fn queue(model: &ModelId) -> Result<Option<Queue>, Unreadable> {
+        Queues::<T>::read(&Queues::<T>::hashed_key_for(model))
+    }
+
+    fn standing(model: &ModelId, newcomer: bool, requester: &T::AccountId) -> Result<Option<Standing>, Unreadable> {
+        Standings::<T>::read(&Standings::<T>::hashed_key_for((model, newcomer, requester)))
+    }
+
+    fn round(model: &ModelId, newcomer: bool, round: u32) -> Result<Option<Round>, Unreadable> {
+        Rounds::<T>::read(&Rounds::<T>::hashed_key_for((model, newcomer, round)))
+    }
+
+    fn change_link(id: JobId, change: impl FnOnce(&mut Link)) {
+        Links::<T>::change_readable(&Links::<T>::hashed_key_for(id), change);
+    }
+
     /// Lets the last job of the last round expire, if one of `requester` would come before it.
-    fn displace_last(
-        model: &ModelId,
-        newcomer: bool,
-        requester: &T::AccountId,
-        lineup: &Lineup,
-    ) -> Result<(), Error<T>> {
-        let standing = Standings::<T>::get((model, newcomer, requester)).unwrap_or_default();
+    fn displace_last(model: &ModelId, newcomer: bool, requester: &T::AccountId, lineup: &Lineup) -> DispatchResult {
+        let standing = Self::standing(model, newcomer, requester)?.unwrap_or_default();
         let round = standing
             .round
             .max(lineup.round.saturating_add(standing.jobs))
             .saturating_add(1);
         ensure!(round < lineup.last, Error::<T>::QueueFull);
-        let last = Rounds::<T>::get((model, newcomer, lineup.last))
+        let last = Self::round(model, newcomer, lineup.last)?
             .ok_or(Error::<T>::QueueFull)?
             .tail;
         let job = Jobs::<T>::get(last).ok_or(Error::<T>::QueueFull)?;
+        ensure!(Links::<T>::get(last).is_some(), DispatchError::Corruption);
         Self::dequeue(last, &job);
         Self::expire(last, job, T::BlockNumberProvider::current_block_number());
         Ok(())
     }
 
     /// Takes a place back that the job had once, even if there is none.
-    pub(crate) fn retake_place(job: &JobOf<T>) {
-        Self::add_place(&job.model, job.newcomer, &job.requester);
+    pub(crate) fn retake_place(job: &JobOf<T>) -> Result<(), Unreadable> {
+        Self::add_place(&job.model, job.newcomer, &job.requester)
     }
 
-    fn add_place(model: &ModelId, newcomer: bool, requester: &T::AccountId) {
-        let mut queue = Queues::<T>::get(model).unwrap_or_default();
+    fn add_place(model: &ModelId, newcomer: bool, requester: &T::AccountId) -> Result<(), Unreadable> {
+        let mut queue = Self::queue(model)?.unwrap_or_default();
+        let mut standing = Self::standing(model, newcomer, requester)?.unwrap_or_default();
         let lineup = queue.of(newcomer);
         lineup.places = lineup.places.saturating_add(1);
         Queues::<T>::insert(model, queue);
-        let key = (model, newcomer, requester);
-        let mut standing = Standings::<T>::get(key).unwrap_or_default();
         standing.jobs = standing.jobs.saturating_add(1);
-        Standings::<T>::insert(key, standing);
+        Standings::<T>::insert((model, newcomer, requester), standing);
+        Ok(())
     }
 
-    /// Puts a job that has a place at the end of its round. O(1). Whether there is room for its model.
-    pub(crate) fn enqueue(id: JobId, job: &JobOf<T>) -> bool {
-        let mut queue = Queues::<T>::get(job.model).unwrap_or_default();
-        if queue.ready() == 0 && Waiting::<T>::try_append(job.model).is_err() {
-            return false;
-        }
+    /// Puts a job that has a place at the end of its round. O(1). Whether there is room for its model. Changes nothing if a part of the queue
+    /// can't be read.
+    pub(crate) fn enqueue(id: JobId, job: &JobOf<T>) -> Result<bool, Unreadable> {
+        let mut queue = Self::queue(&job.model)?.unwrap_or_default();
+        let mut standing = Self::standing(&job.model, job.newcomer, &job.requester)?.unwrap_or_default();
         let lineup = queue.of(job.newcomer);
-        let standing_key = (job.model, job.newcomer, &job.requester);
-        let mut standing = Standings::<T>::get(standing_key).unwrap_or_default();
         let round = standing.round.max(lineup.round).saturating_add(1);
+        let before = Self::round(&job.model, job.newcomer, round)?;
+        if queue.ready() == 0 && Waiting::<T>::try_append(job.model).is_err() {
+            return Ok(false);
+        }
         standing.round = round;
-        Standings::<T>::insert(standing_key, standing);
+        Standings::<T>::insert((job.model, job.newcomer, &job.requester), standing);
+        let lineup = queue.of(job.newcomer);
         lineup.last = lineup.last.max(round);
         lineup.ready = lineup.ready.saturating_add(1);
         Queues::<T>::insert(job.model, queue);
 
-        let key = (job.model, job.newcomer, round);
-        let before = Rounds::<T>::get(key);
         let head = before.map_or(id, |round| round.head);
-        Rounds::<T>::insert(key, Round { head, tail: id });
+        Rounds::<T>::insert((job.model, job.newcomer, round), Round { head, tail: id });
         let previous = before.map(|round| round.tail);
         if let Some(previous) = previous {
-            Links::<T>::mutate_extant(previous, |link| link.next = Some(id));
+            Self::change_link(previous, |link| link.next = Some(id));
         }
         Links::<T>::insert(
             id,
@@ -123,32 +136,36 @@ impl<T: Config> Pallet<T> {
                 next: None,
             },
         );
-        true
+        Ok(true)
     }
 
     /// Takes a job out of its round, if it is in one, and gives its place back. O(1), and O(waiting models) for the last one.
     pub(crate) fn dequeue(id: JobId, job: &JobOf<T>) {
-        let mut queue = Queues::<T>::get(job.model).unwrap_or_default();
-        let lineup = queue.of(job.newcomer);
-        lineup.places = lineup.places.saturating_sub(1);
         Self::leave_standing(job);
-        if Self::unlink(id, &job.model, job.newcomer) {
-            Self::count_left(&job.model, job.newcomer, &mut queue);
-        }
-        match queue.places() {
-            0 => Queues::<T>::remove(job.model),
-            _ => Queues::<T>::insert(job.model, queue),
-        }
+        let unlinked = Self::unlink(id, &job.model, job.newcomer);
+        Self::change_queue(&job.model, |queue| {
+            let lineup = queue.of(job.newcomer);
+            lineup.places = lineup.places.saturating_sub(1);
+            if unlinked {
+                Self::count_left(&job.model, job.newcomer, queue);
+            }
+        });
     }
 
     /// Takes a job that can't be read out of its round. It keeps its place, and its requester's standing. O(1).
     pub(crate) fn pass_over(id: JobId, model: &ModelId, newcomer: bool) {
-        if !Self::unlink(id, model, newcomer) {
-            return;
+        if Self::unlink(id, model, newcomer) {
+            Self::change_queue(model, |queue| Self::count_left(model, newcomer, queue));
         }
-        let mut queue = Queues::<T>::get(model).unwrap_or_default();
-        Self::count_left(model, newcomer, &mut queue);
-        Queues::<T>::insert(model, queue);
+    }
+
+    /// Removes a queue without places. One that can't be read stays.
+    fn change_queue(model: &ModelId, change: impl FnOnce(&mut Queue)) {
+        let _ = Queues::<T>::change(&Queues::<T>::hashed_key_for(model), |entry| {
+            let mut queue = entry.unwrap_or_default();
+            change(&mut queue);
+            *entry = Some(queue).filter(|queue| queue.places() > 0);
+        });
     }
 
     /// A job has left its round.
@@ -172,17 +189,17 @@ impl<T: Config> Pallet<T> {
     }
 
     fn unlink(id: JobId, model: &ModelId, newcomer: bool) -> bool {
-        let Some(Link { round, previous, next }) = Links::<T>::take(id) else {
+        let Ok(Some(Link { round, previous, next })) = Links::<T>::take_out(&Links::<T>::hashed_key_for(id)) else {
             return false;
         };
-        let key = (*model, newcomer, round);
         if let Some(previous) = previous {
-            Links::<T>::mutate_extant(previous, |link| link.next = next);
+            Self::change_link(previous, |link| link.next = next);
         }
         if let Some(next) = next {
-            Links::<T>::mutate_extant(next, |link| link.previous = previous);
+            Self::change_link(next, |link| link.previous = previous);
         }
-        Rounds::<T>::mutate_exists(key, |round| {
+        let key = Rounds::<T>::hashed_key_for((*model, newcomer, round));
+        let _ = Rounds::<T>::change(&key, |round| {
             *round = round.and_then(|Round { head, tail }| {
                 let (head, tail) = (
                     if head == id { next? } else { head },
@@ -196,7 +213,8 @@ impl<T: Config> Pallet<T> {
 
     /// The requester has a place less.
     fn leave_standing(job: &JobOf<T>) {
-        Standings::<T>::mutate_exists((job.model, job.newcomer, &job.requester), |standing| {
+        let key = Standings::<T>::hashed_key_for((job.model, job.newcomer, &job.requester));
+        let _ = Standings::<T>::change(&key, |standing| {
             *standing = standing
                 .map(|standing| Standing {
                     jobs: standing.jobs.saturating_sub(1),
@@ -218,29 +236,31 @@ impl<T: Config> Pallet<T> {
         order.into_iter().flatten()
     }
 
-    /// The first job of newcomers, or of others, in the queue of `model`. Passes over rounds that are empty. O(1).
+    /// The first job of newcomers, or of others, in the queue of `model`. Passes over rounds that are empty. O(1). None while the first round, or
+    /// the job's place in it, can't be read.
     pub(crate) fn head(model: &ModelId, newcomers: bool) -> Option<JobId> {
         let mut queue = Queues::<T>::get(model)?;
         let lineup = queue.of(newcomers);
         let first = lineup.round;
-        let head = (0..MAX_SKIPPED).find_map(|_| {
-            let head = Rounds::<T>::get((model, newcomers, lineup.round)).map(|round| round.head);
-            if head.is_none() {
+        let round = (0..MAX_SKIPPED).find_map(|_| {
+            let round = Self::round(model, newcomers, lineup.round).transpose();
+            if round.is_none() {
                 lineup.round = lineup.round.saturating_add(1);
             }
-            head
+            round
         });
         let last = lineup.last;
         Self::pass_over_last(model, newcomers, lineup);
         if (lineup.round, lineup.last) != (first, last) {
             Queues::<T>::insert(model, queue);
         }
-        head
+        let head = round?.ok()?.head;
+        Links::<T>::get(head).map(|_| head)
     }
 
     /// Counts an assignment for whose turn it is next.
     pub(crate) fn count_turn(job: &JobOf<T>) {
-        Queues::<T>::mutate_extant(job.model, |queue| {
+        Queues::<T>::change_readable(&Queues::<T>::hashed_key_for(job.model), |queue| {
             queue.turns = match job.newcomer {
                 true => 0,
                 false => queue.turns.saturating_add(1).min(TURNS),

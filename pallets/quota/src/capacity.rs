@@ -5,6 +5,7 @@ use crate::{
     Shape, Sponsors, Usage, UsageOf, Usages,
 };
 use ergon_primitives::traits::Parameters as _;
+use ergon_storage::{Kept, Unreadable};
 use frame_support::traits::Get;
 use sp_runtime::{traits::UniqueSaturatedInto, SaturatedConversion};
 
@@ -21,19 +22,27 @@ pub struct Bucket<T: Config> {
 }
 
 impl<T: Config> Bucket<T> {
-    /// The bucket of `owner` for `meter`, in this block. `full` is how large it was, and full, if it was never touched.
+    /// The bucket of `owner` for `meter`, in this block. `full` is how large it was, and full, if it was never touched. One that doesn't decode is
+    /// empty until it is repaired.
     pub fn load(owner: T::AccountId, meter: Meter, capacity: u64, full: u64) -> Self {
         let shape = Shape {
             capacity,
             period: Pallet::<T>::period(),
         };
-        let stored = Usages::<T>::get(&owner, meter).unwrap_or_else(|| Usage::full(full.min(capacity)));
         let now = frame_system::Pallet::<T>::block_number();
+        let usage = match Usages::<T>::read(&Usages::<T>::hashed_key_for(&owner, meter)) {
+            Ok(usage) => {
+                usage
+                    .unwrap_or_else(|| Usage::full(full.min(capacity)))
+                    .refilled(shape, T::WeightsSince::get(), now)
+            }
+            Err(Unreadable) => Usage::full(0).refilled(shape, now, now),
+        };
         Self {
             owner,
             meter,
             shape,
-            usage: stored.refilled(shape, T::WeightsSince::get(), now),
+            usage,
         }
     }
 
@@ -58,9 +67,10 @@ impl<T: Config> Bucket<T> {
         self.usage.resize(self.shape, left);
     }
 
-    /// Stores it.
+    /// Stores it, unless what is there doesn't decode.
     pub fn save(self) {
-        Usages::<T>::insert(&self.owner, self.meter, self.usage);
+        let key = Usages::<T>::hashed_key_for(&self.owner, self.meter);
+        let _ = Usages::<T>::change(&key, |usage| *usage = Some(self.usage));
     }
 }
 
@@ -245,10 +255,8 @@ impl<T: Config> Pallet<T> {
 
     /// Puts `amount` back into a bucket.
     pub(crate) fn refund(owner: &T::AccountId, meter: Meter, amount: u64) {
-        Usages::<T>::mutate_exists(owner, meter, |entry| {
-            if let Some(usage) = entry {
-                usage.refund(Self::period(), amount);
-            }
+        Usages::<T>::change_readable(&Usages::<T>::hashed_key_for(owner, meter), |usage| {
+            usage.refund(Self::period(), amount);
         });
     }
 }

@@ -2,6 +2,7 @@
 //! What all newcomers together take of a block.
 use crate::{Admitted, Config, NewcomerUse, NewcomersInBlock, Pallet, Points};
 use ergon_primitives::{traits::Parameters as _, Units};
+use ergon_storage::Kept;
 use frame_support::traits::Get;
 use frame_system::pallet_prelude::BlockNumberFor;
 use sp_runtime::traits::{Saturating, UniqueSaturatedInto};
@@ -87,7 +88,7 @@ impl<T: Config> Pallet<T> {
     /// `account` is included among newcomers in this block.
     pub(crate) fn note_included(account: &T::AccountId) {
         let now = frame_system::Pallet::<T>::block_number();
-        Admitted::<T>::mutate_extant(account, |last| *last = now);
+        Admitted::<T>::change_readable(&Admitted::<T>::hashed_key_for(account), |last| *last = now);
     }
 
     pub(crate) fn give_back_newcomer_points(points: Points) {

@@ -3,8 +3,9 @@
 //!
 //! A line moves capacity together with what is in it: what one side's bucket gets is at most what the other's loses, so neither giving
 //! nor taking back makes anything full. The free bucket of an account that was let in has no part in it.
-use crate::{Accounts, Config, Error, Event, Line, Lines, Pallet, Points, QuotaParameters, Sponsors};
+use crate::{Accounts, Config, Error, Event, Given, Line, Lines, Pallet, Points, QuotaParameters, Sponsors};
 use ergon_primitives::traits::Parameters as _;
+use ergon_storage::{Kept, Unreadable};
 use frame_support::{ensure, pallet_prelude::DispatchResult, traits::Get};
 use frame_system::Pallet as System;
 
@@ -20,7 +21,7 @@ impl<T: Config> Pallet<T> {
         let curve = T::Parameters::get();
         ensure!(points >= curve.newcomer_points, Error::<T>::LineTooSmall);
         ensure!(!Lines::<T>::contains_key(&account), Error::<T>::AlreadySponsored);
-        let mut given = Sponsors::<T>::get(&sponsor);
+        let mut given = Self::given(&sponsor)?;
         ensure!(given.lines < T::MaxLines::get(), Error::<T>::TooManyLines);
         let free = Self::own(&sponsor, &curve).saturating_sub(given.points);
         ensure!(points <= free, Error::<T>::NotEnoughCapacity);
@@ -68,8 +69,8 @@ impl<T: Config> Pallet<T> {
         let curve = T::Parameters::get();
         let receivers = Self::earned_buckets(&account, &curve);
         let givers = Self::earned_buckets(&sponsor, &curve);
+        let mut given = Self::given(&sponsor)?;
         Lines::<T>::remove(&account);
-        let mut given = Sponsors::<T>::get(&sponsor);
         given.points = given.points.saturating_sub(points);
         given.lines = given.lines.saturating_sub(1);
         if given.lines == 0 {
@@ -95,6 +96,10 @@ impl<T: Config> Pallet<T> {
             points,
         });
         Ok(())
+    }
+
+    fn given(sponsor: &T::AccountId) -> Result<Given, Unreadable> {
+        Sponsors::<T>::read(&Sponsors::<T>::hashed_key_for(sponsor)).map(Option::unwrap_or_default)
     }
 
     /// How large the buckets of points and of units are that `owner` has earned.

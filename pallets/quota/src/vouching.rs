@@ -9,6 +9,7 @@ use ergon_primitives::{
     quota::{Admission, Newcomers},
     traits::CurrentEpoch,
 };
+use ergon_storage::{Kept, Unreadable};
 use frame_support::{ensure, pallet_prelude::DispatchResult, traits::Get};
 
 impl<T: Config> Pallet<T> {
@@ -19,7 +20,7 @@ impl<T: Config> Pallet<T> {
             T::Accounts::operator_of(&account).is_none(),
             Error::<T>::ActsForOperator
         );
-        let record = Self::vouching(&voucher);
+        let record = Self::vouching(&voucher)?;
         ensure!(record.barred_until <= record.epoch, Error::<T>::VoucherBarred);
         ensure!(record.count < T::MaxVouchesPerEpoch::get(), Error::<T>::TooManyVouches);
         let taken = Self::with_vouched().ok_or(Error::<T>::NoPlaceLeft)?;
@@ -35,10 +36,11 @@ impl<T: Config> Pallet<T> {
     }
 
     /// What `voucher` has vouched for in this epoch.
-    fn vouching(voucher: &T::AccountId) -> Vouching {
-        let (record, epoch) = (Vouchers::<T>::get(voucher), T::CurrentEpoch::current_epoch());
+    fn vouching(voucher: &T::AccountId) -> Result<Vouching, Unreadable> {
+        let record = Vouchers::<T>::read(&Vouchers::<T>::hashed_key_for(voucher))?.unwrap_or_default();
+        let epoch = T::CurrentEpoch::current_epoch();
         let count = if record.epoch == epoch { record.count } else { 0 };
-        Vouching { epoch, count, ..record }
+        Ok(Vouching { epoch, count, ..record })
     }
 
     /// The operator that vouched for `account` vouches for nobody for a while.
@@ -46,7 +48,9 @@ impl<T: Config> Pallet<T> {
         let Some(voucher) = VouchedBy::<T>::take(account) else {
             return;
         };
-        let record = Self::vouching(&voucher);
+        let Ok(record) = Self::vouching(&voucher) else {
+            return;
+        };
         let until = record.epoch.saturating_add(T::VoucherBan::get()).saturating_add(1);
         let barred = Vouching {
             barred_until: until,

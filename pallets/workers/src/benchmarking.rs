@@ -42,7 +42,7 @@ pub fn append<T: Config>(model: &ModelId, operator: &T::AccountId, weight: VoteW
         }),
     };
     Active::<T>::mutate(model, |active| *active = active.saturating_add(1));
-    Pallet::<T>::make(model, operator.clone(), change);
+    let _ = Pallet::<T>::make(model, operator.clone(), change);
 }
 
 fn endpoint() -> Endpoint {

@@ -7,6 +7,7 @@
 //! shows that two operators disagree, not which of them is wrong. It outlives the registration: leaving and coming back gain nothing.
 use crate::{Config, Event, Operators, Pallet, Probation};
 use ergon_primitives::quota::Admission;
+use ergon_storage::Kept;
 
 impl<T: Config> Pallet<T> {
     /// An operator that nobody knows has joined.
@@ -16,7 +17,7 @@ impl<T: Config> Pallet<T> {
 
     /// What was counted so far is lost.
     pub(crate) fn restart_probation(operator: &T::AccountId) {
-        Probation::<T>::mutate_extant(operator, |stood| *stood = 0);
+        Probation::<T>::change_readable(&Probation::<T>::hashed_key_for(operator), |stood| *stood = 0);
     }
 
     /// The same, and its voucher answers for it.

@@ -6,6 +6,7 @@ use crate::{
 };
 use alloc::vec::Vec;
 use ergon_primitives::{traits::Models, ModelId};
+use ergon_storage::Kept;
 use frame_support::{ensure, pallet_prelude::DispatchResult, traits::Get};
 use frame_system::{pallet_prelude::BlockNumberFor, Pallet as System};
 use sp_runtime::{traits::BlockNumberProvider, DispatchError};
@@ -47,7 +48,7 @@ impl<T: Config> Pallet<T> {
             misses_in_row,
             kept_since,
             suspensions,
-        } = Conducts::<T>::take(&operator).unwrap_or_default();
+        } = Conducts::<T>::take_out(&Conducts::<T>::hashed_key_for(&operator))?.unwrap_or_default();
         let mut entry = Operator {
             misses_in_row,
             kept_since,
@@ -234,7 +235,7 @@ impl<T: Config> Pallet<T> {
     /// The operator begins to be drawn for these models, once lists follow.
     fn enter_lists<'a>(operator: &T::AccountId, models: impl IntoIterator<Item = &'a ModelId>) {
         for model in models {
-            Active::<T>::mutate(model, |active| *active = active.saturating_add(1));
+            Self::change_active(model, |active| active.saturating_add(1));
             Self::list(model, operator);
         }
     }
@@ -246,14 +247,16 @@ impl<T: Config> Pallet<T> {
         models: impl IntoIterator<Item = &'a ModelId>,
     ) {
         for model in models {
-            Active::<T>::mutate_exists(model, |active| {
-                *active = active
-                    .and_then(|active| active.checked_sub(1))
-                    .filter(|active| *active > 0);
-            });
+            Self::change_active(model, |active| active.saturating_sub(1));
             Self::leave(model, operator);
         }
         entry.off_lists = Self::left_at();
+    }
+
+    fn change_active(model: &ModelId, change: impl FnOnce(u32) -> u32) {
+        let _ = Active::<T>::change(&Active::<T>::hashed_key_for(model), |active| {
+            *active = Some(change(active.unwrap_or_default())).filter(|active| *active > 0);
+        });
     }
 
     /// The operator is no longer active.

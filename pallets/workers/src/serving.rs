@@ -47,10 +47,14 @@ use crate::{
 use alloc::vec::Vec;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use ergon_primitives::{draw::Draw, traits::Contributions, ModelId, VoteWeight};
-use frame_support::traits::Get;
+use ergon_storage::{Kept, Unreadable};
+use frame_support::{storage::with_storage_layer, traits::Get};
 use frame_system::pallet_prelude::BlockNumberFor;
 use scale_info::TypeInfo;
-use sp_runtime::traits::{BlockNumberProvider, One, Saturating};
+use sp_runtime::{
+    traits::{BlockNumberProvider, One, Saturating},
+    DispatchError,
+};
 
 /// Most operators that one draw looks at. Each costs the way through the tree, its listing and its record.
 pub const TRIES: u32 = 8;
@@ -205,42 +209,54 @@ impl<T: Config> Pallet<T> {
             Some(Change { due, .. }) if due > now => Self::push(queue, Queued { model, operator, due }),
             Some(change) => {
                 Changes::<T>::remove(model, &operator);
-                Self::make(&model, operator, change);
+                let made = with_storage_layer(|| Self::make(&model, operator, change).map_err(DispatchError::from));
+                if made.is_err() {
+                    Self::deposit_event(Event::UnreadableChange { number: queue.first });
+                }
             }
             None => Self::deposit_event(Event::UnreadableChange { number: queue.first }),
         }
     }
 
-    pub(crate) fn make(model: &ModelId, operator: T::AccountId, change: Change<BlockNumberFor<T>>) {
-        let index = Positions::<T>::get(model, &operator);
+    /// Makes a change. If a part of the list can't be read, what was done before must be rolled back.
+    pub(crate) fn make(
+        model: &ModelId,
+        operator: T::AccountId,
+        change: Change<BlockNumberFor<T>>,
+    ) -> Result<(), Unreadable> {
+        let index = Positions::<T>::read(&Positions::<T>::hashed_key_for(model, &operator))?;
         match (change.kind, index) {
             (ChangeKind::Enter(shares) | ChangeKind::Reweigh(shares), Some(index)) => {
                 Self::set_shares(model, index, shares)
             }
             (ChangeKind::Enter(shares), None) => {
                 let since = change.asked;
-                Self::append(model, Listing { operator, since }, shares);
+                Self::append(model, Listing { operator, since }, shares)
             }
-            (ChangeKind::Leave, Some(index)) => Self::take_out(model, &operator, index),
-            (ChangeKind::Reweigh(_) | ChangeKind::Leave, None) => {}
+            (ChangeKind::Leave, Some(index)) => Self::take_off(model, &operator, index),
+            (ChangeKind::Reweigh(_) | ChangeKind::Leave, None) => Ok(()),
         }
     }
 
-    fn append(model: &ModelId, listing: ListingOf<T>, shares: Shares) {
-        let end = ServingCount::<T>::get(model);
+    fn append(model: &ModelId, listing: ListingOf<T>, shares: Shares) -> Result<(), Unreadable> {
+        let end = Self::count(model)?;
         Positions::<T>::insert(model, &listing.operator, end);
         Serving::<T>::insert(model, end, listing);
         ServingCount::<T>::insert(model, end.saturating_add(1));
-        Self::set_shares(model, end, shares);
+        Self::set_shares(model, end, shares)
     }
 
-    fn take_out(model: &ModelId, operator: &T::AccountId, gap: u32) {
+    fn count(model: &ModelId) -> Result<u32, Unreadable> {
+        ServingCount::<T>::read(&ServingCount::<T>::hashed_key_for(model)).map(Option::unwrap_or_default)
+    }
+
+    fn take_off(model: &ModelId, operator: &T::AccountId, gap: u32) -> Result<(), Unreadable> {
         Positions::<T>::remove(model, operator);
-        let count = ServingCount::<T>::get(model);
+        let count = Self::count(model)?;
         let last = count.saturating_sub(1);
-        let moved = Serving::<T>::take(model, last).filter(|_| gap != last);
+        let moved = Serving::<T>::take_out(&Serving::<T>::hashed_key_for(model, last))?.filter(|_| gap != last);
         let shares = Self::shares_at(model, last);
-        Self::drop_last_shares(model, count);
+        Self::drop_last_shares(model, count)?;
         match last {
             0 => ServingCount::<T>::remove(model),
             _ => ServingCount::<T>::insert(model, last),
@@ -248,8 +264,9 @@ impl<T: Config> Pallet<T> {
         if let Some(moved) = moved {
             Positions::<T>::insert(model, &moved.operator, gap);
             Serving::<T>::insert(model, gap, moved);
-            Self::set_shares(model, gap, shares);
+            Self::set_shares(model, gap, shares)?;
         }
+        Ok(())
     }
 
     /// What `operator` counts in draws from now on.

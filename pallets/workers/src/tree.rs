@@ -12,6 +12,7 @@
 use crate::{Config, Pallet, ServingCount, Sums};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use ergon_primitives::{ModelId, VoteWeight};
+use ergon_storage::{Kept, Unreadable};
 use frame_support::{traits::ConstU32, BoundedVec};
 use scale_info::TypeInfo;
 
@@ -110,31 +111,34 @@ impl<T: Config> Pallet<T> {
     }
 
     /// Sets the shares at `index`, which is on the list or, once it has been counted, its new end. Complexity: O(log n).
-    pub(crate) fn set_shares(model: &ModelId, index: u32, shares: Shares) {
+    pub(crate) fn set_shares(model: &ModelId, index: u32, shares: Shares) -> Result<(), Unreadable> {
         let root = root_level(ServingCount::<T>::get(model).max(index.saturating_add(1)));
-        Self::propagate(model, index, Some(shares), root);
+        Self::propagate(model, index, Some(shares), root)
     }
 
     /// Takes the shares of the last of `count` operators off the tree. Complexity: O(log n).
-    pub(crate) fn drop_last_shares(model: &ModelId, count: u32) {
-        let Some(last) = count.checked_sub(1) else { return };
+    pub(crate) fn drop_last_shares(model: &ModelId, count: u32) -> Result<(), Unreadable> {
+        let Some(last) = count.checked_sub(1) else {
+            return Ok(());
+        };
         let root = root_level(count);
-        Self::propagate(model, last, None, root);
+        Self::propagate(model, last, None, root)?;
         // A root that is left with one child is none.
         for level in root_level(last)..root {
             Sums::<T>::remove((model, level + 1, 0));
         }
+        Ok(())
     }
 
     /// Puts `entry` at `index` of level 0, or ends the node before it, and brings all sums above up to date.
-    fn propagate(model: &ModelId, index: u32, mut entry: Option<Shares>, root: u8) {
+    fn propagate(model: &ModelId, index: u32, mut entry: Option<Shares>, root: u8) -> Result<(), Unreadable> {
         let mut child = index;
         for level in 0..=root {
             let (at, slot) = (child / FANOUT, (child % FANOUT) as usize);
-            let mut node = Sums::<T>::get((model, level, at));
+            let mut node = Self::node(model, level, at)?;
             // The first node of a new level begins with what was the root.
             if node.is_empty() && slot > 0 && level > 0 {
-                let was_root = Shares::sum(&Sums::<T>::get((model, level - 1, child - 1)));
+                let was_root = Shares::sum(&Self::node(model, level - 1, child - 1)?);
                 let _ = node.try_push(was_root);
             }
             match entry {
@@ -153,6 +157,12 @@ impl<T: Config> Pallet<T> {
             }
             child = at;
         }
+        Ok(())
+    }
+
+    /// A node to be changed, empty if it isn't there.
+    fn node(model: &ModelId, level: u8, at: u32) -> Result<Node, Unreadable> {
+        Sums::<T>::read(&Sums::<T>::hashed_key_for((model, level, at))).map(Option::unwrap_or_default)
     }
 
     /// The place that covers `at`, counted along the list in shares `by`, with those of `excluded` left out; `None` if `at` is beyond all of

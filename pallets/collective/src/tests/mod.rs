@@ -6,4 +6,5 @@ mod life_cycle;
 mod members;
 mod properties;
 mod submission;
+mod unreadable;
 mod voting;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 mod half_life;
 mod properties;
+mod unreadable;
 mod void;
 
 use crate::{

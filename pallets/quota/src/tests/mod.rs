@@ -6,6 +6,7 @@ mod lanes;
 mod sponsoring;
 mod tickets;
 mod units;
+mod unreadable;
 mod vouching;
 
 use crate::{

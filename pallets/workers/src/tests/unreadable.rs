@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What doesn't decode is kept and reported.
-use super::{execution, ROOM};
-use crate::{mock::*, ChangeQueue, Changes, Event, Operators, QueuedChanges, Status};
+use super::{execution, MODEL, ROOM};
+use crate::{
+    mock::*, ChangeQueue, Changes, Event, Operators, Positions, QueuedChanges, Serving, ServingCount, Status, Sums,
+};
 use ergon_primitives::traits::{Duty, Workers as _};
 use frame_support::{assert_ok, assert_storage_noop, storage::unhashed};
 
@@ -66,7 +68,48 @@ fn a_change_of_a_list_that_does_not_decode_is_kept_and_reported_and_holds_none_u
         unhashed::put_raw(&key, &whole);
         let queued = QueuedChanges::<Test>::take(number).unwrap();
         let change = Changes::<Test>::take(queued.model, queued.operator).unwrap();
-        Workers::make(&queued.model, queued.operator, change);
+        assert_ok!(Workers::make(&queued.model, queued.operator, change));
         assert_ok!(Workers::drain(signed(2)));
     });
+}
+
+#[test]
+fn a_list_a_part_of_which_does_not_decode_is_kept_as_it_is() {
+    let parts: [fn() -> Vec<u8>; 4] = [
+        || ServingCount::<Test>::hashed_key_for(MODEL),
+        || Positions::<Test>::hashed_key_for(MODEL, 1),
+        || Serving::<Test>::hashed_key_for(MODEL, 1),
+        || Sums::<Test>::hashed_key_for((MODEL, 0, 0)),
+    ];
+    for part in parts {
+        build_and_execute(|| {
+            serve([1, 2]);
+            let list = || (Positions::<Test>::get(MODEL, 2), Workers::all_shares(&MODEL));
+            let before = list();
+            let whole = spoil(&part());
+            System::reset_events();
+            assert_ok!(Workers::drain(signed(1)));
+            lists_follow();
+            let is_report =
+                |event: &RuntimeEvent| matches!(event, RuntimeEvent::Workers(Event::UnreadableChange { .. }));
+            assert_eq!(
+                System::events()
+                    .iter()
+                    .filter(|record| is_report(&record.event))
+                    .count(),
+                1
+            );
+            assert_eq!(unhashed::get_raw(&part()).unwrap(), whole[..whole.len() - 1]);
+            unhashed::put_raw(&part(), &whole);
+            assert_eq!(list(), before);
+
+            // It drains, so nobody draws it. Back, it is where it was.
+            assert_eq!(execution(&[]), Some(2));
+            Workers::release(&2, Duty::Execution, ROOM);
+            Workers::discharge(&2);
+            assert_ok!(Workers::resume(signed(1)));
+            lists_follow();
+            assert_eq!(ServingCount::<Test>::get(MODEL), 2);
+        });
+    }
 }
