@@ -6,7 +6,7 @@ use crate::{
 };
 use alloc::vec::Vec;
 use ergon_primitives::{traits::Models, ModelId};
-use ergon_storage::Kept;
+use ergon_storage::{Kept, Unreadable};
 use frame_support::{ensure, pallet_prelude::DispatchResult, traits::Get};
 use frame_system::{pallet_prelude::BlockNumberFor, Pallet as System};
 use sp_runtime::{traits::BlockNumberProvider, DispatchError};
@@ -174,14 +174,15 @@ impl<T: Config> Pallet<T> {
         Ok(entry)
     }
 
-    /// Changes an operator. One that can't be read stays as it is, where `mutate_extant` would remove it.
+    /// Changes an operator. One that can't be read stays as it is, and is reported.
     pub(crate) fn change<R: Default>(operator: &T::AccountId, change: impl FnOnce(&mut OperatorOf<T>) -> R) -> R {
-        let Some(mut entry) = Operators::<T>::get(operator) else {
-            return R::default();
-        };
-        let outcome = change(&mut entry);
-        Operators::<T>::insert(operator, entry);
-        outcome
+        let key = Operators::<T>::hashed_key_for(operator);
+        let outcome = Operators::<T>::change(&key, |entry| entry.as_mut().map(change).unwrap_or_default());
+        outcome.unwrap_or_else(|Unreadable| {
+            let operator = operator.clone();
+            Self::deposit_event(Event::Unreadable { operator });
+            R::default()
+        })
     }
 
     /// Changes an operator that is not barred.

@@ -5,7 +5,7 @@ use crate::{
     mock::*, ChangeQueue, Changes, Event, Operators, Positions, QueuedChanges, Serving, ServingCount, Status, Sums,
 };
 use ergon_primitives::traits::{Duty, Workers as _};
-use frame_support::{assert_ok, assert_storage_noop, storage::unhashed};
+use frame_support::{assert_ok, storage::unhashed};
 
 /// Cuts the last byte off what is kept; returns what it was.
 fn spoil(key: &[u8]) -> Vec<u8> {
@@ -20,14 +20,21 @@ fn an_operator_that_does_not_decode_is_neither_changed_nor_removed_nor_drawn() {
         serve([1]);
         let key = Operators::<Test>::hashed_key_for(1);
         let whole = spoil(&key);
-        assert_storage_noop!({
-            Workers::note_kept(&1);
-            Workers::note_missed(&1);
-            Workers::release(&1, Duty::Execution, ROOM);
-            Workers::discharge(&1);
-            Workers::jail(&1);
-            assert_eq!(execution(&[]), None);
-        });
+        let hooks: [fn(); 5] = [
+            || Workers::note_kept(&1),
+            || Workers::note_missed(&1),
+            || Workers::release(&1, Duty::Execution, ROOM),
+            || Workers::discharge(&1),
+            || Workers::jail(&1),
+        ];
+        for hook in hooks {
+            System::reset_events();
+            hook();
+            System::assert_last_event(Event::Unreadable { operator: 1 }.into());
+            assert_eq!(System::events().len(), 1);
+            assert_eq!(unhashed::get_raw(&key).unwrap(), whole[..whole.len() - 1]);
+        }
+        assert_eq!(execution(&[]), None);
         assert!(Workers::register(signed(1), hot(7), endpoint(), served(&MODELS[..1])).is_err());
         unhashed::put_raw(&key, &whole);
         assert_eq!(Operators::<Test>::get(1).unwrap().status, Status::Active);
