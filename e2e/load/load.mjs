@@ -27,9 +27,9 @@ const MOST_BLOCKS_TO_VOTE = 3;
 /** What the node may need besides what it had before. The pool alone may hold 20 MiB of transactions. */
 const MOST_MEMORY_MIB = 512;
 
-/** Points of a line, and keys to be killed by a call that costs most of them, or a third. It fails and does nothing, but it pays. */
+/** Points of a line, and the shares of it that calls cost. They fail and do nothing, but they pay. */
 const LINE = 70_000;
-const [NEARLY_ALL, A_THIRD] = [530, 150];
+const [NEARLY_ALL, NEARLY_A_THIRD] = [0.95, 0.3];
 const EXHAUSTED = '1010: Invalid Transaction: Custom error: 1';
 
 const makeNewcomers = () => makeKeys('new', NEWCOMERS);
@@ -37,15 +37,25 @@ const makeNewcomers = () => makeKeys('new', NEWCOMERS);
 const chain = useGovernedChain({ prepare: openChain, letIn: async () => (await makeNewcomers()).map(({ address }) => address) });
 const kill = (keys) => chain.api.tx.system.killPrefix('0x00', keys);
 
+/** Keys to be killed by calls that cost these shares of a line, by what the node estimates for an account. */
+async function keysFor({ api, node }, account, shares) {
+  const estimate = async (keys) => (await node.rpc('compute_estimate', sign(api, kill(keys), account, 0).bytes)).points;
+  const [hundred, twoHundred] = await Promise.all([estimate(100), estimate(200)]);
+  const perKey = (twoHundred - hundred) / 100;
+  return shares.map((share) => 100 + Math.floor((share * LINE - hundred) / perKey));
+}
+
 /** Makes the accounts, and signs for them before the clock starts. */
-async function prepare(api) {
+async function prepare({ api, node }) {
   const [spent, overdrawing, newcomers] = await Promise.all([makeKeys('spent', SPENT), makeKeys('overdrawing', OVERDRAWING), makeNewcomers()]);
   await sponsorAll(api, [...spent, ...overdrawing], LINE);
+  const [nearlyAll, nearlyAThird] = await keysFor({ api, node }, spent[0], [NEARLY_ALL, NEARLY_A_THIRD]);
   say(`sponsored ${SPENT + OVERDRAWING} accounts; signing`);
   const series = (accounts, first) =>
-    accounts.flatMap((account) => Array.from({ length: EACH }, (_, index) => sign(api, kill(A_THIRD), account, first + index)));
+    accounts.flatMap((account) => Array.from({ length: EACH }, (_, index) => sign(api, kill(nearlyAThird), account, first + index)));
   const [early, late] = [spent.slice(0, SPENT / 2), spent.slice(SPENT / 2)];
   return {
+    spending: spent.map((account) => sign(api, kill(nearlyAll), account, 0)),
     early: { name: 'accounts that have spent all, at once', accounts: early, transactions: series(early, 1) },
     late: { name: 'the same, block by block', accounts: late, transactions: series(late, 1) },
     overdrawing: { name: 'accounts that overdraw', accounts: overdrawing, transactions: series(overdrawing, 0) },
@@ -54,8 +64,8 @@ async function prepare(api) {
 }
 
 /** Has each account use up its line. */
-async function spend({ api, node }, accounts) {
-  const answers = await pushAll(node.url, accounts.map((account) => sign(api, kill(NEARLY_ALL), account, 0)));
+async function spend({ api, node }, accounts, transactions) {
+  const answers = await pushAll(node.url, transactions);
   assert.deepEqual(answers, accounts.map(() => ACCEPTED));
   await waitForAll(api, accounts);
 }
@@ -170,10 +180,10 @@ async function assertNewcomersCapped({ api, operators }, blocks, shares, newcome
 
 test('votes are in blocks within three blocks, whatever exhausted accounts and newcomers send', { timeout }, async () => {
   const { api, node, operators } = chain;
-  const { early, late, overdrawing, newcomers } = await prepare(api);
+  const { spending, early, late, overdrawing, newcomers } = await prepare(chain);
   const groups = [early, late, overdrawing, newcomers];
   const poll = await propose(api, operators[0], 'models', api.tx.system.remark('0x00'));
-  await spend(chain, [...early.accounts, ...late.accounts]);
+  await spend(chain, [...early.accounts, ...late.accounts], spending);
 
   const first = (await node.bestNumber()) + 1;
   const endWatch = watchMemory(node.process.child.pid);
