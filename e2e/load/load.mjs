@@ -27,9 +27,9 @@ const MOST_BLOCKS_TO_VOTE = 3;
 /** What the node may need besides what it had before. The pool alone may hold 20 MiB of transactions. */
 const MOST_MEMORY_MIB = 512;
 
-/** Points of a line, and the shares of it that calls cost. They fail and do nothing, but they pay. */
+/** Points of a line, and the shares of it that calls cost: what comes back in all rounds is less than half. They fail and do nothing, but they pay. */
 const LINE = 70_000;
-const [NEARLY_ALL, NEARLY_A_THIRD] = [0.95, 0.3];
+const [NEARLY_ALL, NEARLY_HALF] = [0.95, 0.45];
 const EXHAUSTED = '1010: Invalid Transaction: Custom error: 1';
 
 const makeNewcomers = () => makeKeys('new', NEWCOMERS);
@@ -49,10 +49,10 @@ async function keysFor({ api, node }, account, shares) {
 async function prepare({ api, node }) {
   const [spent, overdrawing, newcomers] = await Promise.all([makeKeys('spent', SPENT), makeKeys('overdrawing', OVERDRAWING), makeNewcomers()]);
   await sponsorAll(api, [...spent, ...overdrawing], LINE);
-  const [nearlyAll, nearlyAThird] = await keysFor({ api, node }, spent[0], [NEARLY_ALL, NEARLY_A_THIRD]);
+  const [nearlyAll, nearlyHalf] = await keysFor({ api, node }, spent[0], [NEARLY_ALL, NEARLY_HALF]);
   say(`sponsored ${SPENT + OVERDRAWING} accounts; signing`);
   const series = (accounts, first) =>
-    accounts.flatMap((account) => Array.from({ length: EACH }, (_, index) => sign(api, kill(nearlyAThird), account, first + index)));
+    accounts.flatMap((account) => Array.from({ length: EACH }, (_, index) => sign(api, kill(nearlyHalf), account, first + index)));
   const [early, late] = [spent.slice(0, SPENT / 2), spent.slice(SPENT / 2)];
   return {
     spending: spent.map((account) => sign(api, kill(nearlyAll), account, 0)),
