@@ -7,13 +7,11 @@ import { connect, devKey, send } from '../harness/chain.mjs';
 import { findModel } from '../harness/models.mjs';
 import { startNode } from '../harness/node.mjs';
 import { stopAll } from '../harness/process.mjs';
+import { costOf, sizeThatCosts } from '../harness/quota.mjs';
 import { timeout } from '../harness/test.mjs';
 import { waitFor } from '../harness/wait.mjs';
 
 after(stopAll);
-
-/** What the smallest transaction costs, with some room. */
-const SMALLEST = 1_600;
 
 test('an operator revokes a stolen hot key while the thief spends all that it can', { timeout }, async () => {
   const [victim, hot] = await Promise.all(['//Victim', '//Victim//hot'].map(devKey));
@@ -24,18 +22,21 @@ test('an operator revokes a stolen hot key while the thief spends all that it ca
   const quota = ({ address }) => node.rpc('compute_quota', address);
   await send(api, api.tx.workers.register(hot.address, '', [id]), victim);
   const before = await quota(victim);
+  const remark = (bytes) => api.tx.system.remark(`0x${'00'.repeat(bytes)}`);
+  const signed = async (bytes) => (await remark(bytes).signAsync(hot)).toHex();
+  const smallest = await costOf(node, await signed(0));
 
   // The thief empties its bucket, and keeps it empty.
-  await send(api, api.tx.system.remark(`0x${'00'.repeat((await quota(hot)).points - SMALLEST)}`), hot);
+  await send(api, remark(await sizeThatCosts(node, 0.99 * (await quota(hot)).points, signed)), hot);
   const start = await node.bestNumber();
   for (let seen = start; seen < start + 5; seen++) {
     await waitFor(`block ${seen + 1}`, 60, async () => (await node.bestNumber()) > seen);
-    if ((await quota(hot)).points > SMALLEST) await api.tx.system.remark('0x').signAndSend(hot, { nonce: -1 }).catch(() => {});
+    if ((await quota(hot)).points > smallest) await remark(0).signAndSend(hot, { nonce: -1 }).catch(() => {});
   }
-  assert.ok((await quota(hot)).points < 2 * SMALLEST);
+  assert.ok((await quota(hot)).points < 2 * smallest);
   assert.ok((await quota(victim)).points >= before.points, 'nothing of it is its operator’s');
 
   await send(api, api.tx.workers.removeHotKey(hot.address), victim);
   assert.equal((await quota(hot)).class, 'Unknown');
-  await assert.rejects(send(api, api.tx.system.remark('0x'), hot), /Custom error: 3/);
+  await assert.rejects(send(api, remark(0), hot), /Custom error: 3/);
 });

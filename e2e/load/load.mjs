@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readParameter } from '../harness/parameters.mjs';
+import { sizeThatCosts } from '../harness/quota.mjs';
 import { timeout } from '../harness/test.mjs';
 import { say, waitFor } from '../harness/wait.mjs';
 import { useGovernedChain } from '../governance/harness/chain.mjs';
@@ -37,19 +38,12 @@ const makeNewcomers = () => makeKeys('new', NEWCOMERS);
 const chain = useGovernedChain({ prepare: openChain, letIn: async () => (await makeNewcomers()).map(({ address }) => address) });
 const kill = (keys) => chain.api.tx.system.killPrefix('0x00', keys);
 
-/** Keys to be killed by calls that cost these shares of a line, by what the node estimates for an account. */
-async function keysFor({ api, node }, account, shares) {
-  const estimate = async (keys) => (await node.rpc('compute_estimate', sign(api, kill(keys), account, 0).bytes)).points;
-  const [hundred, twoHundred] = await Promise.all([estimate(100), estimate(200)]);
-  const perKey = (twoHundred - hundred) / 100;
-  return shares.map((share) => 100 + Math.floor((share * LINE - hundred) / perKey));
-}
-
 /** Makes the accounts, and signs for them before the clock starts. */
 async function prepare({ api, node }) {
   const [spent, overdrawing, newcomers] = await Promise.all([makeKeys('spent', SPENT), makeKeys('overdrawing', OVERDRAWING), makeNewcomers()]);
   await sponsorAll(api, [...spent, ...overdrawing], LINE);
-  const [nearlyAll, nearlyHalf] = await keysFor({ api, node }, spent[0], [NEARLY_ALL, NEARLY_HALF]);
+  const keysFor = (share) => sizeThatCosts(node, share * LINE, (keys) => sign(api, kill(keys), spent[0], 0).bytes);
+  const [nearlyAll, nearlyHalf] = await Promise.all([NEARLY_ALL, NEARLY_HALF].map(keysFor));
   say(`sponsored ${SPENT + OVERDRAWING} accounts; signing`);
   const series = (accounts, first) =>
     accounts.flatMap((account) => Array.from({ length: EACH }, (_, index) => sign(api, kill(nearlyHalf), account, first + index)));
