@@ -33,7 +33,7 @@
 //!    newcomers together get at most [`newcomer_share`](QuotaParameters::newcomer_share) of a block, and the units that go with it. So
 //!    accounts without number gain nothing but places in a queue, in which each starts at the end whenever it was included.
 //! 3. What is earned and what is free are apart: a line neither gives a free bucket nor takes one.
-//! 4. A line arrives as full as what its sponsor's bucket gave up, and what is left in it when it ends goes back. If a sponsor has less
+//! 4. A line arrives as full as what its sponsor's bucket gave up. When it ends, the account keeps what its own bucket holds, and the rest goes back. If a sponsor has less
 //!    than it has given, all its lines are cut in proportion. What it is given itself can't be given on.
 //! 5. Capacities follow weight and parameters at once. A bucket remembers how large it was when it was touched: one that shrinks is at most
 //!    empty, and what one grows by was empty when the current weights came into force ([`Config::WeightsSince`]) or it was touched, if that was

@@ -2,7 +2,8 @@
 //! Giving a part of one's capacity to others.
 //!
 //! A line moves capacity together with what is in it: what one side's bucket gets is at most what the other's loses, so neither giving
-//! nor taking back makes anything full. The free bucket of an account that was let in has no part in it.
+//! nor taking back makes anything full. Nobody is asked before it is given a line, so a line never takes anything of the account's own: what the
+//! account has when it ends fills its own bucket first, and the rest goes back. The free bucket of an account that was let in has no part in it.
 use crate::{Accounts, Config, Error, Event, Given, Line, Lines, Pallet, Points, QuotaParameters, Sponsors};
 use ergon_primitives::traits::Parameters as _;
 use ergon_storage::{Kept, Unreadable};
@@ -82,8 +83,9 @@ impl<T: Config> Pallet<T> {
             .into_iter()
             .zip(Self::earned_sizes(&sponsor, &curve));
         for ((mut receiver, mut giver), (rest, size)) in receivers.into_iter().zip(givers).zip(sizes) {
-            // What the account can't owe by itself is missing from the sponsor's bucket from now on.
-            let kept = rest.saturating_sub(receiver.usage.used(receiver.shape));
+            // What the account has is its own as far as it has room for it without the line: the sponsor may have given an empty one, or one
+            // that was empty in between.
+            let kept = rest.saturating_sub(receiver.usage.held).min(receiver.remaining());
             let returned = receiver.remaining().saturating_sub(kept);
             receiver.resize(rest, kept);
             giver.resize(size, giver.remaining().saturating_add(returned));

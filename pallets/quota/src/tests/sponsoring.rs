@@ -177,12 +177,15 @@ fn attack_remove_sponsor_register_withdraw_refills_nothing() {
     build_and_execute(|| {
         let (attacker, friend) = (1, FOUNDER);
         operators([(attacker, 1), (2, 19)]);
-        let capacity = Quota::quota_of(&attacker).capacity;
+        let both = || [attacker, friend].map(|who| Quota::quota_of(&who));
+        let capacity: u64 = both().iter().map(|quota| quota.capacity).sum();
         for round in 0..3 {
             flood(attacker, 10_000);
             assert_ok!(Quota::reserve(&attacker, Quota::quota_of(&attacker).units));
-            let (points, block) = (points_left(attacker), 1 + 4 * round);
-            assert!(points < 10_000);
+            let points = || both().iter().map(|quota| quota.points).sum::<u64>();
+            let units = || both().iter().map(|quota| quota.units).sum::<u64>();
+            let (before, units_before, block) = (points(), units(), 1 + 4 * round);
+            assert!(points_left(attacker) < 10_000);
             set_weight(attacker, None);
             go_to(block + 1);
             assert_ok!(Quota::sponsor(signed(friend), attacker, 80_000));
@@ -191,11 +194,38 @@ fn attack_remove_sponsor_register_withdraw_refills_nothing() {
             go_to(block + 3);
             withdraw(friend, attacker);
             go_to(block + 4);
+            // What one of them has more of the other has less.
             let honest = capacity * 4 / REFILL_BLOCKS + 1;
-            let gained = points_left(attacker).saturating_sub(points);
+            let gained = points().saturating_sub(before);
             assert!(gained <= honest, "{gained} instead of {honest}");
-            assert_eq!(Quota::quota_of(&attacker).units, 0);
+            assert!(units().saturating_sub(units_before) <= honest * UNITS_PER_POINT);
         }
+    });
+}
+
+#[test]
+fn attack_an_empty_line_that_ends_takes_nothing_of_its_accounts_own() {
+    build_and_execute(|| {
+        operators([(1, 1), (2, 1)]);
+        let own = |who: u64| (points_left(who), Quota::quota_of(&who).units);
+        flood(1, 100_000);
+        assert_ok!(Quota::reserve(&1, Quota::quota_of(&1).units));
+        let (attacker, victim) = (own(1), own(2));
+        let capacity = Quota::quota_of(&1).capacity;
+        assert_ok!(Quota::sponsor(signed(1), 2, capacity));
+        withdraw(1, 2);
+        assert_eq!((own(1), own(2)), (attacker, victim));
+        // Nor one that was cut and grew again meanwhile.
+        go_to(1 + REFILL_BLOCKS);
+        let full = own(2);
+        assert_ok!(Quota::sponsor(signed(1), 2, capacity));
+        for weight in [None, Some(1)] {
+            set_weight(1, weight);
+            go_to(frame_system::Pallet::<Test>::block_number() + 1);
+            assert!(own(2) >= full);
+        }
+        withdraw(1, 2);
+        assert_eq!(own(2), full);
     });
 }
 
