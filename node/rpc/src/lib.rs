@@ -67,7 +67,7 @@ pub trait ComputeApi<Hash> {
     fn estimate(&self, subject: Subject, at: Option<Hash>) -> RpcResult<Option<EstimateInfo>>;
 
     /// Why an account may not submit a proposal that asks for this origin (`Root`, `Models` or `Parameters`); none if it may.
-    #[method(name = "refusal")]
+    #[method(name = "refusal", blocking)]
     fn refusal(&self, who: AccountId32, origin: ProposalOrigin, at: Option<Hash>)
         -> RpcResult<Option<ProposalRefusal>>;
 }

@@ -113,6 +113,15 @@ impl<T: Config> Pallet<T> {
         Bucket::load(standing.owner, standing.meter, standing.capacity, standing.full)
     }
 
+    /// The free bucket of points of a newcomer that has a line.
+    pub(crate) fn free_beside_line(standing: &Standing<T::AccountId>) -> Option<Bucket<T>> {
+        let has_both = standing.class == Class::Sponsored
+            && standing.meter == Meter::Ordinary
+            && Admitted::<T>::contains_key(&standing.owner);
+        let free = T::Parameters::get().newcomer_points;
+        has_both.then(|| Bucket::of_all(standing.owner.clone(), Meter::Free, free))
+    }
+
     /// Its bucket of units; `None` for a hot key.
     pub(crate) fn units_bucket(standing: Standing<T::AccountId>) -> Option<Bucket<T>> {
         let meter = match standing.meter {
@@ -129,6 +138,11 @@ impl<T: Config> Pallet<T> {
     pub fn is_known(account: &T::AccountId) -> bool {
         let account = frame_system::Account::<T>::get(account);
         account.providers > 0 || account.sufficients > 0
+    }
+
+    /// Whether `account` works for another one.
+    pub(crate) fn is_hot_key(account: &T::AccountId) -> bool {
+        T::Accounts::operator_of(account).is_some_and(|operator| operator != *account)
     }
 
     /// The operator that `account` is a hot key of, if it has nothing of its own: so nobody can take what it has away from an account by

@@ -86,6 +86,8 @@ enum Share {
     Newcomers,
     /// Half of the newcomers'.
     ChangedVotes,
+    /// Another half, so that newcomers who manage what they have can't keep others out.
+    Management,
     /// Any.
     Whole,
 }
@@ -95,6 +97,7 @@ impl Share {
         match self {
             Self::Newcomers => Pallet::<T>::take_newcomer_points(points),
             Self::ChangedVotes => Pallet::<T>::take_changed_vote_points(points),
+            Self::Management => Pallet::<T>::take_management_points(points),
             Self::Whole => Some(()),
         }
     }
@@ -103,6 +106,7 @@ impl Share {
         match self {
             Self::Newcomers => Pallet::<T>::give_back_newcomer_points(points),
             Self::ChangedVotes => Pallet::<T>::give_back_changed_vote_points(points),
+            Self::Management => Pallet::<T>::give_back_management_points(points),
             Self::Whole => {}
         }
     }
@@ -173,7 +177,7 @@ impl<T: Config> Charge<T> {
         // Not invalid: there is room in a later block.
         let room = self.share.take::<T>(self.points);
         room.ok_or(InvalidTransaction::ExhaustsResources)?;
-        if let Share::Newcomers = self.share {
+        if let Share::Newcomers | Share::Management = self.share {
             Pallet::<T>::note_included(&self.bucket.owner);
         }
         self.bucket.charge(self.points);
@@ -197,7 +201,7 @@ impl<T: Config> Pallet<T> {
             Some((Lane::ChangedVote, votes)) => Ok(Self::changed_vote_charge(who, votes, cost)),
             // Anybody may join and manage what it has joined with, so without a share of its own it does so with newcomers'.
             Some((Lane::Management, bucket)) if Self::standing(who).class.is_newcomer() => {
-                Ok(Charge::new(bucket, cost, Turn::NewcomersManagement, Share::Newcomers))
+                Ok(Charge::new(bucket, cost, Turn::NewcomersManagement, Share::Management))
             }
             Some((_, bucket)) => Ok(Charge::new(bucket, cost, Turn::Guaranteed, Share::Whole)),
         }
@@ -229,11 +233,25 @@ impl<T: Config> Pallet<T> {
         } else {
             (Turn::Ordinary, Share::Whole)
         };
+        let free = Self::free_beside_line(&standing);
         let bucket = Self::points_bucket(standing);
-        if cost.points > bucket.remaining() {
-            return Err(InvalidTransaction::Custom(EXHAUSTED));
+        if cost.points <= bucket.remaining() {
+            return Ok(Charge::new(bucket, cost, turn, share));
         }
-        Ok(Charge::new(bucket, cost, turn, share))
+        // Nobody is asked before it is given a line, and that may be empty.
+        free.filter(|bucket| cost.points <= bucket.remaining())
+            .map(|bucket| Charge::new(bucket, cost, Turn::Newcomer, Share::Newcomers))
+            .ok_or(InvalidTransaction::Custom(EXHAUSTED))
+    }
+
+    /// Whether `who` can pay for as many such calls, all of one bucket.
+    pub(crate) fn affords(who: &T::AccountId, call: &T::RuntimeCall, cost: Points, count: u64) -> bool {
+        let standing = Self::standing(who);
+        let free = Self::free_beside_line(&standing);
+        let guaranteed = Self::guaranteed_bucket(who, call).map(|(_, bucket)| bucket);
+        let buckets = [Some(Self::points_bucket(standing)), free, guaranteed];
+        let most = buckets.iter().flatten().map(Bucket::remaining).max().unwrap_or(0);
+        cost.saturating_mul(count) <= most
     }
 
     fn give_back(charged: &Charged<T::AccountId>, points: Points) {

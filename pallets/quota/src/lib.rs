@@ -32,7 +32,8 @@
 //!    earned less is a **newcomer** if it was let in ([`Admitted`]), and draws on a *free* bucket of that size; else it has nothing. All
 //!    newcomers together get at most [`newcomer_share`](QuotaParameters::newcomer_share) of a block, and the units that go with it. So
 //!    accounts without number gain nothing but places in a queue, in which each starts at the end whenever it was included.
-//! 3. What is earned and what is free are apart: a line neither gives a free bucket nor takes one.
+//! 3. What is earned and what is free are apart: a line neither gives a free bucket nor takes one. A newcomer with a line draws on the free
+//!    bucket, among newcomers, while the line holds too little.
 //! 4. A line arrives as full as what its sponsor's bucket gave up. When it ends, the account keeps what its own bucket holds, and the rest goes back. If a sponsor has less
 //!    than it has given, all its lines are cut in proportion. What it is given itself can't be given on.
 //! 5. Capacities follow weight and parameters at once. A bucket remembers how large it was when it was touched: one that shrinks is at most
@@ -57,7 +58,7 @@
 //! | call | draws on | goes |
 //! |---|---|---|
 //! | duty, first vote in a poll | its own bucket | before everything else |
-//! | management | its own bucket; a newcomer's in the newcomers' share of the block | before everything else; a newcomer's before newcomers |
+//! | management | its own bucket; a newcomer's in half of the newcomers' share of the block | before everything else; a newcomer's before newcomers |
 //! | changed vote | the one of votes, in at most a quarter of the newcomers' share of the block; else the ordinary bucket | like any call of the operator |
 //! | the same, if the ordinary bucket holds too little or is a newcomer's | the one of votes, in at most half of that share | before newcomers |
 //! | everything else, and what those buckets hold too little for | the bucket of the account | before newcomers, or among them |
@@ -72,6 +73,8 @@
 //! | the call costs more than the whole bucket | `Custom(3)`, [`NEVER_AFFORDABLE`](extension::NEVER_AFFORDABLE) |
 //! | the bucket holds too little now | `Custom(1)`, [`EXHAUSTED`](extension::EXHAUSTED) |
 //! | the chain doesn't know the account | `Custom(2)`, [`UNKNOWN_ACCOUNT`] |
+//! | it is more than [`MAX_AHEAD`] nonces ahead of its account, of a hot key half of that | `Custom(5)`, [`TOO_FAR_AHEAD`], by [`CheckNonce`] |
+//! | the bucket doesn't hold its cost once for each nonce that it is ahead, and once more | `Custom(1)`, by [`CheckNonce`] |
 //! | newcomers, or changed votes, have taken their share of the block | `ExhaustsResources`, in `prepare` only: the pool keeps the transaction, and the author tries it again in the next block |
 //!
 //! Nodes ban the hash of an invalid transaction for some minutes, so the same one can't be sent again at once; one with another
@@ -146,7 +149,7 @@ pub use capacity::{Bucket, Standing};
 pub use curve::{Limits, QuotaParameters, FIRST_STEPS, MAX_NEWCOMER_SHARE, MAX_UNITS_PER_POINT};
 pub use extension::ChargeQuota;
 pub use mortality::CheckMortality;
-pub use nonce::{CheckNonce, UNKNOWN_ACCOUNT};
+pub use nonce::{CheckNonce, MAX_AHEAD, TOO_FAR_AHEAD, UNKNOWN_ACCOUNT};
 pub use pallet::*;
 pub use types::{
     Accounts, Class, Classify, Difficulty, Given, Lane, Line, Meter, NewcomerUse, Points, QuotaInfo, Vouching,

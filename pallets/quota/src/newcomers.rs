@@ -24,6 +24,7 @@ impl<T: Config> Pallet<T> {
                 block,
                 points: 0,
                 changed_votes: 0,
+                management: 0,
                 units: 0,
                 tickets: 0,
                 vouched: 0,
@@ -41,7 +42,14 @@ impl<T: Config> Pallet<T> {
         Self::with_changed_vote_points(points).map(NewcomersInBlock::<T>::put)
     }
 
-    /// Whether the same would succeed and leave half of the room to others.
+    /// The same for a newcomer's management; `None` also if that has taken half of what newcomers may.
+    pub(crate) fn take_management_points(points: Points) -> Option<()> {
+        let mut taken = Self::with_newcomer_points(points)?;
+        taken.management = taken.management.checked_add(points)?;
+        (taken.management <= Self::newcomer_points_per_block() / 2).then(|| NewcomersInBlock::<T>::put(taken))
+    }
+
+    /// Whether a changed vote would have room and leave half of it to others.
     pub(crate) fn is_room_for_changed_vote(points: Points) -> bool {
         let most = Self::newcomer_points_per_block() / 4;
         Self::with_changed_vote_points(points).is_some_and(|taken| taken.changed_votes <= most)
@@ -100,6 +108,11 @@ impl<T: Config> Pallet<T> {
     pub(crate) fn give_back_changed_vote_points(points: Points) {
         Self::give_back_newcomer_points(points);
         NewcomersInBlock::<T>::mutate(|taken| taken.changed_votes = taken.changed_votes.saturating_sub(points));
+    }
+
+    pub(crate) fn give_back_management_points(points: Points) {
+        Self::give_back_newcomer_points(points);
+        NewcomersInBlock::<T>::mutate(|taken| taken.management = taken.management.saturating_sub(points));
     }
 
     /// Takes `units` of this block; `None` if newcomers have taken too many.

@@ -44,6 +44,7 @@ impl<T: Config> Pallet<T> {
         ensure!(
             newcomers.points <= most
                 && newcomers.changed_votes <= newcomers.points.min(most / 2)
+                && newcomers.management <= newcomers.points.min(most / 2)
                 && newcomers.units <= most.saturating_mul(MAX_UNITS_PER_POINT)
                 && newcomers.tickets.max(newcomers.vouched) <= Self::places(),
             "quota: newcomers have taken more than their share of a block"

@@ -121,6 +121,8 @@ pub struct NewcomerUse<BlockNumber> {
     pub points: Points,
     /// What changed votes have of that.
     pub changed_votes: Points,
+    /// What newcomers' management has of it.
+    pub management: Points,
     /// Compute.
     pub units: Units,
     /// Accounts let in by a ticket.

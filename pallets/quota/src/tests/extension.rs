@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What is charged, given back and refused.
 use super::*;
-use crate::{extension::TOO_LONG, ChargeQuota, CheckMortality, Class, UNKNOWN_ACCOUNT};
+use crate::{
+    extension::TOO_LONG, ChargeQuota, CheckMortality, CheckNonce, Class, MAX_AHEAD, TOO_FAR_AHEAD, UNKNOWN_ACCOUNT,
+};
 use codec::Encode;
 use frame_support::{
     assert_ok,
@@ -91,6 +93,48 @@ fn account_that_the_chain_does_not_know_can_do_nothing() {
             dispatch(stranger, 0, remark(b"x")),
             Err(InvalidTransaction::Custom(UNKNOWN_ACCOUNT).into())
         );
+    });
+}
+
+/// What the pool thinks of a call that costs `points`, `ahead` of the account's nonce.
+fn queue(who: u64, call: &RuntimeCall, points: u64, ahead: u32) -> Result<(), Refusal> {
+    let info = weighing(points - overhead());
+    CheckNonce::<Test>::from(frame_system::Account::<Test>::get(who).nonce + ahead)
+        .validate_only(
+            signed(who),
+            call,
+            &info,
+            LENGTH as usize,
+            TransactionSource::External,
+            0,
+        )
+        .map(drop)
+}
+
+#[test]
+fn attack_nobody_fills_the_pool_with_what_it_can_not_pay_for() {
+    build_and_execute(|| {
+        operators([(1, 5)]);
+        let call = remark(b"x");
+        let price = NEWCOMER_POINTS / 3;
+        // A newcomer can pay for three of them, and not for what is behind those.
+        let queued = (0..100)
+            .take_while(|ahead| queue(2, &call, price, *ahead).is_ok())
+            .count();
+        assert_eq!(queued, 3);
+        assert_eq!(queue(2, &call, price, 3), Err(exhausted()));
+        spend(2, price).unwrap();
+        assert_eq!(queue(2, &call, price, 2), Err(exhausted()));
+        // However much somebody has, it waits with no more than so many.
+        let far = Err(InvalidTransaction::Custom(TOO_FAR_AHEAD).into());
+        let most = MAX_AHEAD as u32;
+        assert_eq!(
+            (queue(1, &call, 1_000, most), queue(1, &call, 1_000, most + 1)),
+            (Ok(()), far)
+        );
+        let duty = remark(DUTY);
+        let ahead = |ahead| queue(hot(1), &duty, 500, ahead);
+        assert_eq!((ahead(most / 2), ahead(most / 2 + 1)), (Ok(()), far));
     });
 }
 

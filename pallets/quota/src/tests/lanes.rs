@@ -235,6 +235,28 @@ fn management_draws_on_a_small_bucket_of_the_operators_own_key() {
 }
 
 #[test]
+fn attack_newcomers_that_manage_what_they_have_do_not_keep_others_out() {
+    build_and_execute(|| {
+        operators((1..=100).map(|who| (who, 0)));
+        let no_room = |result| result == Err(InvalidTransaction::ExhaustsResources.into());
+        let mut managed = 0;
+        for who in 1..=100 {
+            while !no_room(go(who, MANAGE)) && Quota::quota_of(&who).points == NEWCOMER_POINTS {
+                managed += LONG + overhead();
+            }
+        }
+        let half = Quota::newcomer_points_per_block() / 2;
+        assert!(
+            managed <= half && managed + LONG + overhead() > half,
+            "{managed} of {half}"
+        );
+        // The other half is there for those who ask for the first time.
+        go(101, b"x").unwrap();
+        assert!(priority(100, MANAGE) > priority(102, b"x"));
+    });
+}
+
+#[test]
 fn stolen_hot_key_can_not_use_up_its_operators_votes() {
     build_and_execute(|| {
         operators([(1, 5)]);

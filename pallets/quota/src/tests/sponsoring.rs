@@ -163,12 +163,36 @@ fn a_line_neither_gives_nor_takes_a_free_bucket() {
         flood(1, 100_000);
         assert_ok!(Quota::sponsor(signed(1), 3, LINE));
         assert_eq!(points_left(3), 0);
+        spend(3, 1_000).unwrap();
         withdraw(1, 3);
-        assert_eq!(points_left(3), NEWCOMER_POINTS);
+        assert_eq!(points_left(3), NEWCOMER_POINTS - 1_000);
         // Who was never let in has none after it.
         assert_ok!(Quota::sponsor(signed(1), STRANGER, LINE));
         withdraw(1, STRANGER);
         assert_eq!(Quota::quota_of(&STRANGER).capacity, 0);
+    });
+}
+
+#[test]
+fn attack_lines_that_come_empty_and_go_keep_no_newcomer_out() {
+    build_and_execute(|| {
+        operators([(1, 1), (2, 1)]);
+        let victim = 5;
+        for sponsor in [1, 2] {
+            flood(sponsor, 100_000);
+        }
+        for sponsor in [1, 2, 1, 2] {
+            assert_ok!(Quota::sponsor(signed(sponsor), victim, LINE));
+            assert_eq!(points_left(victim), 0);
+            spend(victim, 1_000).unwrap();
+            withdraw(sponsor, victim);
+        }
+        assert_eq!(points_left(victim), NEWCOMER_POINTS - 4_000);
+        // Who has more of its own than what is free has nothing free beside it.
+        operators([(3, 1)]);
+        flood(3, 100_000);
+        flood(3, 500);
+        assert_eq!(spend(3, 1_000), Err(exhausted()));
     });
 }
 
